@@ -1,0 +1,120 @@
+"""The plain data that stages hand to one another: no pixels, no NumPy, no behaviour beyond geometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EMOTIONS: Final = (
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+)
+"""The eight FER+ expression classes, in the order of every score vector in this project."""
+
+UNKNOWN: Final = "unknown"
+"""Published when no class reaches the calibrated confidence."""
+
+LABELS: Final = (*EMOTIONS, UNKNOWN)
+"""Keys of a published ``counts`` object, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-aligned rectangle in frame pixels; right and bottom are exclusive edges."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        """Pixels; never negative."""
+        return max(0.0, self.right - self.left)
+
+    @property
+    def height(self) -> float:
+        """Pixels; never negative."""
+        return max(0.0, self.bottom - self.top)
+
+    @property
+    def area(self) -> float:
+        """Square pixels."""
+        return self.width * self.height
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union in [0, 1]; 0 when both boxes are empty."""
+        across = min(self.right, other.right) - max(self.left, other.left)
+        down = min(self.bottom, other.bottom) - max(self.top, other.top)
+        if across <= 0.0 or down <= 0.0:
+            return 0.0
+        shared = across * down
+        union = self.area + other.area - shared
+        return shared / union if union > 0.0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One detection in one frame."""
+
+    box: Box
+    score: float
+    """Detector confidence in [0, 1]."""
+    emotion_scores: tuple[float, ...] | None = None
+    """Probabilities in ``EMOTIONS`` order from a single-stage network; None from a face-only one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One person followed over some frames. The number means nothing outside this process and run."""
+
+    track_id: int
+    box: Box
+    score: float
+    """Confidence of the latest matched detection."""
+    observed: bool
+    """True when a detection of this very frame matched; False while the track coasts."""
+    emotion_scores: tuple[float, ...] | None = None
+    """Handed through from the matched face of a single-stage network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The current smoothed expression estimate of one track; the last per-person fact before counting."""
+
+    track_id: int
+    label: str
+    """One of ``LABELS``."""
+    confidence: float
+    """Smoothed probability of the leading class in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmotionWindow:
+    """Counts of one closed window of one source, before the privacy policy is applied."""
+
+    source: str
+    sequence: int
+    """Number of this window within source and session, from 0, without gaps."""
+    opened_at_s: float
+    """Monotonic seconds."""
+    closed_at_s: float
+    """Monotonic seconds; the next window opens at this instant."""
+    coverage: float
+    """Share of the window in [0, 1] during which the camera delivered."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Votes per label; one vote per track. Labels without votes may be absent."""
+
+    @property
+    def people(self) -> int:
+        """Number of votes."""
+        return sum(self.counts.values())

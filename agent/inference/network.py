@@ -1,0 +1,32 @@
+"""The seam between stages and inference runtimes: a loaded network with a reused input buffer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from agent.inference.manifest import InputSpec
+
+
+class Network(Protocol):
+    """A network of fixed shapes, ready to run on the calling thread."""
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """What :attr:`input_buffer` expects."""
+
+    @property
+    def input_buffer(self) -> NDArray[Any]:
+        """The array to fill before :meth:`run`; shape and dtype of the spec; the same object every time."""
+
+    def run(self) -> tuple[NDArray[Any], ...]:
+        """Infer from the buffer's present content.
+
+        Returns:
+            The raw outputs in graph order. They are valid until the next call.
+        """
+
+    def close(self) -> None:
+        """Release the runtime's memory."""
