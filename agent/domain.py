@@ -118,3 +118,28 @@ class EmotionWindow:
     def people(self) -> int:
         """Number of votes."""
         return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """What the privacy policy lets out of one window."""
+
+    suppressed: bool
+    people: int | None
+    """None when suppressed."""
+    counts: Mapping[str, int] | None
+    """Every label of ``LABELS``, zeros included; None when suppressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStatus:
+    """How one source is doing, as its capture thread sees it."""
+
+    state: str
+    """``starting``, ``delivering``, ``reopening`` or ``ended``."""
+    reconnects: int
+    """Successful reopenings since the start."""
+    stalls_1h: int
+    """Times in the last hour that no frame came for ``stall_timeout_s``."""
+    reason: str = ""
+    """Why the last attempt failed, in one sentence; empty while delivering."""

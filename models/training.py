@@ -92,7 +92,10 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     """AdamW that decays matrices and kernels only, never biases or normalisation."""
     decayed = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
     plain = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    groups = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, lr=recipe.peak_learning_rate)
 
 
@@ -120,8 +123,7 @@ class Trainer:
         if resume and (self.run_dir / CHECKPOINT).exists():
             self._restore()
         with Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            disable=None,
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         ) as progress:
             bar = progress.add_task("training", total=self.recipe.epochs * self.task.steps_per_epoch)
             progress.advance(bar, self.epoch * self.task.steps_per_epoch)

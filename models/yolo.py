@@ -1,0 +1,301 @@
+"""The face detector: a small YOLO of plain 3x3 convolutions and ReLU.
+
+    image ──► EfficientRep ──► features at strides 8, 16, 32 ──► Rep-PAN ──► one head per stride
+                                                                             score | box distances
+
+The layout is that of YOLOv6 (Li et al. 2022, "YOLOv6: A Single-Stage Object Detection Framework
+for Industrial Applications", section 2.1): a RepVGG backbone and neck, an anchor-free decoupled
+head. The branches of a block are joined at the kernel, before one batch normalisation (online
+re-parameterisation, Hu et al. 2022; one normalisation behind the sum as in QARepVGG, Chu et al.
+2022): a training step then costs one convolution instead of three, and the joined kernel has
+the narrow weight range that INT8 asks for.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STRIDES = (8, 16, 32)
+"""Pixels of the input per cell of each output map, in output order."""
+INPUT_NAME = "image"
+OUTPUT_NAMES = tuple(f"out_{stride}" for stride in STRIDES)
+OUTPUT_CHANNELS = 5
+"""One face logit, then the distances left, top, right, bottom in strides."""
+OPSET = 17
+
+
+@dataclass(frozen=True, slots=True)
+class YoloSpec:
+    """Widths and depths that make one member of the family."""
+
+    stem_width: int
+    """Channels at stride 2."""
+    widths: tuple[int, int, int, int]
+    """Channels at strides 4, 8, 16, 32."""
+    depths: tuple[int, int, int, int]
+    """Stride-1 blocks after each downsampling block of the backbone."""
+    neck_width: int
+    neck_depth: int
+    """Blocks in each of the four fusions of the neck."""
+    head_depth: int = 1
+    """3x3 blocks in each of the two branches of a head."""
+
+
+VARIANTS = {
+    "pico": YoloSpec(16, (24, 56, 80, 96), (1, 2, 2, 1), 40, 1),
+    "nano": YoloSpec(24, (48, 96, 160, 224), (1, 3, 3, 2), 80, 1, 2),
+}
+
+
+class ConvBlock(nn.Module):
+    """Convolution, batch normalisation, ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_px: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_px, padding=kernel_px // 2, bias=False)
+        self.norm = nn.BatchNorm2d(out_channels, eps=1e-3, momentum=0.03)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x in x H x W to B x out x H x W."""
+        return functional.relu(self.norm(self.conv(x)), inplace=True)
+
+    def folded(self) -> nn.Sequential:
+        """The same function as a biased convolution and a ReLU."""
+        return _plain(self.conv.weight, self.norm, stride=1)
+
+
+class RepBlock(nn.Module):
+    """3x3 + 1x1 + identity branches, summed as kernels, then normalised and rectified."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+        self.kernel3 = nn.Parameter(torch.empty(out_channels, in_channels, 3, 3))
+        self.kernel1 = nn.Parameter(torch.empty(out_channels, in_channels, 1, 1))
+        nn.init.kaiming_normal_(self.kernel3, mode="fan_out", nonlinearity="relu")
+        nn.init.kaiming_normal_(self.kernel1, mode="fan_out", nonlinearity="relu")
+        has_identity = stride == 1 and in_channels == out_channels
+        self.identity = nn.Parameter(torch.ones(out_channels)) if has_identity else None
+        self.norm = nn.BatchNorm2d(out_channels, eps=1e-3, momentum=0.03)
+
+    def joined_kernel(self) -> Tensor:
+        """The one out x in x 3 x 3 kernel that the branches amount to."""
+        centre = self.kernel1
+        if self.identity is not None:
+            centre = centre + torch.diag(self.identity)[:, :, None, None]
+        return self.kernel3 + functional.pad(centre, (1, 1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x in x H x W to B x out x H/stride x W/stride."""
+        x = functional.conv2d(x, self.joined_kernel(), stride=self.stride, padding=1)
+        return functional.relu(self.norm(x), inplace=True)
+
+    def folded(self) -> nn.Sequential:
+        """The same function as a biased 3x3 convolution and a ReLU."""
+        return _plain(self.joined_kernel(), self.norm, self.stride)
+
+
+@torch.no_grad()
+def _plain(kernel: Tensor, norm: nn.BatchNorm2d, stride: int) -> nn.Sequential:
+    """Fold a batch normalisation in evaluation form into the kernel before it."""
+    if norm.running_mean is None or norm.running_var is None:
+        msg = "only a normalisation with running statistics can be folded"
+        raise ValueError(msg)
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    out_channels, in_channels, size, _ = kernel.shape
+    conv = nn.Conv2d(in_channels, out_channels, size, stride, size // 2)
+    conv.weight.copy_(kernel * scale[:, None, None, None])
+    if conv.bias is not None:
+        conv.bias.copy_(norm.bias - norm.running_mean * scale)
+    return nn.Sequential(conv, nn.ReLU(inplace=True))
+
+
+def _blocks(in_channels: int, out_channels: int, depth: int, stride: int = 1) -> nn.Sequential:
+    first = RepBlock(in_channels, out_channels, stride)
+    return nn.Sequential(first, *(RepBlock(out_channels, out_channels) for _ in range(depth)))
+
+
+class Pooling(nn.Module):
+    """Spatial pyramid of three chained max pools: a wide field of view at stride 32."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.reduce = ConvBlock(channels, channels // 2)
+        self.pool = nn.MaxPool2d(5, stride=1, padding=2)
+        self.expand = ConvBlock(channels // 2 * 4, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x C x H x W to the same shape."""
+        levels = [self.reduce(x)]
+        levels += [self.pool(levels[0])]
+        levels += [self.pool(levels[1])]
+        levels += [self.pool(levels[2])]
+        return torch.as_tensor(self.expand(torch.cat(levels, 1)))
+
+
+class EfficientRep(nn.Module):
+    """Backbone: features at strides 8, 16 and 32."""
+
+    def __init__(self, spec: YoloSpec) -> None:
+        super().__init__()
+        self.stem = RepBlock(3, spec.stem_width, 2)
+        channels = (spec.stem_width, *spec.widths)
+        self.stages = nn.ModuleList(
+            _blocks(channels[i], channels[i + 1], spec.depths[i], 2) for i in range(len(spec.widths))
+        )
+        self.pooling = Pooling(spec.widths[-1])
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """B x 3 x H x W to the maps at strides 8, 16, 32."""
+        quarter = self.stages[0](self.stem(x))
+        eighth = self.stages[1](quarter)
+        sixteenth = self.stages[2](eighth)
+        return eighth, sixteenth, self.pooling(self.stages[3](sixteenth))
+
+
+class RepPan(nn.Module):
+    """Neck: the coarse maps inform the fine ones, then the fine ones the coarse."""
+
+    def __init__(self, spec: YoloSpec) -> None:
+        super().__init__()
+        width, depth = spec.neck_width, spec.neck_depth - 1
+        self.laterals = nn.ModuleList(ConvBlock(channels, width) for channels in spec.widths[1:])
+        self.up16 = _blocks(2 * width, width, depth)
+        self.up8 = _blocks(2 * width, width, depth)
+        self.shrink8 = RepBlock(width, width, 2)
+        self.down16 = _blocks(2 * width, width, depth)
+        self.shrink16 = RepBlock(width, width, 2)
+        self.down32 = _blocks(2 * width, width, depth)
+
+    def forward(self, maps: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Backbone maps at strides 8, 16, 32 to fused ones of ``neck_width`` channels."""
+        fine, middle, coarse = (lateral(x) for lateral, x in zip(self.laterals, maps, strict=True))
+        middle = self.up16(torch.cat((_doubled(coarse), middle), 1))
+        fine = self.up8(torch.cat((_doubled(middle), fine), 1))
+        middle = self.down16(torch.cat((self.shrink8(fine), middle), 1))
+        coarse = self.down32(torch.cat((self.shrink16(middle), coarse), 1))
+        return fine, middle, coarse
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+class Head(nn.Module):
+    """Separate branches for the score and the box of every cell."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        self.score_branch = _blocks(width, width, depth - 1)
+        self.box_branch = _blocks(width, width, depth - 1)
+        self.score = nn.Conv2d(width, 1, 1)
+        self.box = nn.Conv2d(width, OUTPUT_CHANNELS - 1, 1)
+        nn.init.normal_(self.score.weight, std=0.01)
+        nn.init.constant_(self.score.bias, -4.6)  # type: ignore[arg-type] # 1 % at the start (Lin et al. 2017)
+        nn.init.normal_(self.box.weight, std=0.01)
+        nn.init.constant_(self.box.bias, 1.5)  # type: ignore[arg-type] # a face three cells wide
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x C x h x w to B x 5 x h x w."""
+        return torch.cat((self.score(self.score_branch(x)), self.box(self.box_branch(x))), 1)
+
+
+class YoloFace(nn.Module):
+    """The whole network, from a BGR image in 0..1 to raw maps."""
+
+    def __init__(self, spec: YoloSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.backbone = EfficientRep(spec)
+        self.neck = RepPan(spec)
+        self.heads = nn.ModuleList(Head(spec.neck_width, spec.head_depth) for _ in STRIDES)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Raw maps of a batch.
+
+        Args:
+            x: B x 3 x H x W float BGR in 0..1; H and W are multiples of 32.
+
+        Returns:
+            For strides 8, 16, 32: B x 5 x H/s x W/s; channel 0 is the face logit, channels 1..4 are
+            the distances left, top, right, bottom from the cell's centre in strides, unclamped.
+        """
+        fine, middle, coarse = self.neck(self.backbone(x))
+        return self.heads[0](fine), self.heads[1](middle), self.heads[2](coarse)
+
+
+def make_yolo(variant: str) -> YoloFace:
+    """Build a freshly initialised member of the family.
+
+    Raises:
+        ValueError: ``variant`` is none of ``VARIANTS``.
+    """
+    if variant not in VARIANTS:
+        msg = f"unknown detector variant {variant!r}: choose one of {', '.join(VARIANTS)}"
+        raise ValueError(msg)
+    return YoloFace(VARIANTS[variant])
+
+
+def reparameterised(network: YoloFace) -> YoloFace:
+    """Return a copy in evaluation form whose blocks are plain biased convolutions."""
+    plain = copy.deepcopy(network).eval()
+    _fold_children(plain)
+    return plain
+
+
+def _fold_children(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, ConvBlock | RepBlock):
+            setattr(module, name, child.folded())
+        else:
+            _fold_children(child)
+
+
+class DeployedYolo(nn.Module):
+    """What a device runs: uint8 NHWC BGR in, raw maps out, plain convolutions inside."""
+
+    def __init__(self, network: YoloFace) -> None:
+        super().__init__()
+        self.network = reparameterised(network)
+        stem = self.network.backbone.stem
+        conv = stem[0] if isinstance(stem, nn.Sequential) else None
+        if isinstance(conv, nn.Conv2d):
+            # Padding is zero, so scaling the kernel is the same as scaling the image.
+            conv.weight.data /= 255.0
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """1 x H x W x 3 uint8 BGR to the maps of ``YoloFace.forward``."""
+        maps: tuple[Tensor, Tensor, Tensor] = self.network(image.permute(0, 3, 1, 2).float())
+        return maps
+
+
+def export_onnx(network: YoloFace, path: Path, input_px: int) -> None:
+    """Write the deployed form for a square input.
+
+    The file has one input ``image``, uint8 1 x ``input_px`` x ``input_px`` x 3 BGR, and the outputs
+    ``out_8``, ``out_16``, ``out_32``, float32 1 x 5 x (input_px/s) x (input_px/s).
+
+    Raises:
+        ValueError: ``input_px`` is not a positive multiple of 32.
+    """
+    if input_px <= 0 or input_px % STRIDES[-1]:
+        msg = f"the detector's input size must be a positive multiple of {STRIDES[-1]}, not {input_px}"
+        raise ValueError(msg)
+    torch.onnx.export(
+        DeployedYolo(network),
+        (torch.zeros(1, input_px, input_px, 3, dtype=torch.uint8),),
+        path,
+        input_names=[INPUT_NAME],
+        output_names=list(OUTPUT_NAMES),
+        opset_version=OPSET,
+        dynamo=False,
+    )
