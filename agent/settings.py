@@ -10,6 +10,7 @@ from pathlib import Path  # noqa: TC003 - pydantic needs the name at run time
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 """One MQTT topic level that is also safe in file names: letters, digits, '_', '.', '-'."""
@@ -30,8 +31,18 @@ class DeploymentSettings(Table):
     site: TopicName
     device: TopicName
     context: Literal[
-        "retail", "museum", "event", "transport", "hospitality", "public_space",
-        "healthcare", "home", "research", "demo", "workplace", "education",
+        "retail",
+        "museum",
+        "event",
+        "transport",
+        "hospitality",
+        "public_space",
+        "healthcare",
+        "home",
+        "research",
+        "demo",
+        "workplace",
+        "education",
     ]
     """Declared use. ``workplace`` and ``education`` are refused by ``config`` (EU AI Act Art. 5(1)(f))."""
     safety_purpose: str = ""
@@ -261,8 +272,19 @@ class StateSettings(Table):
     """None is ``$STATE_DIRECTORY`` (systemd), else ``$XDG_STATE_HOME/emotion-agent``."""
 
 
-class AgentSettings(Table):
-    """The whole configuration file."""
+class AgentSettings(BaseSettings):
+    """The whole configuration: a file's tables, over which environment variables win.
+
+    ``EMOTION_AGENT_MQTT__HOST=broker`` sets ``mqtt.host``, and so on for every key.
+    """
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        env_prefix="EMOTION_AGENT_",
+        env_nested_delimiter="__",
+    )
 
     deployment: DeploymentSettings
     sources: dict[TopicName, SourceSettings] = Field(min_length=1)
@@ -276,3 +298,15 @@ class AgentSettings(Table):
     homeassistant: HomeAssistantSettings = HomeAssistantSettings()
     health: HealthSettings = HealthSettings()
     state: StateSettings = StateSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment over the file, and nothing else."""
+        return env_settings, init_settings

@@ -1,0 +1,45 @@
+# Two commands do all: `make demo` shows the agent at work, `make test` checks everything.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+
+.PHONY: demo test lint types unit lock clean
+
+demo: $(VENV)/.demo
+	$(BIN)/emotion-agent demo
+
+test: lint types unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The marker files stand for "installed as pyproject.toml and the lock file say".
+$(VENV)/.demo: pyproject.toml requirements.lock | $(BIN)/python
+	$(INSTALL) --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml requirements.lock | $(BIN)/python
+	$(INSTALL) --editable '.[demo,dev,quantize,train]'
+	touch $@ $(VENV)/.demo
+
+# torch is pinned by hand: a resolver would pick the build with CUDA and its gigabytes.
+lock: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+		--extra demo --extra dev --extra litert --extra openvino --extra quantize \
+		pyproject.toml --output-file requirements.lock
+	echo 'torch==2.13.0' >> requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,76 @@
+"""Pictures out of a folder of image files, sorted by name."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from agent.cameras import load_opencv
+from agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from agent.cameras.buffers import FrameBuffers
+
+_log = logging.getLogger(__name__)
+
+IMAGE_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+
+class ImageFolder:
+    """Decodes the images of one folder at a fixed rate. A broken image is skipped and named once."""
+
+    def __init__(self, path: Path, fps: float, buffers: FrameBuffers) -> None:
+        self._path = path
+        self._interval_s = 1.0 / fps
+        self._buffers = buffers
+        self._cv2 = load_opencv()
+        self._files: list[Path] = []
+        self._next = 0
+        self._delivered = 0
+        self._broken: set[Path] = set()
+
+    @property
+    def skipped(self) -> int:
+        """Number of different files that could not be decoded so far."""
+        return len(self._broken)
+
+    def rewind(self) -> None:
+        """List the folder anew.
+
+        Raises:
+            ConfigError: It holds no image files.
+        """
+        self._files = sorted(
+            file for file in self._path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
+        )
+        if not self._files:
+            raise ConfigError(f"{self._path} holds no images; put .jpg or .png files into it")
+        self._next = 0
+        self._delivered = 0
+
+    def next_picture(self) -> tuple[float, NDArray[np.uint8]] | None:
+        """Decode the next readable image; None after the last."""
+        while self._next < len(self._files):
+            file = self._files[self._next]
+            self._next += 1
+            pixels = self._cv2.imread(str(file), self._cv2.IMREAD_COLOR)
+            if pixels is None:
+                self._skip(file)
+                continue
+            at_s = self._delivered * self._interval_s
+            self._delivered += 1
+            return at_s, self._buffers.store(pixels)
+        return None
+
+    def close(self) -> None:
+        """Nothing stays open between images."""
+
+    def _skip(self, file: Path) -> None:
+        if file not in self._broken:
+            self._broken.add(file)
+            _log.warning("%s can't be decoded and is skipped (%d so far); replace or remove it", file, self.skipped)

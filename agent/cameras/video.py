@@ -1,0 +1,102 @@
+"""Pictures out of a video file, with the file's own times."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from agent.cameras import load_opencv
+from agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from agent.cameras.buffers import FrameBuffers
+
+_log = logging.getLogger(__name__)
+
+COMPLETE_SHARE: Final = 0.95
+"""Some containers only estimate their number of frames; fewer than this share of it means a broken file."""
+
+
+class VideoFile:
+    """Decodes one video from its first frame to its last or to where it breaks off."""
+
+    def __init__(self, path: Path, fallback_fps: float, buffers: FrameBuffers) -> None:
+        self._path = path
+        self._fallback_fps = fallback_fps
+        self._buffers = buffers
+        self._cv2 = load_opencv()
+        self._capture: Any = None
+        self._size_px: tuple[int, int] = (0, 0)
+        self._delivered = 0
+        self._first_at_s = 0.0
+        self._last_at_s = 0.0
+
+    def rewind(self) -> None:
+        """Open the file anew: seeking to the start is inexact in some containers.
+
+        Raises:
+            ConfigError: The file is not a video that can be decoded.
+        """
+        self.close()
+        capture = self._cv2.VideoCapture(str(self._path), self._cv2.CAP_FFMPEG)
+        if not capture.isOpened():
+            raise ConfigError(f"{self._path} is not a video that can be decoded; check it with a player or convert it to H.264")
+        self._capture = capture
+        self._size_px = (
+            int(capture.get(self._cv2.CAP_PROP_FRAME_HEIGHT)),
+            int(capture.get(self._cv2.CAP_PROP_FRAME_WIDTH)),
+        )
+        self._delivered = 0
+        self._last_at_s = 0.0
+
+    def next_picture(self) -> tuple[float, NDArray[np.uint8]] | None:
+        """Decode the next frame; None at the end of the file or of its readable part."""
+        if self._capture is None or not self._capture.grab():
+            self._say_if_truncated()
+            return None
+        at_s = self._time_s()
+        view = self._buffers.claim(*self._size_px)
+        delivered, pixels = self._capture.retrieve(view)
+        if not delivered:
+            self._say_if_truncated()
+            return None
+        self._delivered += 1
+        if pixels is not view:  # the size changed midway, so OpenCV made a picture of its own
+            del view
+            self._size_px = pixels.shape[:2]
+            return at_s, self._buffers.store(pixels)
+        return at_s, view
+
+    def close(self) -> None:
+        """Release the decoder."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+    def _time_s(self) -> float:
+        # Broken files carry times that stand still or run backwards: such a frame comes one interval
+        # after the one before it.
+        at_s = self._capture.get(self._cv2.CAP_PROP_POS_MSEC) / 1000.0
+        if self._delivered == 0:
+            self._first_at_s = at_s
+        since_first_s = float(at_s - self._first_at_s)
+        if self._delivered > 0 and not since_first_s > self._last_at_s:
+            fps = self._capture.get(self._cv2.CAP_PROP_FPS)
+            since_first_s = self._last_at_s + 1.0 / (fps if fps > 0.0 else self._fallback_fps)
+        self._last_at_s = since_first_s
+        return since_first_s
+
+    def _say_if_truncated(self) -> None:
+        if self._capture is None:
+            return
+        announced = int(self._capture.get(self._cv2.CAP_PROP_FRAME_COUNT))
+        if self._delivered < announced * COMPLETE_SHARE:
+            _log.warning(
+                "%s breaks off after %d of about %d frames; copy or record it again",
+                self._path, self._delivered, announced,
+            )

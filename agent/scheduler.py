@@ -1,0 +1,147 @@
+"""Decides, frame by frame, what the latency budget allows; pure arithmetic on times it is told.
+
+Levers, in order: drop a frame that is already too old; classify only as many tracks as the time left allows;
+detect every n-th frame and let the tracker coast; step to a smaller input size, and back with hysteresis.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TARGET_SHARE: Final = 0.85
+"""Work is planned up to this share of the budget; the rest absorbs what no plan foresees."""
+STEP_DOWN_AFTER: Final = 5
+"""Consecutive detections that don't fit before a smaller input size is taken."""
+STEP_UP_SHARE: Final = 0.6
+"""A larger input size is tried again only when it is expected to need less than this share."""
+FIRST_HOLD_S: Final = 10.0
+LONGEST_HOLD_S: Final = 600.0
+MAX_DETECTION_INTERVAL: Final = 4
+MAX_CONSECUTIVE_DROPS: Final = 2
+
+
+class CostEstimate:
+    """Learnt cost of one stage: smoothed mean and mean deviation (as in RFC 6298, section 2)."""
+
+    def __init__(self) -> None:
+        self.mean_ms = 0.0
+        self._deviation_ms = 0.0
+        self._samples = 0
+
+    @property
+    def upper_ms(self) -> float:
+        """What the next run will rarely exceed; 0 before the first observation."""
+        return self.mean_ms + 4.0 * self._deviation_ms
+
+    def observe(self, cost_ms: float) -> None:
+        """Fold one measured run in."""
+        if self._samples == 0:
+            # The RFC starts at half the first sample; inference times vary far less than round trips,
+            # and an eighth keeps the first plans from being needlessly timid.
+            self.mean_ms, self._deviation_ms = cost_ms, cost_ms / 8.0
+        else:
+            self._deviation_ms += 0.25 * (abs(cost_ms - self.mean_ms) - self._deviation_ms)
+            self.mean_ms += 0.125 * (cost_ms - self.mean_ms)
+        self._samples += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do with one frame."""
+
+    drop: bool
+    detect: bool
+    tier: int
+    """Index into the detector tiers, most accurate first."""
+
+
+class Scheduler:
+    """Keeps capture-to-reading latency within a budget for one source.
+
+    Args:
+        budget_ms: From capture to the reading's arrival in the aggregator.
+        relative_costs: Expected cost of each detector tier, in any unit, most accurate tier first.
+    """
+
+    def __init__(self, budget_ms: float, relative_costs: Sequence[float] = (1.0,)) -> None:
+        self._target_ms = TARGET_SHARE * budget_ms
+        self._relative_costs = tuple(relative_costs)
+        self._detection = CostEstimate()
+        self._classification = CostEstimate()
+        self._frames_since_detection = MAX_DETECTION_INTERVAL
+        self._interval = 1
+        self._consecutive_drops = 0
+        self._misfits = 0
+        self._hold_s = FIRST_HOLD_S
+        self._tier_since_s = -math.inf
+        self.tier = 0
+
+    def plan(self, now_s: float, age_ms: float) -> Plan:
+        """Decide for a frame that was captured ``age_ms`` ago."""
+        too_old = age_ms + self._classification.mean_ms > self._target_ms
+        if too_old and self._consecutive_drops < MAX_CONSECUTIVE_DROPS:
+            self._consecutive_drops += 1
+            return Plan(drop=True, detect=False, tier=self.tier)
+        self._consecutive_drops = 0
+        self._consider_larger_tier(now_s)
+        self._frames_since_detection += 1
+        detect = self._frames_since_detection >= self._interval
+        if detect:
+            self._frames_since_detection = 0
+        return Plan(drop=False, detect=detect, tier=self.tier)
+
+    def detection_took(self, cost_ms: float, now_s: float) -> None:
+        """Learn the cost of detecting at the present tier, and step down when it keeps not fitting."""
+        self._detection.observe(cost_ms)
+        self._misfits = self._misfits + 1 if self._detection.mean_ms > self._target_ms else 0
+        lowest = len(self._relative_costs) - 1
+        if self._misfits >= STEP_DOWN_AFTER and self.tier < lowest:
+            fell_back_soon = now_s - self._tier_since_s < 2.0 * self._hold_s
+            self._hold_s = min(LONGEST_HOLD_S, 2.0 * self._hold_s) if fell_back_soon else FIRST_HOLD_S
+            self._move_to(self.tier + 1, now_s)
+
+    def classification_took(self, cost_ms: float) -> None:
+        """Learn the cost of one classification."""
+        self._classification.observe(cost_ms)
+
+    def allowance(self, age_ms: float, waiting: int, *, detected: bool) -> int:
+        """How many of ``waiting`` tracks may be classified on a frame that is ``age_ms`` old by now.
+
+        On a frame without detection at least one is allowed, so that votes arrive however slow the device is.
+        """
+        cost_ms = self._classification.upper_ms
+        room_ms = self._target_ms - age_ms
+        fitting = 1 if cost_ms <= 0.0 else max(0, math.floor(room_ms / cost_ms))
+        fits = min(waiting, fitting)
+        if not detected:
+            fits = max(fits, min(1, waiting))
+        self._adapt_interval(waiting, fits)
+        return fits
+
+    def _adapt_interval(self, waiting: int, fits: int) -> None:
+        """Skip detections while votes wait: a skipped detection's time goes to classification."""
+        if waiting > 0 and fits == 0:
+            self._interval = max(2, self._interval)
+        elif waiting > 2 * fits:
+            self._interval = min(MAX_DETECTION_INTERVAL, self._interval + 1)
+        elif waiting <= fits:
+            alone = self._detection.upper_ms + self._classification.upper_ms > self._target_ms
+            self._interval = 2 if alone and waiting else 1
+
+    def _consider_larger_tier(self, now_s: float) -> None:
+        if self.tier == 0 or now_s - self._tier_since_s < self._hold_s:
+            return
+        ratio = self._relative_costs[self.tier - 1] / self._relative_costs[self.tier]
+        if self._detection.upper_ms * ratio < STEP_UP_SHARE * self._target_ms:
+            self._move_to(self.tier - 1, now_s)
+
+    def _move_to(self, tier: int, now_s: float) -> None:
+        self.tier = tier
+        self._tier_since_s = now_s
+        self._misfits = 0
+        self._detection = CostEstimate()

@@ -1,0 +1,48 @@
+"""Tells systemd how the service is doing; one datagram each, nothing without ``NOTIFY_SOCKET``.
+
+Protocol: sd_notify(3).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+
+logger = logging.getLogger(__name__)
+
+
+class Notifier:
+    """Sends state changes to the service manager that started this process."""
+
+    def __init__(self, address: str | None = None) -> None:
+        found = os.environ.get("NOTIFY_SOCKET") if address is None else address
+        self._socket: socket.socket | None = None
+        if found:
+            self._address = "\0" + found[1:] if found.startswith("@") else found
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+
+    def ready(self, status: str) -> None:
+        """Start-up is complete."""
+        self._send(f"READY=1\nSTATUS={status}")
+
+    def alive(self) -> None:
+        """The pipeline made progress; feeds the watchdog."""
+        self._send("WATCHDOG=1")
+
+    def status(self, text: str) -> None:
+        """One line for ``systemctl status``."""
+        self._send(f"STATUS={text}")
+
+    def stopping(self) -> None:
+        """Shutdown has begun."""
+        self._send("STOPPING=1")
+
+    def _send(self, message: str) -> None:
+        if self._socket is None:
+            return
+        try:
+            self._socket.sendto(message.encode(), self._address)
+        except OSError as error:
+            # The manager may be gone for a moment; the next message tries again.
+            logger.debug("can't notify systemd: %s", error)

@@ -1,0 +1,111 @@
+"""The MQTT topics of contract v1, built and taken apart in one place.
+
+<root>/v1/<site>/<device>/availability | birth | health | counts/<source>
+<prefix>/device/<id>/config                     Home Assistant discovery
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+VERSION: Final = "v1"
+"""Second part of every topic; the payloads grow only by addition while it stays."""
+
+ONLINE: Final = "online"
+OFFLINE: Final = "offline"
+
+Kind = Literal["availability", "birth", "health", "counts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which device of which site speaks, and under which root."""
+
+    site: str
+    device: str
+    root: str = "emotion-agent"
+
+    @property
+    def client_id(self) -> str:
+        """MQTT client id of a device that configures none."""
+        return f"emotion-agent-{self.site}-{self.device}"
+
+    @property
+    def unique_id(self) -> str:
+        """Identifier for Home Assistant: letters, digits, ``_`` and ``-`` only, unique per root."""
+        return "".join(
+            character if character.isascii() and (character.isalnum() or character == "-") else "_"
+            for character in f"{self.root}_{self.site}_{self.device}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a received topic says about its sender."""
+
+    site: str
+    device: str
+    kind: Kind
+    source: str = ""
+    """Camera name of a ``counts`` topic; empty otherwise."""
+
+
+def device_topic(identity: Identity, leaf: str) -> str:
+    """``leaf`` below the device's own branch, the only branch a device may write to."""
+    return f"{identity.root}/{VERSION}/{identity.site}/{identity.device}/{leaf}"
+
+
+def availability_topic(identity: Identity) -> str:
+    """Retained ``online`` or ``offline``; also the topic of the last will."""
+    return device_topic(identity, "availability")
+
+
+def birth_topic(identity: Identity) -> str:
+    """Retained description of the running session."""
+    return device_topic(identity, "birth")
+
+
+def health_topic(identity: Identity) -> str:
+    """Retained latest health."""
+    return device_topic(identity, "health")
+
+
+def counts_topic(identity: Identity, source: str) -> str:
+    """Windows of one source, not retained."""
+    return device_topic(identity, f"counts/{source}")
+
+
+def discovery_topic(identity: Identity, prefix: str) -> str:
+    """Home Assistant device discovery, retained."""
+    return f"{prefix}/device/{identity.unique_id}/config"
+
+
+def homeassistant_status_topic(prefix: str) -> str:
+    """Where Home Assistant announces its own start."""
+    return f"{prefix}/status"
+
+
+def fleet_filter(root: str, site: str | None = None, device: str | None = None) -> str:
+    """Subscription that covers every message of the chosen devices."""
+    return f"{root}/{VERSION}/{site or '+'}/{device or '+'}/#"
+
+
+def parse_topic(root: str, topic: str) -> Address | None:
+    """The sender of a message, or None for a topic that is not part of contract v1."""
+    head = f"{root}/{VERSION}/"
+    if not topic.startswith(head):
+        return None
+    match topic.removeprefix(head).split("/"):
+        case [site, device, ("availability" | "birth" | "health") as kind] if site and device:
+            # mypy reads the or-pattern as str
+            return Address(site, device, _kind(kind))
+        case [site, device, "counts", source] if site and device and source:
+            return Address(site, device, "counts", source)
+        case _:
+            return None
+
+
+def _kind(level: str) -> Kind:
+    kinds: tuple[Kind, ...] = ("availability", "birth", "health")
+    return next(kind for kind in kinds if kind == level)

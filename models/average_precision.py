@@ -1,0 +1,93 @@
+"""AP50 of face boxes by the height of the faces at the network's input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.scenes import Boxes
+
+OVERLAP = 0.5
+"""A detection this much over a true face (IoU) has found it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """Truth and detections of one photo, in pixels of the network's input."""
+
+    faces: Boxes
+    """G x 4 float32 left, top, right, bottom."""
+    boxes: Boxes
+    """D x 4 float32, same layout."""
+    scores: Boxes
+    """D float32."""
+
+
+def average_precision(photos: Sequence[Judged], min_height_px: float) -> float:
+    """Area under the interpolated precision-recall curve at IoU 0.5.
+
+    True faces shorter than ``min_height_px`` are ignored: a detection on one counts neither way.
+    Detections that match nothing and are shorter than that are ignored as well. Each true face is
+    found at most once, by the highest-scored detection that overlaps it most.
+
+    Returns:
+        0..1; NaN where no true face is tall enough.
+    """
+    hits: list[np.ndarray] = []
+    scores: list[np.ndarray] = []
+    total = 0
+    for photo in photos:
+        outcome, counted = _outcomes(photo, min_height_px)
+        hits.append(outcome[counted])
+        scores.append(np.sort(photo.scores)[::-1][counted])
+        total += int((_heights(photo.faces) >= min_height_px).sum())
+    if total == 0:
+        return float("nan")
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    found = np.cumsum(np.concatenate(hits)[order])
+    precision = found / np.arange(1, len(found) + 1)
+    recall = found / total
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    steps = np.diff(np.concatenate(([0.0], recall)))
+    return float((steps * envelope).sum())
+
+
+def _outcomes(photo: Judged, min_height_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """Of each detection, highest score first: did it find a face, and does it count at all."""
+    boxes = photo.boxes[np.argsort(-photo.scores, kind="stable")]
+    asked = _heights(photo.faces) >= min_height_px
+    overlaps = _overlaps(boxes, photo.faces)
+    taken = np.zeros(len(photo.faces), bool)
+    hit = np.zeros(len(boxes), bool)
+    counted = _heights(boxes) >= min_height_px
+    for i in range(len(boxes)):
+        free = np.where(taken, 0.0, overlaps[i])
+        # A tall enough face has the first claim; a short one only excuses the detection.
+        on_asked = np.where(asked, free, 0.0)
+        best = int(on_asked.argmax()) if len(on_asked) else -1
+        if best >= 0 and on_asked[best] >= OVERLAP:
+            taken[best] = hit[i] = counted[i] = True
+        elif np.any(overlaps[i][~asked] >= OVERLAP):
+            counted[i] = False
+    return hit, counted
+
+
+def _heights(boxes: Boxes) -> np.ndarray:
+    heights: np.ndarray = boxes[:, 3] - boxes[:, 1]
+    return heights
+
+
+def _overlaps(first: Boxes, second: Boxes) -> np.ndarray:
+    """N x M intersection over union."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.prod(np.maximum(high - low, 0), axis=2)
+    areas_first = np.prod(first[:, 2:] - first[:, :2], axis=1)
+    areas_second = np.prod(second[:, 2:] - second[:, :2], axis=1)
+    overlaps: np.ndarray = shared / np.maximum(areas_first[:, None] + areas_second[None] - shared, 1e-9)
+    return overlaps

@@ -1,0 +1,211 @@
+"""Training of the expression classifier: augmentation, loss, evaluation, and the whole run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from agent.domain import EMOTIONS, LABELS
+from models.emotion_augment import Augmentation, augment, mix
+from models.emotion_scores import score_emotions
+from models.ferplus import in_protocol, majority, read_ferplus, soft_targets
+from models.mobilenet import INPUT_PX, MobileNetEmotion, save_emotion
+from models.portraits import read_portraits, square_crop
+from models.training import Recipe, Trainer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from models.ferplus import FerPlus
+
+PORTRAIT_CROP_SCALE: Final = 1.0
+PORTRAIT_WEIGHT: Final = 0.5
+"""Of a portrait in the loss: its label is one person's opinion."""
+PORTRAIT_CERTAINTY: Final = 0.8
+"""Share of a portrait's target on its label; the rest goes evenly to all labels."""
+COMMON_PORTRAITS_PER_EPOCH: Final = 1500
+"""Drawn anew each epoch from the neutral and happy ones, which are nine in ten; the others all take part."""
+RARE_REPEATS: Final = 2
+"""How often an epoch shows a FER+ image of a class with less than 2 % of the images."""
+MIXED_SHARE: Final = 0.8
+"""Mixing images stops after this share of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """Training images in memory."""
+
+    images: Tensor
+    """``(N, 48, 48)`` uint8 grey."""
+    targets: Tensor
+    """``(N, 9)`` float shares."""
+    weights: Tensor
+    """``(N,)`` float, of an image in the loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one step learns from."""
+
+    images: Tensor
+    targets: Tensor
+    weights: Tensor
+
+
+def ferplus_faces(split: FerPlus) -> tuple[Faces, NDArray[np.int64]]:
+    """The usable FER+ images, and how often an epoch shows each."""
+    kept = split.select(in_protocol(split.votes, "classes9"))
+    label = majority(kept.votes)
+    share = np.bincount(label, minlength=len(LABELS)) / len(label)
+    repeats = np.where(share[label] < 0.02, RARE_REPEATS, 1)
+    faces = Faces(
+        torch.from_numpy(kept.images.copy()),
+        torch.from_numpy(soft_targets(kept.votes)),
+        torch.ones(len(label)),
+    )
+    return faces, repeats.astype(np.int64)
+
+
+def portrait_faces(data_dir: Path, split: Literal["train", "valid"]) -> tuple[Faces, NDArray[np.bool_]]:
+    """The portraits' face crops, and which of them are neutral or happy."""
+    portraits = read_portraits(data_dir, split)
+    label = np.array([portrait.label for portrait in portraits])
+    crops = np.stack([square_crop(portrait, INPUT_PX, PORTRAIT_CROP_SCALE) for portrait in portraits])
+    targets = np.full((len(label), len(LABELS)), (1.0 - PORTRAIT_CERTAINTY) / len(LABELS), np.float32)
+    targets[np.arange(len(label)), label] += PORTRAIT_CERTAINTY
+    faces = Faces(
+        torch.from_numpy(crops),
+        torch.from_numpy(targets),
+        torch.full((len(label),), PORTRAIT_WEIGHT),
+    )
+    common = np.isin(label, (EMOTIONS.index("neutral"), EMOTIONS.index("happiness")))
+    return faces, common
+
+
+class EmotionTask:
+    """FER+ and portraits for the :class:`models.training.Trainer`."""
+
+    def __init__(self, data_dir: Path, network: MobileNetEmotion, recipe: Recipe) -> None:
+        self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._recipe = recipe
+        self._augmentation = Augmentation()
+        ferplus, self._repeats = ferplus_faces(read_ferplus(data_dir, "train"))
+        portraits, self._common = portrait_faces(data_dir, "train")
+        self._faces = Faces(
+            torch.cat((ferplus.images, portraits.images)),
+            torch.cat((ferplus.targets, portraits.targets)),
+            torch.cat((ferplus.weights, portraits.weights)),
+        )
+        self._valid = read_ferplus(data_dir, "valid")
+        self.steps_per_epoch = len(self._order(np.random.default_rng(0))) // recipe.batch_size
+
+    def _order(self, generator: np.random.Generator) -> NDArray[np.int64]:
+        """Indices of one epoch's images, shuffled."""
+        ferplus = np.repeat(np.arange(len(self._repeats)), self._repeats)
+        first_portrait = len(self._repeats)
+        common = np.flatnonzero(self._common)
+        drawn = generator.choice(common, min(COMMON_PORTRAITS_PER_EPOCH, len(common)), replace=False)
+        rare = np.flatnonzero(~self._common)
+        order = np.concatenate((ferplus, first_portrait + drawn, first_portrait + rare))
+        generator.shuffle(order)
+        return order
+
+    def batches(self, epoch: int, generator: np.random.Generator) -> Iterator[Batch]:
+        """Augmented batches of the recipe's size; the odd rest of an epoch is left out."""
+        order = self._order(generator)
+        mixed = epoch < MIXED_SHARE * self._recipe.epochs
+        size = self._recipe.batch_size
+        for step in range(self.steps_per_epoch):
+            chosen = torch.from_numpy(order[step * size : (step + 1) * size])
+            images = augment(self._faces.images[chosen], self._augmentation, generator)
+            targets = self._faces.targets[chosen]
+            weights = self._faces.weights[chosen]
+            if mixed and generator.random() < self._augmentation.mix_probability:
+                images, targets, weights = mix(images, targets, weights, self._augmentation, generator)
+            yield Batch(images.contiguous(memory_format=torch.channels_last), targets, weights)
+
+    def loss(self, network: nn.Module, batch: Batch, progress: float) -> tuple[Tensor, Mapping[str, float]]:
+        """Cross-entropy against the taggers' shares, weighted per image."""
+        del progress
+        logits = network(batch.images).float()
+        each = functional.cross_entropy(logits, batch.targets, reduction="none")
+        loss = (each * batch.weights).sum() / batch.weights.sum()
+        with torch.no_grad():
+            right = (logits.argmax(1) == batch.targets.argmax(1)).float().mean()
+        return loss, {"loss": loss.item(), "train_accuracy": right.item()}
+
+    def evaluate(self, network: nn.Module) -> Mapping[str, float]:
+        """Scores on the valid split; ``score`` is the accuracy over eight classes."""
+        scores = score_emotions(logits_of(network, self._valid.images), self._valid.votes)
+        return {
+            "score": scores.accuracy8,
+            "accuracy9": scores.accuracy9,
+            "weighted_f1_9": scores.weighted_f1_9,
+            "macro_f1_9": scores.macro_f1_9,
+        }
+
+
+@torch.no_grad()
+def logits_of(network: nn.Module, images: NDArray[np.uint8], *, flipped: bool = False) -> NDArray[np.float32]:
+    """Logits ``(N, 9)`` of uint8 ``(N, 48, 48)`` images, mirrored first if ``flipped``."""
+    network.eval()
+    parts = []
+    for start in range(0, len(images), 256):
+        grey = torch.from_numpy(images[start : start + 256]).float().unsqueeze(1)
+        if flipped:
+            grey = grey.flip(-1)
+        parts.append(network(grey.contiguous(memory_format=torch.channels_last)).float().numpy())
+    return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+def emotion_recipe(epochs: int, seed: int) -> Recipe:
+    """What the shipped weights were trained with."""
+    return Recipe(
+        epochs=epochs,
+        batch_size=128,
+        peak_learning_rate=2.5e-3,
+        weight_decay=0.04,
+        warmup_share=0.06,
+        ema_decay=0.999,
+        gradient_norm=5.0,
+        seed=seed,
+    )
+
+
+def train_emotion(
+    data_dir: Path,
+    run_dir: Path,
+    *,
+    epochs: int = 44,
+    width: float = 1.0,
+    seed: int = 0,
+    resume: bool = True,
+) -> Path:
+    """Train on FER+ and portraits, and return the path of weights for :func:`load_emotion`.
+
+    Raises:
+        ModelError: A data file is missing or damaged.
+        ValueError: ``run_dir`` holds a run of another recipe.
+    """
+    torch.manual_seed(seed)
+    network = MobileNetEmotion(width=width)
+    trainer = Trainer(EmotionTask(data_dir, network, emotion_recipe(epochs, seed)), emotion_recipe(epochs, seed), run_dir)
+    best = trainer.run(resume=resume)
+    return publish_best(best, width)
+
+
+def publish_best(best: Path, width: float = 1.0) -> Path:
+    """Turn the trainer's best averaged state into ``mobilenet_emotion.pt`` beside it."""
+    network = MobileNetEmotion(width=width)
+    network.load_state_dict(torch.load(best, weights_only=True))
+    path = best.with_name("mobilenet_emotion.pt")
+    save_emotion(network, path)
+    return path

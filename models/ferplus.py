@@ -1,0 +1,84 @@
+"""FER+ (Barsoum et al. 2016): ten taggers' votes on each 48x48 grey face, and what is made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from agent.domain import LABELS
+from agent.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+VOTE_NAMES: Final = (*LABELS, "not_a_face")
+"""Columns of ``votes``."""
+
+UNKNOWN_INDEX: Final = LABELS.index("unknown")
+NOT_A_FACE_INDEX: Final = VOTE_NAMES.index("not_a_face")
+
+Split = Literal["train", "valid", "test"]
+Protocol = Literal["classes8", "classes9"]
+
+
+@dataclass(frozen=True, slots=True)
+class FerPlus:
+    """One split."""
+
+    images: NDArray[np.uint8]
+    """``(N, 48, 48)`` grey."""
+    votes: NDArray[np.uint8]
+    """``(N, 10)`` in the order of :data:`VOTE_NAMES`."""
+
+    def select(self, keep: NDArray[np.bool_]) -> FerPlus:
+        """The images where ``keep`` is true."""
+        return FerPlus(self.images[keep], self.votes[keep])
+
+
+def read_ferplus(data_dir: Path, split: Split) -> FerPlus:
+    """Read ``ferplus_<split>.npz``.
+
+    Raises:
+        ModelError: The file is missing or its arrays have other shapes.
+    """
+    path = data_dir / f"ferplus_{split}.npz"
+    try:
+        with np.load(path) as arrays:
+            images, votes = arrays["images"], arrays["votes"]
+    except (OSError, KeyError, ValueError) as error:
+        raise ModelError(f"can't read {path}: {error}; pass the folder that holds the FER+ files") from error
+    if images.shape[1:] != (48, 48) or votes.shape != (len(images), len(VOTE_NAMES)):
+        raise ModelError(
+            f"{path} has images {images.shape} and votes {votes.shape} where (N, 48, 48) and (N, 10) belong;"
+            " make it again",
+        )
+    return FerPlus(images.astype(np.uint8, copy=False), votes.astype(np.uint8, copy=False))
+
+
+def majority(votes: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Index of the most voted column of each row; the first of equals, as in the published protocol."""
+    return votes.argmax(axis=1).astype(np.int64)
+
+
+def in_protocol(votes: NDArray[np.uint8], protocol: Protocol) -> NDArray[np.bool_]:
+    """Rows that count: never a not-a-face majority, and in ``classes8`` no unknown one either."""
+    label = majority(votes)
+    keep: NDArray[np.bool_] = label != NOT_A_FACE_INDEX
+    return keep & (label != UNKNOWN_INDEX) if protocol == "classes8" else keep
+
+
+def soft_targets(votes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Shares ``(N, 9)`` of the votes per label, for rows of the ``classes9`` protocol.
+
+    A single vote is taken for a slip and dropped (Barsoum et al. 2016, section 3), and so are votes for
+    not-a-face, unless nothing else is left.
+    """
+    counted = votes[:, :NOT_A_FACE_INDEX].astype(np.float32)
+    kept = np.where(counted > 1.0, counted, 0.0)
+    kept = np.where(kept.sum(axis=1, keepdims=True) > 0.0, kept, counted)
+    total = kept.sum(axis=1, keepdims=True)
+    return (kept / np.maximum(total, 1.0)).astype(np.float32)

@@ -1,0 +1,179 @@
+"""The expression classifier: MobileNetV2 residuals, fused early, on a 48x48 grey face.
+
+Plain 3x3 convolutions replace the depthwise pair while maps are large, as in EfficientNetV2 (Tan & Le 2021,
+"Fused-MBConv") and MobileNet-EdgeTPU: at these sizes a processor runs them faster than three thin layers, in
+training even more so. The last stage keeps the inverted residuals of MobileNetV2 (Sandler et al. 2018).
+ReLU only and no squeeze-and-excite, so that eight bits are enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import torch
+from torch import Tensor, nn
+
+from agent.domain import LABELS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INPUT_PX: Final = 48
+"""Side of the square grey input."""
+
+EMOTION_LABELS: Final = LABELS
+"""Meaning of the logits, in order: the eight expressions, then ``unknown``."""
+
+GREY_MEAN: Final = 129.0
+GREY_STD: Final = 64.0
+"""Of FER+ training pixels in 0...255, rounded; they only centre the input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A run of residual blocks of one width; the first one carries the stride."""
+
+    channels: int
+    blocks: int
+    stride: int
+    expansion: int
+    """Hidden channels as a multiple of the block's input channels."""
+    fused: bool
+    """One full 3x3 convolution instead of pointwise then depthwise."""
+
+
+STEM_CHANNELS: Final = 32
+HEAD_CHANNELS: Final = 512
+STAGES: Final = (
+    Stage(channels=32, blocks=1, stride=1, expansion=1, fused=True),
+    Stage(channels=64, blocks=1, stride=2, expansion=3, fused=True),
+    Stage(channels=64, blocks=2, stride=1, expansion=1, fused=True),
+    Stage(channels=128, blocks=1, stride=2, expansion=2, fused=True),
+    Stage(channels=128, blocks=1, stride=1, expansion=1, fused=True),
+    Stage(channels=128, blocks=3, stride=1, expansion=3, fused=False),
+)
+
+
+def _convolution(
+    inputs: int,
+    outputs: int,
+    *,
+    kernel: int = 1,
+    stride: int = 1,
+    groups: int = 1,
+    rectified: bool = True,
+) -> nn.Sequential:
+    """Convolution without bias, batch normalisation and, unless it ends a residual branch, ReLU."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+    ]
+    if rectified:
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+class InvertedResidual(nn.Module):
+    """Widen, filter, project; added to its input where the shapes agree."""
+
+    def __init__(self, inputs: int, stage: Stage, stride: int) -> None:
+        super().__init__()
+        hidden = inputs * stage.expansion
+        outputs = stage.channels
+        self.added = stride == 1 and inputs == outputs
+        if stage.fused and stage.expansion == 1:
+            self.branch = _convolution(inputs, outputs, kernel=3, stride=stride)
+        elif stage.fused:
+            self.branch = nn.Sequential(
+                _convolution(inputs, hidden, kernel=3, stride=stride),
+                _convolution(hidden, outputs, rectified=False),
+            )
+        else:
+            self.branch = nn.Sequential(
+                _convolution(inputs, hidden),
+                _convolution(hidden, hidden, kernel=3, stride=stride, groups=hidden),
+                _convolution(hidden, outputs, rectified=False),
+            )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(N, C, H, W)`` to ``(N, C', H/stride, W/stride)``."""
+        filtered: Tensor = self.branch(features)
+        return features + filtered if self.added else filtered
+
+
+def scaled_channels(channels: int, width: float) -> int:
+    """Channels at a width multiplier, a multiple of eight and never fewer than eight."""
+    return max(8, round(channels * width / 8) * 8)
+
+
+class MobileNetEmotion(nn.Module):
+    """Nine logits, in the order of :data:`EMOTION_LABELS`, from normalised grey faces."""
+
+    def __init__(self, width: float = 1.0, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.width = width
+        channels = scaled_channels(STEM_CHANNELS, width)
+        layers: list[nn.Module] = [_convolution(1, channels, kernel=5, stride=2)]
+        for stage in STAGES:
+            sized = Stage(
+                scaled_channels(stage.channels, width),
+                stage.blocks,
+                stage.stride,
+                stage.expansion,
+                stage.fused,
+            )
+            for block in range(sized.blocks):
+                layers.append(InvertedResidual(channels, sized, sized.stride if block == 0 else 1))
+                channels = sized.channels
+        head = scaled_channels(HEAD_CHANNELS, width)
+        layers.append(_convolution(channels, head))
+        self.features = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(head, len(EMOTION_LABELS))
+        self._initialise()
+
+    def forward(self, grey: Tensor) -> Tensor:
+        """Logits ``(N, 9)`` of float ``(N, 1, 48, 48)`` pixels in 0...255."""
+        normalised = (grey - GREY_MEAN) / GREY_STD
+        pooled = self.features(normalised).mean(dim=(2, 3))
+        logits: Tensor = self.classifier(self.dropout(pooled))
+        return logits
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.01)
+                nn.init.zeros_(module.bias)
+        # Each residual branch starts as nothing, so the network starts shallow (Goyal et al. 2017).
+        for module in self.modules():
+            if isinstance(module, InvertedResidual) and module.added:
+                norms = [part for part in module.branch.modules() if isinstance(part, nn.BatchNorm2d)]
+                nn.init.zeros_(norms[-1].weight)
+
+
+def save_emotion(network: MobileNetEmotion, path: Path) -> None:
+    """Write width and weights, half precision, to ``path``; whole or not at all."""
+    state = {
+        name: value.half() if value.dtype.is_floating_point else value
+        for name, value in network.state_dict().items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save({"width": network.width, "state": state}, partial)
+    partial.replace(path)
+
+
+def load_emotion(weights: Path) -> MobileNetEmotion:
+    """Network in evaluation mode from a file written by :func:`save_emotion`.
+
+    Raises:
+        OSError: The file can't be read.
+        KeyError: The file holds something else.
+    """
+    content = torch.load(weights, weights_only=True, map_location="cpu")
+    network = MobileNetEmotion(width=content["width"])
+    network.load_state_dict({name: value.float() for name, value in content["state"].items()})
+    return network.eval()

@@ -1,0 +1,266 @@
+"""Composed training pictures: many small crops of scenes side by side, portraits pasted on top.
+
+Everyday photos hold one or two faces each, crowds hold dozens between 8 and 40 pixels. A mosaic
+(Bochkovskiy et al. 2020, YOLOv4, section 3.4) of scaled-down crops makes the one out of the other.
+Here each cell of the mosaic chooses a face and the height it shall have, so that the face sizes
+follow a chosen distribution whatever the photos were like.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from models.photometry import degraded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.scenes import Boxes, LabelledPhoto, Pixels
+
+MIN_VISIBLE_SHARE = 0.4
+"""A face of which less is left after cropping is ignored rather than taught."""
+PASTE_TINT = np.array([0.72, 0.86, 1.0])
+"""Rough blue, green, red weights of skin, for the grey portraits."""
+
+
+@dataclass(frozen=True, slots=True)
+class MosaicStyle:
+    """How a picture is composed."""
+
+    grid_weights: tuple[float, ...] = (0.10, 0.25, 0.32, 0.25, 0.08)
+    """Relative frequency of 1x1, 2x2, 3x3, 4x4 and 5x5 mosaics."""
+    min_face_px: float = 5.0
+    """Shorter faces are ignored: they can neither be taught nor asked for."""
+    face_range_px: tuple[float, float] = (7.0, 150.0)
+    """Range of the heights that cells aim at, log-uniform."""
+    paste_probability: float = 0.4
+    max_pastes: int = 4
+    no_face_share: float = 0.14
+    """Share of cells that show a photo without faces."""
+    rotated_share: float = 0.25
+    degrade: bool = True
+    """Colour, blur, JPEG and noise."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Composition:
+    """A training picture; boxes are float32 N x 4 left, top, right, bottom in pixels."""
+
+    pixels: Pixels
+    faces: Boxes
+    ignored: Boxes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Source:
+    """A photo at full, half and quarter size, so that shrinking never aliases."""
+
+    levels: tuple[Pixels, ...]
+    faces: Boxes
+    ignored: Boxes
+
+
+class Composer:
+    """Draws compositions; everything random comes from the generator that is handed in."""
+
+    def __init__(self, scenes: Sequence[LabelledPhoto], close_ups: Sequence[LabelledPhoto]) -> None:
+        sources = [_Source(_pyramid(photo.pixels), photo.faces, photo.ignored) for photo in scenes]
+        self._with_faces = [source for source in sources if len(source.faces)]
+        self._without_faces = [source for source in sources if not len(source.faces)]
+        # Photos of groups are rare and look most like crowds: they are drawn more often.
+        crowding = np.sqrt([float(len(source.faces)) for source in self._with_faces])
+        self._crowding = np.cumsum(crowding) / max(1e-9, float(crowding.sum()))
+        self._close_ups = [_Source(_pyramid(photo.pixels), photo.faces, photo.ignored) for photo in close_ups]
+
+    def compose(self, generator: np.random.Generator, size_px: int, style: MosaicStyle) -> Composition:
+        """Draw one ``size_px`` x ``size_px`` picture."""
+        weights = np.asarray(style.grid_weights)
+        grid = 1 + int(generator.choice(len(weights), p=weights / weights.sum()))
+        canvas = np.empty((size_px, size_px, 3), np.uint8)
+        faces: list[Boxes] = []
+        ignored: list[Boxes] = []
+        rows, columns = _cuts(generator, size_px, grid), _cuts(generator, size_px, grid)
+        for top, bottom in zip(rows, rows[1:], strict=False):
+            for left, right in zip(columns, columns[1:], strict=False):
+                cell = self._cell(generator, (right - left, bottom - top), style)
+                canvas[top:bottom, left:right] = cell.pixels
+                offset = np.array([left, top, left, top], np.float32)
+                faces.append(cell.faces + offset)
+                ignored.append(cell.ignored + offset)
+        composition = Composition(canvas, np.concatenate(faces), np.concatenate(ignored))
+        if self._close_ups and generator.random() < style.paste_probability:
+            for _ in range(int(generator.integers(1, style.max_pastes + 1))):
+                composition = self._with_portrait(generator, composition)
+        if style.degrade:
+            composition = Composition(
+                degraded(generator, composition.pixels), composition.faces, composition.ignored
+            )
+        return composition
+
+    def _cell(
+        self, generator: np.random.Generator, size: tuple[int, int], style: MosaicStyle
+    ) -> Composition:
+        empty = self._without_faces and (
+            not self._with_faces or generator.random() < style.no_face_share
+        )
+        if empty:
+            source = self._without_faces[int(generator.integers(len(self._without_faces)))]
+        else:
+            drawn = int(np.searchsorted(self._crowding, generator.random(), side="right"))
+            source = self._with_faces[min(drawn, len(self._with_faces) - 1)]
+        transform = _crop_transform(generator, source, size, style)
+        return _warped(source, transform, size, style.min_face_px)
+
+    def _with_portrait(self, generator: np.random.Generator, below: Composition) -> Composition:
+        """Blend one portrait in through a soft ellipse, where it covers no face by half."""
+        size_px = below.pixels.shape[0]
+        source = self._close_ups[int(generator.integers(len(self._close_ups)))]
+        height_px = float(np.exp(generator.uniform(np.log(8), np.log(0.8 * size_px))))
+        full = source.levels[0]
+        scale_y = height_px / full.shape[0]
+        scale_x = scale_y * float(np.exp(generator.normal(-0.2, 0.2)))
+        width, height = max(4, round(full.shape[1] * scale_x)), max(6, round(full.shape[0] * scale_y))
+        if width >= size_px or height >= size_px:
+            return below
+        left = int(generator.integers(0, size_px - width))
+        top = int(generator.integers(0, size_px - height))
+        scale = np.array([scale_x, scale_y, scale_x, scale_y], np.float32)
+        offset = np.array([left, top, left, top], np.float32)
+        face = source.faces[0] * scale
+        area = offset + np.array([0, 0, width, height], np.float32)
+        if np.any(_covered_share(np.concatenate((below.faces, below.ignored)), area) > 0.1):  # noqa: PLR2004 - a tenth
+            return below
+        pasted = cv2.resize(_level_for(source, scale_y), (width, height), interpolation=cv2.INTER_LINEAR)
+        if generator.random() < 0.5:  # noqa: PLR2004 - mirrored half of the time
+            pasted = np.ascontiguousarray(pasted[:, ::-1])
+            face = np.array([width - face[2], face[1], width - face[0], face[3]], np.float32)
+        alpha = _ellipse(face, width, height)[..., None]
+        tint = 1 + generator.random() * (PASTE_TINT * generator.normal(1, 0.05, 3) - 1)
+        window = below.pixels[top : top + height, left : left + width]
+        blended = np.clip(pasted * tint * 1.1, 0, 255) * alpha + window * (1 - alpha)
+        below.pixels[top : top + height, left : left + width] = blended.astype(np.uint8)
+        faces = np.concatenate((below.faces, (face + offset)[None]))
+        return Composition(below.pixels, faces, below.ignored)
+
+
+def _pyramid(pixels: Pixels) -> tuple[Pixels, ...]:
+    levels = [pixels]
+    for _ in range(2):
+        height, width = levels[-1].shape[:2]
+        halved = cv2.resize(
+            levels[-1], (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA
+        )
+        levels.append(np.asarray(halved, np.uint8))
+    return tuple(levels)
+
+
+def _level_for(source: _Source, scale: float) -> Pixels:
+    """The smallest level that still has to be shrunk, or the full picture."""
+    level = int(np.clip(np.floor(-np.log2(max(scale, 1e-3)) + 0.25), 0, len(source.levels) - 1))
+    return source.levels[level]
+
+
+def _cuts(generator: np.random.Generator, size_px: int, grid: int) -> list[int]:
+    """Cell borders from 0 to ``size_px``, each moved by up to a fifth of a cell."""
+    step = size_px / grid
+    inner = [round(step * (i + float(generator.uniform(-0.2, 0.2)))) for i in range(1, grid)]
+    return [0, *inner, size_px]
+
+
+def _crop_transform(
+    generator: np.random.Generator, source: _Source, size: tuple[int, int], style: MosaicStyle
+) -> np.ndarray:
+    """2 x 3 matrix from the photo's pixels to the cell's: scale, stretch, mirror, tilt, shift."""
+    photo_height, photo_width = source.levels[0].shape[:2]
+    width, height = size
+    low, high = style.face_range_px
+    aim_px = np.exp(generator.uniform(np.log(low), np.log(max(low + 1, min(high, 0.9 * height)))))
+    stretch = np.exp(np.clip(generator.normal(-0.2, 0.25), -0.8, 0.4))
+    if len(source.faces):
+        left, top, right, bottom = source.faces[int(generator.integers(len(source.faces)))]
+        scale = aim_px / max(1.0, bottom - top)
+        anchor = np.array([(left + right) / 2, (top + bottom) / 2])
+    else:
+        scale = np.exp(generator.uniform(np.log(0.3), np.log(1.5)))
+        anchor = generator.random(2) * (photo_width, photo_height)
+    # A cell is covered almost whole, and nothing is blown up until it is mere blur.
+    scale_y = float(np.clip(scale, 0.85 * height / photo_height, max(2.2, height / photo_height)))
+    scale_x = float(max(scale_y * stretch, 0.85 * width / photo_width))
+    mirror = -1.0 if generator.random() < 0.5 else 1.0  # noqa: PLR2004 - half of the time
+    tilted = generator.random() < style.rotated_share
+    angle = float(generator.normal(0, 0.17)) if tilted else 0.0
+    cosine, sine = np.cos(angle), np.sin(angle)
+    linear = np.array([[cosine, -sine], [sine, cosine]]) @ np.diag([scale_x * mirror, scale_y])
+    target = np.array([width, height]) * generator.uniform(0.15, 0.85, 2)
+    shift = target - linear @ anchor
+    shift = _kept_inside(shift, (scale_x * photo_width, scale_y * photo_height), size, mirror)
+    return np.column_stack((linear, shift))
+
+
+def _kept_inside(
+    shift: np.ndarray, scaled: tuple[float, float], size: tuple[int, int], mirror: float
+) -> np.ndarray:
+    """Move a shifted photo so that it leaves no avoidable gap in its cell."""
+    start = shift - np.array([scaled[0] if mirror < 0 else 0.0, 0.0])
+    slack = np.array(size) - np.array(scaled)
+    inside = np.clip(start, np.minimum(slack, 0), np.maximum(slack, 0))
+    moved: np.ndarray = shift + (inside - start)
+    return moved
+
+
+def _warped(
+    source: _Source, transform: np.ndarray, size: tuple[int, int], min_face_px: float
+) -> Composition:
+    scale_y = float(np.hypot(transform[0, 1], transform[1, 1]))
+    level = _level_for(source, scale_y)
+    ratio_y = source.levels[0].shape[0] / level.shape[0]
+    ratio_x = source.levels[0].shape[1] / level.shape[1]
+    adapted = transform @ np.diag([ratio_x, ratio_y, 1.0])
+    pixels = cv2.warpAffine(
+        level, adapted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    faces, visible = _moved(source.faces, transform, size)
+    ignored, seen = _moved(source.ignored, transform, size)
+    tall_enough = faces[:, 3] - faces[:, 1] >= min_face_px
+    taught = tall_enough & (visible >= MIN_VISIBLE_SHARE)
+    rest = faces[~taught & (visible > 0)]
+    return Composition(np.asarray(pixels, np.uint8), faces[taught], np.concatenate((rest, ignored[seen > 0])))
+
+
+def _moved(boxes: Boxes, transform: np.ndarray, size: tuple[int, int]) -> tuple[Boxes, np.ndarray]:
+    """Boxes in the cell, clipped to it, and the share of each that the cell shows.
+
+    A tilted box keeps its own width and height instead of growing to hold its corners: faces are
+    round, and the grown box would teach the detector to draw too large.
+    """
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2 @ transform[:, :2].T + transform[:, 2]
+    scale = np.hypot(transform[0, :2], transform[1, :2]) if len(boxes) else np.ones(2)
+    halves = (boxes[:, 2:] - boxes[:, :2]) / 2 * scale
+    moved = np.concatenate((centres - halves, centres + halves), 1)
+    clipped = np.clip(moved, 0, np.array([*size, *size]))
+    area = np.prod(moved[:, 2:] - moved[:, :2], axis=1)
+    seen = np.prod(np.maximum(clipped[:, 2:] - clipped[:, :2], 0), axis=1)
+    return clipped.astype(np.float32), seen / np.maximum(area, 1e-6)
+
+
+def _covered_share(boxes: Boxes, area: Boxes) -> np.ndarray:
+    corner_low = np.maximum(boxes[:, :2], area[:2])
+    corner_high = np.minimum(boxes[:, 2:], area[2:])
+    shared = np.prod(np.maximum(corner_high - corner_low, 0), axis=1)
+    share: np.ndarray = shared / np.maximum(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), 1e-6)
+    return share
+
+
+def _ellipse(face: Boxes, width: int, height: int) -> np.ndarray:
+    """1 inside the face and a margin of hair around it, falling softly to 0."""
+    centre = (face[:2] + face[2:]) / 2
+    halves = np.maximum((face[2:] - face[:2]) / 2 * 1.2, 1.0)
+    rows = ((np.arange(height) + 0.5 - centre[1]) / halves[1]) ** 2
+    columns = ((np.arange(width) + 0.5 - centre[0]) / halves[0]) ** 2
+    radius = np.sqrt(rows[:, None] + columns[None, :])
+    alpha: np.ndarray = np.clip((1.15 - radius) / 0.2, 0, 1)
+    return alpha

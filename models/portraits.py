@@ -1,0 +1,102 @@
+"""Close-up portraits with one noisy expression label each (muxspace/facial_expressions, Apache-2.0)."""
+
+from __future__ import annotations
+
+import csv
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import cv2
+import numpy as np
+
+from agent.domain import EMOTIONS
+from agent.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+VALID_SHARE: Final = 0.15
+"""Of the identities."""
+
+_NUMBERED = re.compile(r"[_-]?\d+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """One picture with its face box in pixels."""
+
+    name: str
+    grey: NDArray[np.uint8]
+    """``(H, W)``."""
+    label: int
+    """Index into ``EMOTIONS``."""
+    box: tuple[float, float, float, float]
+    """Left, top, width, height."""
+
+
+def identity(name: str) -> str:
+    """Name stem without its running number: pictures of one person share it."""
+    return _NUMBERED.sub("", name.rsplit(".", 1)[0]).lower()
+
+
+def split_of(name: str) -> Literal["train", "valid"]:
+    """Split of a file, by identity, so that nobody is in both; stable over machines and runs."""
+    position = zlib.crc32(identity(name).encode()) / 2**32
+    return "valid" if position < VALID_SHARE else "train"
+
+
+def read_portraits(data_dir: Path, split: Literal["train", "valid"]) -> list[Portrait]:
+    """Pictures of a split that have a face box.
+
+    Raises:
+        ModelError: ``portraits.csv`` or ``portraits.zip`` is missing or damaged.
+    """
+    try:
+        with (data_dir / "portraits.csv").open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["x"] and split_of(row["image"]) == split]
+        with zipfile.ZipFile(data_dir / "portraits.zip") as archive:
+            return [_decode(archive, row) for row in rows]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        message = f"can't read the portraits in {data_dir}: {error}; pass the folder that holds the data files"
+        raise ModelError(message) from error
+
+
+def _decode(archive: zipfile.ZipFile, row: dict[str, str]) -> Portrait:
+    encoded = np.frombuffer(archive.read(row["image"]), np.uint8)
+    grey = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+    if grey is None:
+        raise ValueError(f"{row['image']} is no picture")
+    box = (float(row["x"]), float(row["y"]), float(row["w"]), float(row["h"]))
+    return Portrait(row["image"], grey.astype(np.uint8, copy=False), EMOTIONS.index(row["emotion"]), box)
+
+
+def square_crop(portrait: Portrait, side_px: int, crop_scale: float) -> NDArray[np.uint8]:
+    """Grey ``(side_px, side_px)`` around the face; outside the picture the border is repeated.
+
+    Args:
+        portrait: What to cut.
+        side_px: Side of the result.
+        crop_scale: Side of the cut square as a multiple of the box's longer side.
+    """
+    left, top, width, height = portrait.box
+    side = max(width, height) * crop_scale
+    scale = side_px / side
+    centre_x, centre_y = left + width / 2.0, top + height / 2.0
+    # Pixel centres sit at half-integers: pixel i of the result looks at (i + 0.5) / scale.
+    offset = 0.5 * side_px - 0.5
+    move = np.array(
+        [
+            [scale, 0.0, offset - (centre_x - 0.5) * scale],
+            [0.0, scale, offset - (centre_y - 0.5) * scale],
+        ],
+    )
+    softened = portrait.grey
+    if scale < 1.0:
+        softened = cv2.GaussianBlur(softened, (0, 0), 0.4 / scale, borderType=cv2.BORDER_REPLICATE)  # type: ignore[assignment]
+    crop = cv2.warpAffine(softened, move, (side_px, side_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return crop.astype(np.uint8, copy=False)

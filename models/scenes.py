@@ -1,0 +1,129 @@
+"""Readers of labelled photos: everyday scenes, close-up portraits, and the crowds kept for evaluation."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+Pixels = NDArray[np.uint8]
+Boxes = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledPhoto:
+    """One decoded photo with its boxes."""
+
+    name: str
+    pixels: Pixels
+    """H x W x 3 uint8 BGR."""
+    faces: Boxes
+    """N x 4 float32 left, top, right, bottom in pixels."""
+    ignored: Boxes
+    """M x 4 float32, same layout: regions that are neither face nor background."""
+
+
+def read_scenes(data_dir: Path, split: str) -> list[LabelledPhoto]:
+    """Everyday photos of one split, 224 x 224; photos without a face have empty ``faces``.
+
+    A box that only one of the two labelling detectors saw (``unsure``) becomes an ignored region.
+
+    Args:
+        data_dir: The folder that holds ``scenes.zip`` and its two CSV files.
+        split: ``train`` or ``valid``.
+
+    Raises:
+        ModelError: A file is missing or broken, or no photo belongs to ``split``.
+    """
+    names = [row["image"] for row in _rows(data_dir / "scenes_images.csv") if row["split"] == split]
+    if not names:
+        raise ModelError(f"scenes_images.csv in {data_dir} lists no photo of split {split!r}: use train or valid")
+    boxes = _rows(data_dir / "scenes_boxes.csv")
+    faces = _boxes_by_image(row for row in boxes if row["kind"] == "face")
+    ignored = _boxes_by_image(row for row in boxes if row["kind"] != "face")
+    return _read_photos(data_dir / "scenes.zip", names, faces, ignored)
+
+
+def read_close_ups(data_dir: Path) -> list[LabelledPhoto]:
+    """Portraits with their one face box, clipped to the picture; those without a found face are left out.
+
+    Args:
+        data_dir: The folder that holds ``portraits.zip`` and ``portraits.csv``.
+
+    Raises:
+        ModelError: A file is missing or broken.
+    """
+    faces = _boxes_by_image(row for row in _rows(data_dir / "portraits.csv") if row["x"])
+    return _read_photos(data_dir / "portraits.zip", list(faces), faces, {})
+
+
+def read_crowds(data_dir: Path) -> list[LabelledPhoto]:
+    """Photos of crowds, 416 x 416, with human-drawn boxes: for evaluation only, never for training.
+
+    Args:
+        data_dir: The folder that holds ``crowds.zip`` and ``crowds_boxes.csv``.
+
+    Raises:
+        ModelError: A file is missing or broken.
+    """
+    faces = _boxes_by_image(_rows(data_dir / "crowds_boxes.csv"))
+    return _read_photos(data_dir / "crowds.zip", list(faces), faces, {})
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: point --data at the data folder") from error
+
+
+def _boxes_by_image(rows: Iterable[dict[str, str]]) -> dict[str, list[tuple[float, ...]]]:
+    boxes: dict[str, list[tuple[float, ...]]] = {}
+    for row in rows:
+        left, top, width, height = (float(row[key]) for key in "xywh")
+        boxes.setdefault(row["image"], []).append((left, top, left + width, top + height))
+    return boxes
+
+
+def _read_photos(
+    archive: Path,
+    names: list[str],
+    faces: dict[str, list[tuple[float, ...]]],
+    ignored: dict[str, list[tuple[float, ...]]],
+) -> list[LabelledPhoto]:
+    try:
+        with zipfile.ZipFile(archive) as file:
+            photos = [(name, _decode(file.read(name), name)) for name in names]
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelError(f"cannot read the photos in {archive}: fetch the data folder again ({error})") from error
+    return [
+        LabelledPhoto(
+            name, pixels, _clipped(faces.get(name, []), pixels), _clipped(ignored.get(name, []), pixels)
+        )
+        for name, pixels in photos
+    ]
+
+
+def _decode(encoded: bytes, name: str) -> Pixels:
+    pixels: Any = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise ModelError(f"{name} is not a readable picture: fetch the data folder again")
+    return np.asarray(pixels, dtype=np.uint8)
+
+
+def _clipped(boxes: list[tuple[float, ...]], pixels: Pixels) -> Boxes:
+    height, width = pixels.shape[:2]
+    array = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+    return np.clip(array, 0, np.array([width, height, width, height], np.float32))
