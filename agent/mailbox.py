@@ -28,7 +28,8 @@ class Mailbox:
 
         Args:
             frame: ``frame.source`` must be one of the mailbox's sources.
-            wait: Wait until the slot is empty instead of replacing what is in it.
+            wait: Wait until the slot is empty instead of replacing what is in it; :meth:`close` ends
+                the wait.
 
         Returns:
             False when the mailbox is closed and the frame was not kept.

@@ -35,10 +35,10 @@ def discrete_laplace(epsilon: Fraction, source: Random) -> int:
     steps, scale = epsilon.numerator, epsilon.denominator
     while True:
         remainder = source.randrange(scale)
-        if not _bernoulli_exp(Fraction(remainder, scale), source):
+        if not _bernoulli_exp(remainder, scale, source):
             continue
         wholes = 0
-        while _bernoulli_exp(Fraction(1), source):
+        while _bernoulli_exp(1, 1, source):
             wholes += 1
         magnitude = (remainder + scale * wholes) // steps
         negative = source.randrange(2) == 1
@@ -47,10 +47,10 @@ def discrete_laplace(epsilon: Fraction, source: Random) -> int:
             return -magnitude if negative else magnitude
 
 
-def _bernoulli_exp(rate: Fraction, source: Random) -> bool:
-    """True with probability ``exp(-rate)``, for ``rate`` in [0, 1]."""
-    # Draws from Bernoulli(rate / k) until one fails; the parity of k then has the exponential's series.
+def _bernoulli_exp(numerator: int, denominator: int, source: Random) -> bool:
+    """True with probability ``exp(-numerator / denominator)``, for a ratio in [0, 1]."""
+    # Draws from Bernoulli(ratio / k) until one fails; the parity of k then has the exponential's series.
     k = 1
-    while source.randrange(rate.denominator * k) < rate.numerator:
+    while source.randrange(denominator * k) < numerator:
         k += 1
     return k % 2 == 1

@@ -44,6 +44,7 @@ from agent.domain import LABELS, Disclosure
 from agent.noise import as_written, discrete_laplace
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from random import Random
 
     from agent.domain import EmotionWindow
@@ -83,26 +84,26 @@ class PrivacyPolicy:
             return _SUPPRESSED
         counts = {label: window.counts.get(label, 0) for label in LABELS}
         if self._epsilon is not None:
-            counts = self._with_noise(counts)
+            counts = _with_noise(counts, self._epsilon, self._randomness)
         people = sum(counts.values())
-        if people < self._settings.min_count and not self._shows_everything:
+        if people < self._fewest_shown:
             return _SUPPRESSED
         return Disclosure(suppressed=False, people=people, counts=counts)
 
     @property
-    def _shows_everything(self) -> bool:
-        """With ``min_count = 1`` an empty window is an honest zero: there is nobody left to protect."""
-        return self._settings.min_count == 1
+    def _fewest_shown(self) -> int:
+        """With ``min_count = 1`` an empty window shows its zero: there is no threshold left to hide below."""
+        return self._settings.min_count if self._settings.min_count > 1 else 0
 
     def _is_too_short(self, window: EmotionWindow) -> bool:
         if self._settings.acknowledge_individual_counts:
             return False
         return window.closed_at_s - window.opened_at_s < _SHORTEST_WINDOW_S - _ROUNDING_S
 
-    def _with_noise(self, counts: dict[str, int]) -> dict[str, int]:
-        assert self._epsilon is not None  # noqa: S101 - narrows the type; the caller has checked
-        noisy = {label: count + discrete_laplace(self._epsilon, self._randomness) for label, count in counts.items()}
-        return _without_negatives(noisy)
+
+def _with_noise(counts: dict[str, int], epsilon: Fraction, randomness: Random) -> dict[str, int]:
+    noisy = {label: count + discrete_laplace(epsilon, randomness) for label, count in counts.items()}
+    return _without_negatives(noisy)
 
 
 def _without_negatives(noisy: dict[str, int]) -> dict[str, int]:
@@ -116,7 +117,9 @@ def _without_negatives(noisy: dict[str, int]) -> dict[str, int]:
     excess = sum(counts.values()) - max(0, sum(noisy.values()))
     while excess > 0:
         positive = sorted((label for label in counts if counts[label] > 0), key=lambda label: -counts[label])
-        for label in positive[:excess]:
-            counts[label] -= 1
-        excess -= len(positive[:excess])
+        share = max(1, excess // len(positive))
+        for label in positive:
+            taken = min(share, counts[label], excess)
+            counts[label] -= taken
+            excess -= taken
     return counts

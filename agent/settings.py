@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path  # noqa: TC003 - pydantic needs the name at run time
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -25,25 +25,20 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+# fmt: off
+Context = Literal[
+    "retail", "museum", "event", "transport", "hospitality", "public_space",
+    "healthcare", "home", "research", "demo", "workplace", "education",
+]
+# fmt: on
+
+
 class DeploymentSettings(Table):
     """Where the box stands and what it is for; ids become topic levels."""
 
     site: TopicName
     device: TopicName
-    context: Literal[
-        "retail",
-        "museum",
-        "event",
-        "transport",
-        "hospitality",
-        "public_space",
-        "healthcare",
-        "home",
-        "research",
-        "demo",
-        "workplace",
-        "education",
-    ]
+    context: Context
     """Declared use. ``workplace`` and ``education`` are refused by ``config`` (EU AI Act Art. 5(1)(f))."""
     safety_purpose: str = ""
     """Medical or safety purpose, written out; the only exception Art. 5(1)(f) leaves."""
@@ -156,6 +151,10 @@ class ClassifierSettings(Table):
     """Confidence under which a reading is ``unknown``; None is the network's calibrated value."""
 
 
+SHORTEST_WINDOW_S: Final = 60.0
+"""Shorter windows say too much about single people, unless that is acknowledged."""
+
+
 class PrivacySettings(Table):
     """What may leave the device at all."""
 
@@ -169,19 +168,10 @@ class PrivacySettings(Table):
 
     @model_validator(mode="after")
     def _individual_counts_are_acknowledged(self) -> Self:
-        if self.acknowledge_individual_counts:
-            return self
-        if self.min_count == 1:
+        if self.min_count == 1 and not self.acknowledge_individual_counts:
             msg = "min_count = 1 shows single people: set acknowledge_individual_counts = true or raise it"
             raise ValueError(msg)
-        if self.window_s < 60.0:  # noqa: PLR2004 - the policy's floor, stated in the message
-            msg = "windows under 60 s need min_count = 1 and acknowledge_individual_counts = true"
-            raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _short_windows_only_with_single_counts(self) -> Self:
-        if self.window_s < 60.0 and self.min_count > 1:  # noqa: PLR2004 - the policy's floor
+        if self.window_s < SHORTEST_WINDOW_S and self.min_count > 1:
             msg = "windows under 60 s need min_count = 1 and acknowledge_individual_counts = true"
             raise ValueError(msg)
         return self

@@ -98,7 +98,6 @@ def parse_topic(root: str, topic: str) -> Address | None:
         return None
     match topic.removeprefix(head).split("/"):
         case [site, device, ("availability" | "birth" | "health") as kind] if site and device:
-            # mypy reads the or-pattern as str
             return Address(site, device, _kind(kind))
         case [site, device, "counts", source] if site and device and source:
             return Address(site, device, "counts", source)
@@ -107,5 +106,6 @@ def parse_topic(root: str, topic: str) -> Address | None:
 
 
 def _kind(level: str) -> Kind:
+    # A matched or-pattern stays a plain str to the type checker.
     kinds: tuple[Kind, ...] = ("availability", "birth", "health")
     return next(kind for kind in kinds if kind == level)

@@ -150,16 +150,20 @@ class Tracker:
         tracks = [
             _snapshot(entry.track_id, entry, now_s, observed=detected and entry.misses == 0)
             for entry in self._followed
-            if entry.track_id is not None
-            and (detected or entry.age_s(now_s) <= self._max_coast_s)
+            if entry.track_id is not None and (detected or entry.age_s(now_s) <= self._max_coast_s)
         ]
         return sorted(tracks, key=lambda track: track.track_id)
 
 
 def _snapshot(track_id: int, entry: _Followed, now_s: float, *, observed: bool) -> Track:
     if observed:
-        return Track(track_id, entry.face.box, entry.face.score, observed=True,
-                     emotion_scores=entry.face.emotion_scores)
+        return Track(
+            track_id,
+            entry.face.box,
+            entry.face.score,
+            observed=True,
+            emotion_scores=entry.face.emotion_scores,
+        )
     return Track(track_id, entry.motion.predicted(now_s), entry.face.score, observed=False)
 
 

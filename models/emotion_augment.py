@@ -19,36 +19,36 @@ if TYPE_CHECKING:
 class Augmentation:
     """Strengths. Framing varies as much as a detector's boxes and a head's tilt do."""
 
-    rotation_deg: float = 22.0
+    rotation_deg: float = 20.0
     """Largest turn to either side."""
-    scale: tuple[float, float] = (0.82, 1.25)
+    scale: tuple[float, float] = (0.85, 1.22)
     """Magnification, drawn evenly on a logarithmic axis."""
     stretch: float = 0.08
     """Largest relative change of one axis against the other."""
     shift: float = 0.09
     """Largest move along each axis, as a share of the side."""
     shear: float = 0.12
-    contrast: tuple[float, float] = (0.6, 1.5)
-    brightness: float = 35.0
+    contrast: tuple[float, float] = (0.65, 1.45)
+    brightness: float = 30.0
     """Largest offset in grey levels."""
     gamma: tuple[float, float] = (0.7, 1.4)
     noise: float = 7.0
     """Largest standard deviation in grey levels, on a quarter of the images."""
-    blur_probability: float = 0.2
+    blur_probability: float = 0.15
     """Of an image being brought down to ``blur_px`` and up again."""
-    blur_px: tuple[int, int] = (18, 36)
-    erase_probability: float = 0.25
+    blur_px: tuple[int, int] = (20, 38)
+    erase_probability: float = 0.2
     erase_side: tuple[float, float] = (0.15, 0.4)
     """Sides of the blanked rectangle as a share of the image's (Zhong et al. 2020)."""
-    mix_probability: float = 0.4
+    mix_probability: float = 0.3
     """Of a batch being blended with itself in another order (Zhang et al. 2018)."""
     mix_alpha: float = 0.3
 
 
-def augment(images: Tensor, strength: Augmentation, generator: np.random.Generator) -> Tensor:
-    """Float ``(N, 1, S, S)`` in 0...255 from uint8 ``(N, S, S)``."""
+def augment(images: Tensor, side_px: int, strength: Augmentation, generator: np.random.Generator) -> Tensor:
+    """Float ``(N, 1, side_px, side_px)`` in 0...255 from uint8 ``(N, S, S)``."""
     grey = images.unsqueeze(1).float()
-    grey = _warped(grey, strength, generator)
+    grey = _warped(grey, side_px, strength, generator)
     grey = _coarsened(grey, strength, generator)
     grey = _relit(grey, strength, generator)
     grey = _noised(grey, strength, generator)
@@ -84,7 +84,7 @@ def _log_uniform(
     return np.exp(_uniform(generator, math.log(limits[0]), math.log(limits[1]), count))
 
 
-def _warped(grey: Tensor, strength: Augmentation, generator: np.random.Generator) -> Tensor:
+def _warped(grey: Tensor, side_px: int, strength: Augmentation, generator: np.random.Generator) -> Tensor:
     """Mirror, turn, scale, stretch, shear and move; the border is repeated outside."""
     count = len(grey)
     angle = np.radians(_uniform(generator, -strength.rotation_deg, strength.rotation_deg, count))
@@ -100,7 +100,7 @@ def _warped(grey: Tensor, strength: Augmentation, generator: np.random.Generator
     theta[:, 1, 0] = mirror * np.sin(angle) * across
     theta[:, 1, 1] = np.cos(angle) * down
     theta[:, :, 2] = generator.uniform(-2.0 * strength.shift, 2.0 * strength.shift, (count, 2))
-    grid = functional.affine_grid(torch.from_numpy(theta), list(grey.shape), align_corners=False)
+    grid = functional.affine_grid(torch.from_numpy(theta), [count, 1, side_px, side_px], align_corners=False)
     return functional.grid_sample(grey, grid, padding_mode="border", align_corners=False)
 
 

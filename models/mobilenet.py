@@ -110,7 +110,7 @@ def scaled_channels(channels: int, width: float) -> int:
 class MobileNetEmotion(nn.Module):
     """Nine logits, in the order of :data:`EMOTION_LABELS`, from normalised grey faces."""
 
-    def __init__(self, width: float = 1.0, dropout: float = 0.3) -> None:
+    def __init__(self, width: float = 1.0, dropout: float = 0.2) -> None:
         super().__init__()
         self.width = width
         channels = scaled_channels(STEM_CHANNELS, width)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import ModelError
+from models.portraits import read_portraits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +57,9 @@ def read_scenes(data_dir: Path, split: str) -> list[LabelledPhoto]:
 
 
 def read_close_ups(data_dir: Path) -> list[LabelledPhoto]:
-    """Portraits with their one face box, clipped to the picture; those without a found face are left out.
+    """Grey portraits of the train identities as BGR pictures, each with its one face box.
+
+    The other identities stay unseen, so that the whole agent can be judged on them.
 
     Args:
         data_dir: The folder that holds ``portraits.zip`` and ``portraits.csv``.
@@ -64,8 +67,13 @@ def read_close_ups(data_dir: Path) -> list[LabelledPhoto]:
     Raises:
         ModelError: A file is missing or broken.
     """
-    faces = _boxes_by_image(row for row in _rows(data_dir / "portraits.csv") if row["x"])
-    return _read_photos(data_dir / "portraits.zip", list(faces), faces, {})
+    photos = []
+    for portrait in read_portraits(data_dir, "train"):
+        left, top, width, height = portrait.box
+        pixels = np.asarray(cv2.cvtColor(portrait.grey, cv2.COLOR_GRAY2BGR), np.uint8)
+        face = _clipped([(left, top, left + width, top + height)], pixels)
+        photos.append(LabelledPhoto(portrait.name, pixels, face, _clipped([], pixels)))
+    return photos
 
 
 def read_crowds(data_dir: Path) -> list[LabelledPhoto]:

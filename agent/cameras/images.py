@@ -73,4 +73,6 @@ class ImageFolder:
     def _skip(self, file: Path) -> None:
         if file not in self._broken:
             self._broken.add(file)
-            _log.warning("%s can't be decoded and is skipped (%d so far); replace or remove it", file, self.skipped)
+            _log.warning(
+                "%s can't be decoded and is skipped (%d so far); replace or remove it", file, self.skipped
+            )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit, urlunsplit
 
 from agent.cameras import load_opencv
+from agent.cameras.address import AddressKind, parse_address, with_credentials
 from agent.cameras.buffers import FrameBuffers
 from agent.errors import CameraError, ConfigError
 from agent.frame import Frame
@@ -16,12 +15,13 @@ from agent.frame import Frame
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from agent.settings import OpenCvSource
 
-_URL: Final = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_REMEDY: Final = {
+    AddressKind.V4L2: "check its cable, other users of it, and that the agent is in the group video",
+    AddressKind.URL: "check the address, the credentials file and the network",
+    AddressKind.GSTREAMER: "try the pipeline with gst-launch-1.0",
+}
 
 
 class OpenCvCamera:
@@ -33,10 +33,10 @@ class OpenCvCamera:
         self._name = name
         self._settings = settings
         self._clock = clock
-        self._shown = public_address(settings.device)
+        self._address = parse_address(settings.device)
         self._buffers = FrameBuffers()
         self._capture: Any = None
-        self._size_px: tuple[int, int] = (settings.height_px, settings.width_px)
+        self._size_px: tuple[int, int] | None = None
         self._index = 0
 
     @property
@@ -49,13 +49,90 @@ class OpenCvCamera:
 
         Raises:
             CameraError: It is absent, busy or doesn't answer.
-            ConfigError: This OpenCV can't open such an address at all, or the credentials file is unusable.
+            ConfigError: This OpenCV can't open such an address, or the credentials file is unusable.
         """
         self.close()
         cv2 = load_opencv()
-        address, backend, parameters = self._how_to_open(cv2)
-        capture = cv2.VideoCapture(address, backend, parameters)
+        capture = {
+            AddressKind.V4L2: self._open_device,
+            AddressKind.URL: self._open_url,
+            AddressKind.GSTREAMER: self._open_pipeline,
+        }[self._address.kind](cv2)
         if not capture.isOpened():
             capture.release()
-            raise CameraError(f"sources.{self._name}: {self._shown} does not open; {_REMEDY[backend_kind(self._settings.device)]}")
+            remedy = _REMEDY[self._address.kind]
+            raise CameraError(f"sources.{self._name}: {self._address.shown} does not open; {remedy}")
         self._capture = capture
+
+    def read(self) -> Frame:
+        """Block until the driver hands over the next frame.
+
+        Raises:
+            CameraError: The stream broke or timed out.
+        """
+        if self._capture is None or not self._capture.grab():
+            raise CameraError(
+                f"sources.{self._name}: {self._address.shown} stopped delivering; it is reopened"
+            )
+        captured_at_s = self._clock()
+        if self._size_px is None:
+            delivered, pixels = self._capture.retrieve()
+        else:
+            view = self._buffers.claim(*self._size_px)
+            delivered, pixels = self._capture.retrieve(view)
+        if not delivered or pixels.ndim != 3:  # noqa: PLR2004 - rows, columns, colours
+            raise CameraError(f"sources.{self._name}: {self._address.shown} sent no picture; it is reopened")
+        if self._size_px is None or pixels is not view:
+            # First frame, or the size changed midway: OpenCV made a picture of its own.
+            self._size_px = pixels.shape[:2]
+            pixels = self._buffers.store(pixels)
+        frame = Frame(pixels, captured_at_s, self._name, self._index)
+        self._index += 1
+        return frame
+
+    def close(self) -> None:
+        """Release the device and blacken the buffers."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+        self._size_px = None
+        self._buffers.close()
+
+    def _open_device(self, cv2: Any) -> Any:
+        path = Path(self._address.target)
+        if not path.exists():
+            raise CameraError(
+                f"sources.{self._name}: there is no {path}; plug the camera in or correct device"
+            )
+        # Resolved at every opening, because the number behind /dev/v4l/by-id/… changes with each plugging.
+        capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_V4L2)
+        if capture.isOpened():
+            if self._settings.fourcc is not None:
+                capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*self._settings.fourcc))
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._settings.width_px)
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._settings.height_px)
+            capture.set(cv2.CAP_PROP_FPS, self._settings.fps)
+            # One buffer in the driver: what is read next is what the camera saw last.
+            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        return capture
+
+    def _open_url(self, cv2: Any) -> Any:
+        url = self._address.target
+        if self._settings.credentials_file is not None:
+            url = with_credentials(url, self._settings.credentials_file)
+        patience_ms = int(self._settings.stall_timeout_s * 1000.0)
+        timeouts = [
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+            patience_ms,
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+            patience_ms,
+        ]
+        return cv2.VideoCapture(url, cv2.CAP_FFMPEG, timeouts)
+
+    def _open_pipeline(self, cv2: Any) -> Any:
+        if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+            raise ConfigError(
+                f"sources.{self._name}.device: this OpenCV is built without GStreamer;"
+                " install the system's python3-opencv or use another source"
+            )
+        return cv2.VideoCapture(self._address.target, cv2.CAP_GSTREAMER)

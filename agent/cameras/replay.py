@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.settings import ReplaySource
-
-_log = logging.getLogger(__name__)
 
 
 class Recording(Protocol):
@@ -98,6 +95,11 @@ class ReplayCamera:
         self._index += 1
         return frame
 
+    @property
+    def skipped(self) -> int:
+        """Number of different images of a folder that could not be decoded so far."""
+        return self._recording.skipped if isinstance(self._recording, ImageFolder) else 0
+
     def close(self) -> None:
         """Release the file and blacken the buffers."""
         if self._recording is not None:
@@ -116,5 +118,7 @@ class ReplayCamera:
             path = self._settings.path
             raise ConfigError(f"sources.{self._name}.path: no picture in {path} can be decoded; replace it")
         if not self._settings.loop or self._stop.is_set():
-            raise SourceEnded(f"sources.{self._name}: {self._settings.path} is finished; set loop = true to repeat it")
+            raise SourceEnded(
+                f"sources.{self._name}: {self._settings.path} is finished; set loop = true to repeat it"
+            )
         self._start_pass()

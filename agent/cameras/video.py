@@ -23,7 +23,10 @@ COMPLETE_SHARE: Final = 0.95
 
 
 class VideoFile:
-    """Decodes one video from its first frame to its last or to where it breaks off."""
+    """Decodes one video from its first frame to its last or to where it breaks off.
+
+    Where the picture size changes midway, OpenCV scales the later pictures to the first size.
+    """
 
     def __init__(self, path: Path, fallback_fps: float, buffers: FrameBuffers) -> None:
         self._path = path
@@ -45,7 +48,9 @@ class VideoFile:
         self.close()
         capture = self._cv2.VideoCapture(str(self._path), self._cv2.CAP_FFMPEG)
         if not capture.isOpened():
-            raise ConfigError(f"{self._path} is not a video that can be decoded; check it with a player or convert it to H.264")
+            raise ConfigError(
+                f"{self._path} is not a video that can be decoded; check it with a player or record it again"
+            )
         self._capture = capture
         self._size_px = (
             int(capture.get(self._cv2.CAP_PROP_FRAME_HEIGHT)),
@@ -66,7 +71,7 @@ class VideoFile:
             self._say_if_truncated()
             return None
         self._delivered += 1
-        if pixels is not view:  # the size changed midway, so OpenCV made a picture of its own
+        if pixels is not view:  # the announced size was wrong, so OpenCV made a picture of its own
             del view
             self._size_px = pixels.shape[:2]
             return at_s, self._buffers.store(pixels)
@@ -98,5 +103,7 @@ class VideoFile:
         if self._delivered < announced * COMPLETE_SHARE:
             _log.warning(
                 "%s breaks off after %d of about %d frames; copy or record it again",
-                self._path, self._delivered, announced,
+                self._path,
+                self._delivered,
+                announced,
             )

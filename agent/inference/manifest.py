@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Precision = Literal["fp32", "int8_u8s8", "int8_s8s8", "int8"]
@@ -70,8 +72,8 @@ class NetworkEntry(Entry):
     input: InputSpec
     labels: tuple[str, ...] = Field(min_length=1)
     """Meaning of the class channels, in order."""
-    head: Literal["yolo_ltrb", "yolo_dfl", "yolo_fused", "yolo_anchor", "logits"]
-    """How raw outputs become boxes or scores; see ``agent.inference.postprocess``."""
+    head: Literal["auto", "yolo_ltrb", "yolo_dfl", "yolo_fused", "yolo_anchor", "logits"] = "auto"
+    """How raw outputs become boxes or scores; "auto" recognises a detector's outputs by their shapes."""
     strides: tuple[int, ...] = ()
     licence: str
     training_data: tuple[str, ...]

@@ -21,6 +21,10 @@ class Network(Protocol):
     def input_buffer(self) -> NDArray[Any]:
         """The array to fill before :meth:`run`; shape and dtype of the spec; the same object every time."""
 
+    @property
+    def output_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the raw outputs, in graph order."""
+
     def run(self) -> tuple[NDArray[Any], ...]:
         """Infer from the buffer's present content.
 

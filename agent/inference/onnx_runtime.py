@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: fixed shapes, one input buffer, outputs written into arrays kept from run to run."""
+"""ONNX Runtime on the CPU: fixed shapes, one input buffer, outputs in arrays kept from run to run."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _open_session(path: Path, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001 - the runtime's errors share no base class but this
+    except Exception as error:  # the runtime's errors share no other base class
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise ModelError(f"ONNX Runtime can't load {path} ({reason}): install the bundle again") from error
 
@@ -104,7 +104,7 @@ def _fixed_output_shapes(path: Path, session: Any) -> tuple[tuple[int, ...], ...
         if output.type != "tensor(float)" or not all(isinstance(size, int) and size > 0 for size in shape):
             text = "x".join(map(str, shape))
             raise ModelError(
-                f"{path}: output {output.name!r} is {text} {output.type} where fixed float32 shapes are needed:"
+                f"{path}: output {output.name!r} is {text} {output.type} where a fixed float32 shape is needed:"
                 " export the network with a fixed batch and input size",
             )
         shapes.append(shape)

@@ -98,17 +98,12 @@ def find_layout(entry: NetworkEntry, output_shapes: Sequence[tuple[int, ...]]) -
     )
 
 
-def _layout_of_maps(
-    entry: NetworkEntry, shapes: Sequence[tuple[int, ...]], classes: int
-) -> Layout | None:
+def _layout_of_maps(entry: NetworkEntry, shapes: Sequence[tuple[int, ...]], classes: int) -> Layout | None:
     strides = entry.strides or _DEFAULT_STRIDES
     if len(shapes) != len(strides) or any(len(shape) != 4 for shape in shapes):  # noqa: PLR2004 - NCHW
         return None
-    found: list[int] = []
-    for shape in shapes:
-        for stride in strides:
-            if shape[2:] == (entry.input.height_px // stride, entry.input.width_px // stride):
-                found.append(stride)
+    stride_of = {(entry.input.height_px // s, entry.input.width_px // s): s for s in strides}
+    found = [stride_of.get((shape[2], shape[3]), 0) for shape in shapes]
     channels = {shape[1] for shape in shapes}
     if sorted(found) != sorted(strides) or len(channels) != 1 or shapes[0][0] != 1:
         return None
@@ -120,9 +115,7 @@ def _layout_of_maps(
     return None
 
 
-def _layout_of_rows(
-    entry: NetworkEntry, shapes: Sequence[tuple[int, ...]], classes: int
-) -> Layout | None:
+def _layout_of_rows(entry: NetworkEntry, shapes: Sequence[tuple[int, ...]], classes: int) -> Layout | None:
     if len(shapes) != 1 or len(shapes[0]) != 3 or shapes[0][0] != 1:  # noqa: PLR2004 - batch, rows, columns
         return None
     strides = entry.strides or _DEFAULT_STRIDES

@@ -155,9 +155,7 @@ class Letterbox:
         self._plan = plan
 
 
-def crop_face(
-    frame_pixels: NDArray[np.uint8], box: Box, crop_scale: float, out: NDArray[np.uint8]
-) -> None:
+def crop_face(frame_pixels: NDArray[np.uint8], box: Box, crop_scale: float, out: NDArray[np.uint8]) -> None:
     """Cut a square around a face and resize it into ``out``.
 
     The square is centred on the box; its side is ``crop_scale`` times the box's longer side. What
@@ -174,7 +172,7 @@ def crop_face(
     side = max(1.0, crop_scale * max(box.width, box.height))
     columns = _visible_span((box.left + box.right) / 2.0, side, width, size)
     rows = _visible_span((box.top + box.bottom) / 2.0, side, height, size)
-    region = frame_pixels[rows.first : rows.last, columns.first : columns.last]
+    region: cv2.typing.MatLike = frame_pixels[rows.first : rows.last, columns.first : columns.last]
     if out.ndim == 2 and region.ndim == 3:  # noqa: PLR2004 - grey wanted, colour given
         region = cv2.cvtColor(region, cv2.COLOR_BGR2GRAY)
     window = out[rows.out_first : rows.out_last, columns.out_first : columns.out_last]

@@ -1,0 +1,121 @@
+"""Who the device is to the broker: user name, password, certificates; read from files, never logged."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.settings import MqttSettings
+
+logger = logging.getLogger(__name__)
+
+CREDENTIALS_VARIABLE: Final = "CREDENTIALS_DIRECTORY"
+"""Set by systemd for units with ``LoadCredential=``."""
+PASSWORD_CREDENTIAL: Final = "mqtt-password"  # noqa: S105 - the name of a credential, not its value
+
+_MAX_SECRET_BYTES: Final = 65_535
+"""Longest user name or password that MQTT can carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """User name and password; both absent for anonymous or certificate-only brokers."""
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+def load_credentials(settings: MqttSettings, environment: Mapping[str, str] = os.environ) -> Credentials:
+    """Read user name and password from where the settings point, else from the systemd credential.
+
+    Raises:
+        ConfigError: A file is missing, unreadable, empty or no text; or there is a password without a user.
+    """
+    username = settings.username
+    if settings.username_file is not None:
+        username = _read_secret("mqtt.username_file", settings.username_file)
+    password = None
+    if settings.password_file is not None:
+        _warn_if_public(settings.password_file)
+        password = _read_secret("mqtt.password_file", settings.password_file)
+    elif folder := environment.get(CREDENTIALS_VARIABLE):
+        path = Path(folder) / PASSWORD_CREDENTIAL
+        if path.exists():
+            password = _read_secret(f"credential {PASSWORD_CREDENTIAL}", path)
+    if password is not None and username is None:
+        raise ConfigError("there is an MQTT password but no user: set mqtt.username or mqtt.username_file")
+    return Credentials(username, password)
+
+
+def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer with host name and chain checks, which nothing turns off; None for plain TCP.
+
+    Raises:
+        ConfigError: A certificate or key file is missing, unreadable, or does not fit the other.
+    """
+    if not settings.uses_tls:
+        return None
+    context = ssl.create_default_context()
+    if settings.ca_file is not None:
+        context = _context_for(settings.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if settings.certificate_file is not None and settings.key_file is not None:
+        _add_client_certificate(context, settings.certificate_file, settings.key_file)
+    return context
+
+
+def _context_for(ca_file: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError as error:
+        raise ConfigError(f"mqtt.ca_file {ca_file} is no PEM certificate: give the authority's PEM file") from error
+    except OSError as error:
+        raise ConfigError(f"mqtt.ca_file {ca_file} can't be read ({error.strerror}): check the path") from error
+
+
+def _add_client_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    try:
+        # An empty passphrase instead of none: OpenSSL would ask for it on the terminal.
+        context.load_cert_chain(certificate, key, password="")
+    except ssl.SSLError as error:
+        raise ConfigError(
+            f"mqtt.certificate_file {certificate} and mqtt.key_file {key} don't fit together or are no"
+            " unencrypted PEM files: give a certificate and its own key"
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"mqtt.certificate_file {certificate} or mqtt.key_file {key} can't be read"
+            f" ({error.strerror}): check the paths and their permissions"
+        ) from error
+
+
+def _read_secret(key: str, path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{key} {path} can't be read ({error.strerror}): check path and permissions") from error
+    try:
+        secret = raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{key} {path} is no UTF-8 text: write the secret on one line") from error
+    if not secret or "\n" in secret or "\0" in secret or len(raw) > _MAX_SECRET_BYTES:
+        raise ConfigError(f"{key} {path} must hold exactly one line of text")
+    return secret
+
+
+def _warn_if_public(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # reading it says why
+    if mode & 0o007:
+        logger.warning("mqtt.password_file %s is open to every user of this machine: chmod 600 it", path)

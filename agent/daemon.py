@@ -1,0 +1,280 @@
+"""Builds the stages, runs them in named threads, and takes them down again in reverse order.
+
+``capture-<source>`` threads put the latest frame into a mailbox, the ``pipeline`` thread takes frames out,
+counts, and closes windows, and the ``mqtt`` thread talks to the broker. One event stops them all.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from agent import __version__
+from agent.aggregator import Aggregator
+from agent.capture import Capture
+from agent.classifier import Classifier
+from agent.detector import Detector
+from agent.hardening import harden
+from agent.health import HealthRecorder
+from agent.inference.loading import LoadedNetwork, default_bundle_folder, load_network
+from agent.inference.manifest import Bundle
+from agent.mailbox import Mailbox
+from agent.messages import BirthMessage, BirthModels, BirthPolicy, ModelIdentity, new_session_id
+from agent.pipeline import Pipeline
+from agent.privacy import PrivacyPolicy
+from agent.publisher import Publisher
+from agent.scheduler import Scheduler
+from agent.sd_notify import Notifier
+from agent.settings import ReplaySource
+from agent.source import make_source
+from agent.thermal import read_device
+from agent.topics import Identity
+from agent.tracker import Tracker
+from agent.wallclock import WallClock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.frame import Frame
+    from agent.settings import AgentSettings
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_WAIT_S: Final = 0.5
+"""The pipeline looks up at least this often: to close windows, to feed the watchdog, to stop."""
+_JOIN_S: Final = 3.0
+_FLUSH_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """What the device runs: the detector at each input size, most accurate first, and the classifier."""
+
+    detectors: tuple[LoadedNetwork, ...]
+    classifier: LoadedNetwork | None
+    """None when the detector already tells expressions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Everything that belongs to one source."""
+
+    capture: Capture
+    pipeline: Pipeline
+    aggregator: Aggregator
+
+
+def load_networks(settings: AgentSettings) -> Networks:
+    """Verify and open the configured networks.
+
+    Raises:
+        ModelError: The bundle or one of its files is missing, altered or of an unknown shape.
+        BackendError: No installed backend can run them.
+    """
+    chosen = settings.models
+    bundle = Bundle.load(chosen.bundle or default_bundle_folder())
+
+    def load(family: str) -> tuple[LoadedNetwork, ...]:
+        return tuple(
+            load_network(
+                bundle,
+                name,
+                entry,
+                backend=chosen.backend,
+                precision=chosen.precision,
+                threads=chosen.threads,
+            )
+            for name, entry in bundle.family(family).items()
+        )
+
+    detectors = load(chosen.detector)
+    single_stage = detectors[0].entry.task == "face_emotion"
+    return Networks(detectors, None if single_stage else load(chosen.classifier)[0])
+
+
+def state_directory(settings: AgentSettings) -> Path:
+    """Where the queue of unsent windows lives; nothing is created here."""
+    if settings.state.directory is not None:
+        return settings.state.directory
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given.split(":")[0])
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "emotion-agent"
+
+
+class Daemon:
+    """One run of the agent. ``run`` blocks; ``stop`` may be called from anywhere, signal handlers included.
+
+    Raises:
+        ModelError: From the constructor, before any camera is opened.
+        BackendError: Likewise.
+    """
+
+    def __init__(self, settings: AgentSettings) -> None:
+        harden()
+        self._settings = settings
+        self._networks = load_networks(settings)
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self._clock = time.monotonic
+        self._wallclock = WallClock()
+        self._mailbox = Mailbox(tuple(settings.sources))
+        self._lanes = self._build_lanes()
+        self._policy = PrivacyPolicy(settings.privacy)
+        self._health = HealthRecorder(
+            settings.latency.budget_ms, self._clock(), len(self._networks.detectors) - 1
+        )
+        self._health_due_s = self._clock()
+        self._publisher = self._build_publisher()
+        self._notifier = Notifier()
+
+    def stop(self) -> None:
+        """End the run in order: no new frames, last windows closed and sent, ``offline`` published."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Count until :meth:`stop`, or until every replayed source is finished.
+
+        Raises:
+            AgentError: A replayed file can't be played.
+        """
+        with ExitStack() as stack:
+            stack.callback(self._close_networks)
+            self._publisher.start()
+            stack.callback(self._publisher.stop, _FLUSH_S)
+            worker = threading.Thread(target=self._work, name="pipeline")
+            worker.start()
+            stack.callback(worker.join)
+            for lane in self._lanes.values():
+                lane.capture.start()
+                stack.callback(lane.capture.join, _JOIN_S)
+            stack.callback(self._mailbox.close)
+            stack.callback(self._notifier.stopping)
+            self._notifier.ready(
+                f"{len(self._lanes)} source(s), {self._networks.detectors[0].file.precision}"
+            )
+            self._stop.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def _work(self) -> None:
+        """Top of the pipeline thread."""
+        try:
+            while not self._stop.is_set() and not self._all_ended():
+                frame = self._mailbox.take(self._wait_s())
+                self._close_windows()
+                if frame is not None:
+                    self._process(frame)
+                del frame  # the capture thread may now reuse its buffer
+                self._report_health()
+                self._notifier.alive()
+            self._close_last_windows()
+        except BaseException as error:  # noqa: BLE001 - the thread's top; run() raises it again
+            self._failure = error
+        finally:
+            self._stop.set()
+
+    def _process(self, frame: Frame) -> None:
+        lane = self._lanes[frame.source]
+        lane.aggregator.frame_seen(frame.captured_at_s)
+        step = lane.pipeline.step(frame)
+        lane.aggregator.add(step.readings)
+        self._health.record(step)
+
+    def _wait_s(self) -> float:
+        due_s = min(lane.aggregator.next_close_s for lane in self._lanes.values())
+        return max(0.0, min(_LONGEST_WAIT_S, due_s - self._clock(), self._health_due_s - self._clock()))
+
+    def _all_ended(self) -> bool:
+        for lane in self._lanes.values():
+            if lane.capture.error is not None:
+                raise lane.capture.error
+        return all(lane.capture.ended.is_set() for lane in self._lanes.values()) and self._mailbox.empty
+
+    def _close_windows(self) -> None:
+        now_s = self._clock()
+        for lane in self._lanes.values():
+            for window in lane.aggregator.close_due(now_s):
+                self._publisher.publish_window(window, self._policy.disclose(window))
+
+    def _close_last_windows(self) -> None:
+        self._close_windows()
+        for lane in self._lanes.values():
+            window = lane.aggregator.close_now(self._clock())
+            if window.closed_at_s > window.opened_at_s:
+                self._publisher.publish_window(window, self._policy.disclose(window))
+        self._health_due_s = self._clock()
+        self._report_health()
+
+    def _report_health(self) -> None:
+        now_s = self._clock()
+        if now_s < self._health_due_s:
+            return
+        self._health_due_s = now_s + self._settings.health.interval_s
+        self._publisher.publish_health(
+            self._health.message(
+                now_s,
+                cameras={name: lane.capture.status() for name, lane in self._lanes.items()},
+                broker=self._publisher.status(),
+                tier_names=tuple(network.name for network in self._networks.detectors),
+                frames_dropped=self._mailbox.dropped,
+                clock_synced=self._wallclock.synced,
+                device=read_device(),
+            ),
+        )
+
+    def _build_lanes(self) -> Mapping[str, Lane]:
+        settings = self._settings
+        costs = [
+            network.entry.input.height_px * network.entry.input.width_px
+            for network in self._networks.detectors
+        ]
+        lanes = {}
+        for name, source in settings.sources.items():
+            pipeline = Pipeline(
+                [Detector(network, settings.detector) for network in self._networks.detectors],
+                Tracker(settings.tracker),
+                Classifier(self._networks.classifier, settings.classifier),
+                Scheduler(settings.latency.budget_ms, costs),
+                self._clock,
+            )
+            camera = make_source(name, source, self._stop)
+            capture = Capture(name, camera, self._mailbox, self._stop, source.stall_timeout_s)
+            lanes[name] = Lane(capture, pipeline, Aggregator(name, settings.privacy.window_s, self._clock()))
+        return lanes
+
+    def _build_publisher(self) -> Publisher:
+        settings = self._settings
+        identity = Identity(settings.deployment.site, settings.deployment.device, settings.mqtt.root)
+        privacy = settings.privacy
+        birth = BirthMessage(
+            session_id=new_session_id(),
+            agent=__version__,
+            models=BirthModels(
+                detector=_identity(self._networks.detectors[0]),
+                classifier=None
+                if self._networks.classifier is None
+                else _identity(self._networks.classifier),
+            ),
+            backend=self._networks.detectors[0].file.backend,
+            policy=BirthPolicy(
+                window_s=privacy.window_s, min_count=privacy.min_count, epsilon=privacy.epsilon
+            ),
+            sources=tuple(settings.sources),
+        )
+        return Publisher(settings.mqtt, identity, birth, self._wallclock, state_directory(settings))
+
+    def _close_networks(self) -> None:
+        for network in (*self._networks.detectors, self._networks.classifier):
+            if network is not None:
+                network.network.close()
+
+
+def _identity(network: LoadedNetwork) -> ModelIdentity:
+    return ModelIdentity(id=network.name, sha256=network.file.sha256, precision=network.file.precision)
