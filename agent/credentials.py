@@ -77,9 +77,13 @@ def _context_for(ca_file: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except ssl.SSLError as error:
-        raise ConfigError(f"mqtt.ca_file {ca_file} is no PEM certificate: give the authority's PEM file") from error
+        raise ConfigError(
+            f"mqtt.ca_file {ca_file} is no PEM certificate: give the authority's PEM file"
+        ) from error
     except OSError as error:
-        raise ConfigError(f"mqtt.ca_file {ca_file} can't be read ({error.strerror}): check the path") from error
+        raise ConfigError(
+            f"mqtt.ca_file {ca_file} can't be read ({error.strerror}): check the path"
+        ) from error
 
 
 def _add_client_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
@@ -102,7 +106,9 @@ def _read_secret(key: str, path: Path) -> str:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{key} {path} can't be read ({error.strerror}): check path and permissions") from error
+        raise ConfigError(
+            f"{key} {path} can't be read ({error.strerror}): check path and permissions"
+        ) from error
     try:
         secret = raw.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:

@@ -35,10 +35,11 @@ _SMALLEST_SIZE_PX: Final = 1.0
 class Motion:
     """The last seen box of one face and how fast its centre moves. All positions are in frame pixels."""
 
-    __slots__ = ("_box", "_intervals", "_seen_at_s", "_speed_x", "_speed_y")
+    __slots__ = ("_box", "_intervals", "_seen_at_s", "_size_px", "_speed_x", "_speed_y")
 
     def __init__(self, box: Box, now_s: float) -> None:
         self._box = box
+        self._size_px = _size_px(box)
         self._seen_at_s = now_s
         self._speed_x = 0.0
         self._speed_y = 0.0
@@ -48,11 +49,6 @@ class Motion:
     def seen_at_s(self) -> float:
         """Monotonic seconds of the last correction."""
         return self._seen_at_s
-
-    @property
-    def size_px(self) -> float:
-        """Side of the square of equal area; at least one pixel."""
-        return max(_SMALLEST_SIZE_PX, sqrt(self._box.area))
 
     def predicted(self, now_s: float) -> Box:
         """The box moved on at constant velocity, for one second at most; its size stays as last seen."""
@@ -69,7 +65,7 @@ class Motion:
             sizes = min(_REACH_SIZES + _REACH_KNOWN_SIZES_PER_S * elapsed_s, _REACH_KNOWN_MOST_SIZES)
         else:
             sizes = min(_REACH_SIZES + _REACH_NEW_SIZES_PER_S * elapsed_s, _REACH_NEW_MOST_SIZES)
-        return sizes * self.size_px
+        return sizes * self._size_px
 
     def correct(self, box: Box, now_s: float) -> None:
         """Take over the box detected at ``now_s`` and learn the velocity from the way it came."""
@@ -78,17 +74,21 @@ class Motion:
             self._learn_velocity(box, elapsed_s)
             self._seen_at_s = now_s
         self._box = box
+        self._size_px = _size_px(box)
 
     def _learn_velocity(self, box: Box, elapsed_s: float) -> None:
         self._intervals += 1
         # The running mean makes the first few measurements count alike; afterwards the memory decides.
         weight = max(elapsed_s / (elapsed_s + _VELOCITY_MEMORY_S), 1.0 / self._intervals)
-        moved_x = (box.left + box.right - self._box.left - self._box.right) / 2.0
-        moved_y = (box.top + box.bottom - self._box.top - self._box.bottom) / 2.0
-        fastest = _FASTEST_SIZES_PER_S * self.size_px
-        self._speed_x += weight * (_clamped(moved_x / elapsed_s, fastest) - self._speed_x)
-        self._speed_y += weight * (_clamped(moved_y / elapsed_s, fastest) - self._speed_y)
+        last = self._box
+        fastest = _FASTEST_SIZES_PER_S * self._size_px
+        per_s = 0.5 / elapsed_s
+        speed_x = (box.left + box.right - last.left - last.right) * per_s
+        speed_y = (box.top + box.bottom - last.top - last.bottom) * per_s
+        self._speed_x += weight * (max(-fastest, min(fastest, speed_x)) - self._speed_x)
+        self._speed_y += weight * (max(-fastest, min(fastest, speed_y)) - self._speed_y)
 
 
-def _clamped(value: float, most: float) -> float:
-    return max(-most, min(most, value))
+def _size_px(box: Box) -> float:
+    """Side of the square of equal area; at least one pixel."""
+    return max(_SMALLEST_SIZE_PX, sqrt(box.area))

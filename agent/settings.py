@@ -43,9 +43,8 @@ class DeploymentSettings(Table):
     safety_purpose: str = ""
     """Medical or safety purpose, written out; the only exception Art. 5(1)(f) leaves."""
     operator: str = ""
-    """Printed on the notice."""
     contact: str = ""
-    """Printed on the notice."""
+    """Printed on the notice, as is the operator."""
 
 
 class SourceBase(Table):
@@ -269,11 +268,7 @@ class AgentSettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        extra="forbid",
-        frozen=True,
-        allow_inf_nan=False,
-        env_prefix="EMOTION_AGENT_",
-        env_nested_delimiter="__",
+        extra="forbid", frozen=True, env_prefix="EMOTION_AGENT_", env_nested_delimiter="__"
     )
 
     deployment: DeploymentSettings

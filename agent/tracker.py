@@ -10,7 +10,6 @@ observed or coasting, and forgotten once no detection has matched it for ``max_c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from agent.association import Expectation, associate
@@ -168,6 +167,8 @@ def _snapshot(track_id: int, entry: _Followed, now_s: float, *, observed: bool) 
 
 
 def _is_usable(box: Box) -> bool:
-    """Whether the box encloses an area that a camera could have delivered."""
-    edges = (box.left, box.top, box.right, box.bottom)
-    return all(isfinite(edge) and abs(edge) <= _FARTHEST_PX for edge in edges) and box.area > 0.0
+    """Whether the box encloses an area that a camera could have delivered; false for NaN too."""
+    return (
+        -_FARTHEST_PX <= box.left < box.right <= _FARTHEST_PX
+        and -_FARTHEST_PX <= box.top < box.bottom <= _FARTHEST_PX
+    )

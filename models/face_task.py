@@ -194,5 +194,7 @@ def load_face(weights: Path) -> YoloFace:
         network = make_yolo(content["variant"])
         network.load_state_dict({name: value.float() for name, value in content["weights"].items()})
     except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{weights} holds no face detector: train one with python -m models train face") from error
+        raise ModelError(
+            f"{weights} holds no face detector: train one with python -m models train face"
+        ) from error
     return network.eval()

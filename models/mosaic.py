@@ -101,12 +101,8 @@ class Composer:
             )
         return composition
 
-    def _cell(
-        self, generator: np.random.Generator, size: tuple[int, int], style: MosaicStyle
-    ) -> Composition:
-        empty = self._without_faces and (
-            not self._with_faces or generator.random() < style.no_face_share
-        )
+    def _cell(self, generator: np.random.Generator, size: tuple[int, int], style: MosaicStyle) -> Composition:
+        empty = self._without_faces and (not self._with_faces or generator.random() < style.no_face_share)
         if empty:
             source = self._without_faces[int(generator.integers(len(self._without_faces)))]
         else:
@@ -212,17 +208,13 @@ def _kept_inside(
     return moved
 
 
-def _warped(
-    source: _Source, transform: np.ndarray, size: tuple[int, int], min_face_px: float
-) -> Composition:
+def _warped(source: _Source, transform: np.ndarray, size: tuple[int, int], min_face_px: float) -> Composition:
     scale_y = float(np.hypot(transform[0, 1], transform[1, 1]))
     level = _level_for(source, scale_y)
     ratio_y = source.levels[0].shape[0] / level.shape[0]
     ratio_x = source.levels[0].shape[1] / level.shape[1]
     adapted = transform @ np.diag([ratio_x, ratio_y, 1.0])
-    pixels = cv2.warpAffine(
-        level, adapted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    pixels = cv2.warpAffine(level, adapted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     faces, visible = _moved(source.faces, transform, size)
     ignored, seen = _moved(source.ignored, transform, size)
     tall_enough = faces[:, 3] - faces[:, 1] >= min_face_px

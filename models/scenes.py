@@ -49,7 +49,9 @@ def read_scenes(data_dir: Path, split: str) -> list[LabelledPhoto]:
     """
     names = [row["image"] for row in _rows(data_dir / "scenes_images.csv") if row["split"] == split]
     if not names:
-        raise ModelError(f"scenes_images.csv in {data_dir} lists no photo of split {split!r}: use train or valid")
+        raise ModelError(
+            f"scenes_images.csv in {data_dir} lists no photo of split {split!r}: use train or valid"
+        )
     boxes = _rows(data_dir / "scenes_boxes.csv")
     faces = _boxes_by_image(row for row in boxes if row["kind"] == "face")
     ignored = _boxes_by_image(row for row in boxes if row["kind"] != "face")
@@ -115,7 +117,9 @@ def _read_photos(
         with zipfile.ZipFile(archive) as file:
             photos = [(name, _decode(file.read(name), name)) for name in names]
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(f"cannot read the photos in {archive}: fetch the data folder again ({error})") from error
+        raise ModelError(
+            f"cannot read the photos in {archive}: fetch the data folder again ({error})"
+        ) from error
     return [
         LabelledPhoto(
             name, pixels, _clipped(faces.get(name, []), pixels), _clipped(ignored.get(name, []), pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import nextafter
 
 import pytest
 from hypothesis import given, settings
@@ -63,6 +64,18 @@ def test_windows_close_on_time_although_the_camera_is_silent() -> None:
         (2, 125.0, 185.0, 0.0, 0),
     ]
     assert counting.next_close_s == 245.0
+
+
+@pytest.mark.parametrize("window_s", [0.1, 60.0, 299.7])
+@pytest.mark.parametrize("start_s", [0.0, 0.3, 98_765.4321])
+def test_every_window_closes_at_its_edge_and_not_a_moment_before(window_s: float, start_s: float) -> None:
+    """Rounding neither closes a window early nor lets its edge wander over months of windows."""
+    counting = Aggregator("door", window_s, start_s)
+    for _ in range(3_000):
+        edge_s = counting.next_close_s
+        assert counting.close_due(nextafter(edge_s, 0.0)) == []
+        assert len(counting.close_due(edge_s)) == 1
+    assert counting.next_close_s == start_s + 3_001 * window_s
 
 
 def test_a_process_stopped_for_hours_reports_one_long_gap() -> None:

@@ -212,6 +212,17 @@ def test_an_occlusion_shorter_than_the_coasting_time_keeps_the_number(
     assert seen == {1}
 
 
+def test_a_hidden_track_does_not_take_the_detection_of_a_visible_one() -> None:
+    """The hidden face is predicted exactly where the visible one stands, which itself just stepped aside."""
+    followed = tracker(confirm_hits=2)
+    for frame in range(6):
+        followed.update([face(100), face(200 - 20 * frame)], frame / 10.0)
+    tracks = followed.update([face(100)], 0.6)
+    assert [track.track_id for track in tracks if track.observed] == [1]
+    tracks = followed.update([face(84)], 0.65)
+    assert [track.track_id for track in tracks if track.observed] == [1]
+
+
 def test_somebody_who_appears_elsewhere_does_not_inherit_a_number() -> None:
     followed = tracker(confirm_hits=1)
     followed.update([face(100)], 0.0)

@@ -1,0 +1,149 @@
+"""The images on which activation ranges are measured, as the networks will see them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from onnxruntime.quantization import CalibrationDataReader
+
+from agent.domain import Box
+from agent.errors import ModelError
+from agent.inference.preprocess import InputImage, Letterbox, crop_face
+from models.ferplus import in_protocol, read_ferplus
+from models.mosaic import Composer, MosaicStyle
+from models.portraits import read_portraits
+from models.scenes import read_close_ups, read_scenes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from agent.inference.manifest import InputSpec
+
+SEED: Final = 20_260_101
+FACE_IMAGES: Final = 320
+"""Half whole scenes, half compositions with many small faces."""
+EMOTION_IMAGES: Final = 1_024
+"""Three quarters FER+ faces, one quarter portraits."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibrationSet:
+    """Network inputs, and the digest that ties a quantised file to them."""
+
+    inputs: NDArray[Any]
+    """N × the network's input shape without its batch axis."""
+    sha256: str
+
+
+def face_calibration(data_dir: Path, spec: InputSpec, count: int = FACE_IMAGES) -> CalibrationSet:
+    """Train-split scenes and compositions of them, letterboxed as frames are.
+
+    Raises:
+        ModelError: The data are missing or hold no image.
+    """
+    generator = np.random.default_rng(SEED)
+    scenes = read_scenes(data_dir, "train")
+    composer = Composer(scenes, read_close_ups(data_dir))
+    chosen = generator.permutation(len(scenes))[: count - count // 2]
+    frames = [scenes[index].pixels for index in chosen]
+    frames += [composer.compose(generator, spec.height_px, MosaicStyle()).pixels for _ in range(count // 2)]
+    return letterboxed(frames, spec)
+
+
+def letterboxed(frames: Sequence[NDArray[np.uint8]], spec: InputSpec) -> CalibrationSet:
+    """Bring frames into a detector's input format.
+
+    Raises:
+        ModelError: There is no frame.
+    """
+    buffer = np.zeros(spec.shape, spec.dtype)
+    letterbox = Letterbox(spec, buffer)
+    inputs = []
+    for frame in frames:
+        letterbox.fill(frame)
+        inputs.append(buffer[0].copy())
+    return _sealed(inputs)
+
+
+def emotion_calibration(
+    data_dir: Path, spec: InputSpec, crop_scale: float, count: int = EMOTION_IMAGES
+) -> CalibrationSet:
+    """Train-split FER+ faces and portraits, cropped as tracked faces are.
+
+    Raises:
+        ModelError: The data are missing or hold no image.
+    """
+    generator = np.random.default_rng(SEED)
+    ferplus = read_ferplus(data_dir, "train")
+    images = ferplus.images[in_protocol(ferplus.votes, "classes9")]
+    portraits = read_portraits(data_dir, "train")
+    from_portraits = count // 4
+    faces = [
+        (image, Box(0.0, 0.0, image.shape[1] / crop_scale, image.shape[0] / crop_scale))
+        for image in images[generator.permutation(len(images))[: count - from_portraits]]
+    ]
+    faces = [(image, _centred(box, image)) for image, box in faces]
+    for index in generator.permutation(len(portraits))[:from_portraits]:
+        left, top, width, height = portraits[index].box
+        faces.append((portraits[index].grey, Box(left, top, left + width, top + height)))
+    return cropped(faces, spec, crop_scale)
+
+
+def _centred(box: Box, image: NDArray[np.uint8]) -> Box:
+    """Move a box to the middle, so that its scaled crop is the whole image."""
+    across, down = (image.shape[1] - box.width) / 2.0, (image.shape[0] - box.height) / 2.0
+    return Box(across, down, across + box.width, down + box.height)
+
+
+def cropped(
+    faces: Sequence[tuple[NDArray[np.uint8], Box]], spec: InputSpec, crop_scale: float
+) -> CalibrationSet:
+    """Bring faces in pictures (H×W grey) into a classifier's input format.
+
+    Raises:
+        ModelError: There is no face.
+    """
+    buffer = np.zeros(spec.shape, spec.dtype)
+    image = InputImage(spec, buffer)
+    inputs = []
+    for pixels, box in faces:
+        crop_face(pixels, box, crop_scale, image.pixels)
+        image.commit()
+        inputs.append(buffer[0].copy())
+    return _sealed(inputs)
+
+
+def _sealed(inputs: Sequence[NDArray[Any]]) -> CalibrationSet:
+    if not inputs:
+        raise ModelError("there is no calibration image: point --data at the data folder")
+    stacked = np.stack(inputs)
+    return CalibrationSet(stacked, hashlib.sha256(stacked.tobytes()).hexdigest())
+
+
+class CalibrationReader(CalibrationDataReader):  # type: ignore[misc] # the base class has no types
+    """Feeds a calibration set to ONNX Runtime's quantiser, one image at a time."""
+
+    def __init__(self, images: CalibrationSet, input_name: str) -> None:
+        self._inputs = images.inputs
+        self._input_name = input_name
+        self._next, self._end = 0, len(images.inputs)
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Restrict the reader to a part of the set; the quantiser's way of bounding memory."""
+        self._next, self._end = start_index, min(end_index, len(self._inputs))
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        """One input with its batch axis, or None at the end."""
+        if self._next >= self._end:
+            return None
+        self._next += 1
+        return {self._input_name: self._inputs[self._next - 1][None]}

@@ -1,0 +1,148 @@
+"""Static INT8 for ONNX Runtime: QDQ format, one weight scale per output channel.
+
+What leads from the last convolution to an output stays in float: scores and distances have ranges
+of their own, and one shared 8-bit scale would cost them (onnxruntime issue 14233). At the other end
+the uint8 image already is a quantised tensor of scale 1; where activations are unsigned its trip
+through float is cut out of the graph.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import onnx
+from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from quantize.calibration import CalibrationReader
+
+if TYPE_CHECKING:
+    from quantize.calibration import CalibrationSet
+
+ACTIVATION_TYPES: Final = {"int8_u8s8": QuantType.QUInt8, "int8_s8s8": QuantType.QInt8}
+"""Activations per precision; weights are signed in both."""
+WEIGHTED: Final = frozenset({"Conv", "Gemm", "MatMul"})
+CHUNK: Final = 16
+"""Calibration images whose activations are in memory at once; divides the sets' sizes."""
+
+
+def quantize_onnx(
+    fp32_path: Path,
+    int8_path: Path,
+    precision: str,
+    images: CalibrationSet,
+    method: CalibrationMethod = CalibrationMethod.MinMax,
+    extra_options: dict[str, Any] | None = None,
+) -> None:
+    """Write the INT8 form of a network.
+
+    Args:
+        fp32_path: Opset 17 or later, one uint8 input.
+        int8_path: To write.
+        precision: A key of ``ACTIVATION_TYPES``.
+        images: Inputs to measure activation ranges on.
+        method: How ranges follow from what was measured.
+        extra_options: Further ones of ``quantize_static``.
+    """
+    activation_type = ACTIVATION_TYPES[precision]
+    with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
+        prepared = Path(folder) / "prepared.onnx"
+        # Shapes are fixed, so the slow symbolic inference has nothing to find.
+        quant_pre_process(str(fp32_path), str(prepared), skip_symbolic_shape=True)
+        model = onnx.load(str(prepared))
+        options: dict[str, Any] = {
+            "CalibStridedMinMax": CHUNK,
+            "TensorQuantOverrides": _image_override(model, activation_type),
+            **(extra_options or {}),
+        }
+        with _QuietLogging():
+            quantize_static(
+                str(prepared),
+                str(int8_path),
+                CalibrationReader(images, model.graph.input[0].name),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=activation_type,
+                weight_type=QuantType.QInt8,
+                nodes_to_exclude=sorted(tail_nodes(model)),
+                calibrate_method=method,
+                extra_options=options,
+            )
+    if activation_type is QuantType.QUInt8:
+        quantized = onnx.load(str(int8_path))
+        feed_image_directly(quantized)
+        onnx.checker.check_model(quantized)
+        onnx.save(quantized, str(int8_path))
+
+
+def tail_nodes(model: onnx.ModelProto) -> set[str]:
+    """Names of the nodes between the last weighted layer, included, and each output."""
+    producers = {output: node for node in model.graph.node for output in node.output}
+    found: set[str] = set()
+    pending = [output.name for output in model.graph.output]
+    while pending:
+        node = producers.get(pending.pop())
+        if node is None or node.name in found:
+            continue
+        found.add(node.name)
+        if node.op_type not in WEIGHTED:
+            pending += list(node.input)
+    return found
+
+
+def _image_override(model: onnx.ModelProto, activation_type: QuantType) -> dict[str, list[dict[str, Any]]]:
+    """Pin the cast image to scale 1, which represents every pixel value exactly."""
+    name = _cast_image(model)
+    if name is None:
+        return {}
+    zero_point = 0 if activation_type is QuantType.QUInt8 else -128
+    return {name: [{"scale": 1.0, "zero_point": zero_point}]}
+
+
+def _cast_image(model: onnx.ModelProto) -> str | None:
+    """Name of the image after its cast to float; None where the network takes floats."""
+    reached = {model.graph.input[0].name}
+    for node in model.graph.node:
+        if node.op_type in {"Transpose", "Reshape"} and node.input[0] in reached:
+            reached.add(node.output[0])
+        elif node.op_type == "Cast" and node.input[0] in reached:
+            return str(node.output[0])
+    return None
+
+
+def feed_image_directly(model: onnx.ModelProto) -> bool:
+    """Replace uint8 → float → uint8 at the image by nothing; exact, as the scale is 1 and the zero point 0.
+
+    Returns:
+        Whether the graph had such a detour.
+    """
+    name = _cast_image(model)
+    if name is None:
+        return False
+    graph = model.graph
+    (cast,) = (node for node in graph.node if name in node.output)
+    consumers = [node for node in graph.node if name in node.input]
+    if len(consumers) != 1 or consumers[0].op_type != "QuantizeLinear":
+        return False
+    quantize = consumers[0]
+    for node in graph.node:
+        for index, value in enumerate(node.input):
+            if value == quantize.output[0]:
+                node.input[index] = cast.input[0]
+    graph.node.remove(quantize)
+    graph.node.remove(cast)
+    return True
+
+
+class _QuietLogging:
+    """Silences the quantiser's advice on the root logger while it runs."""
+
+    def __enter__(self) -> None:
+        self._before = logging.root.manager.disable
+        logging.disable(logging.WARNING)
+
+    def __exit__(self, *_details: object) -> None:
+        logging.disable(self._before)
