@@ -13,7 +13,7 @@ Two bounds keep a device that runs for years within its memory:
   track that was read longest ago is settled and its history forgotten. The tracker follows fewer faces than
   that at a time, so only tracks that ended are settled and no count changes by it.
 * When more than ``_MOST_EMPTY_WINDOWS`` windows have passed unattended (the process was stopped for hours),
-  one long empty window replaces them. It ends where the last of them would have, so the windows still tile
+  one long empty window replaces all but the last. It ends on the edge of a window, so the windows still tile
   the time axis, and ``sequence`` still has no gaps.
 """
 
@@ -116,16 +116,13 @@ class Aggregator:
             The windows, oldest first. A track still present votes again in the next window.
         """
         closed: list[EmotionWindow] = []
-        if now_s < self.next_close_s:
-            return closed
-        closed.append(self._close(self._windows_passed + 1))
-        last = floor((now_s - self._origin_s) / self._window_s)
-        # Rounding may put the quotient on the wrong side of a whole number; the edges themselves decide.
-        last += 1 if self._edge_s(last + 1) <= now_s else 0
-        last -= 1 if self._edge_s(last) > now_s else 0
-        if last - self._windows_passed > _MOST_EMPTY_WINDOWS:
-            closed.append(self._close(last))
-        while self._windows_passed < last:
+        if now_s >= self.next_close_s:
+            closed.append(self._close(self._windows_passed + 1))
+        # One less than the quotient, which rounding may have put on the wrong side of a whole number.
+        safely_over = floor((now_s - self._origin_s) / self._window_s) - 1
+        if safely_over - self._windows_passed >= _MOST_EMPTY_WINDOWS:
+            closed.append(self._close(safely_over))
+        while now_s >= self.next_close_s:
             closed.append(self._close(self._windows_passed + 1))
         return closed
 

@@ -1,4 +1,4 @@
-"""One connection to an MQTT broker at a time: dialling, the accepted link, and the wait before the next try.
+"""One connection to an MQTT broker, and every reason why there is none.
 
 A ``BrokerLink`` lives from the TCP handshake to its end and is never reused, so nothing of a lost
 connection survives in the MQTT library: what is unacknowledged is the outbox's knowledge alone.
@@ -6,11 +6,7 @@ connection survives in the MQTT library: what is unacknowledged is the outbox's 
 
 from __future__ import annotations
 
-import logging
-import os
-import random
 import select
-import threading
 import time
 from collections import deque
 from contextlib import suppress
@@ -25,15 +21,14 @@ from agent.errors import BrokerError, ConfigError
 from agent.refusals import broker_name, explain_error, explain_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import threading
     from typing import Any
 
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
+    from agent.dialling import Wake
     from agent.settings import MqttSettings
-
-logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 10.0
 """For each of: TCP, TLS, and the broker's answer to CONNECT."""
@@ -65,64 +60,6 @@ class Received:
     topic: str
     payload: bytes
     retained: bool
-
-
-class Wake:
-    """Lets other threads end a ``BrokerLink.step`` or ``wait`` early; an event with a file descriptor."""
-
-    def __init__(self) -> None:
-        self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-
-    def fileno(self) -> int:
-        """Readable while set."""
-        return self._descriptor
-
-    def set(self) -> None:
-        """Wake the waiter, now or at its next wait; harmless after ``close``."""
-        with suppress(OSError):
-            os.eventfd_write(self._descriptor, 1)
-
-    def clear(self) -> None:
-        """Make the next wait block again."""
-        with suppress(BlockingIOError):
-            os.eventfd_read(self._descriptor)
-
-    def wait(self, timeout_s: float) -> None:
-        """Return when set or after ``timeout_s``; clears it."""
-        poller = select.poll()
-        poller.register(self._descriptor, select.POLLIN)
-        poller.poll(max(0.0, timeout_s) * 1000.0)
-        self.clear()
-
-
-class Backoff:
-    """Full-jitter exponential delays: uniform in [``floor_s``, min(``cap_s``, ``first_s`` · 2ⁿ)].
-
-    Spreads a fleet's return after its broker restarts (Brooker, "Exponential Backoff and Jitter", 2015).
-    """
-
-    def __init__(
-        self,
-        first_s: float = 1.0,
-        cap_s: float = 60.0,
-        floor_s: float = 0.1,
-        draw: Callable[[float, float], float] = random.uniform,
-    ) -> None:
-        self._first_s = first_s
-        self._cap_s = cap_s
-        self._floor_s = floor_s
-        self._draw = draw
-        self._ceiling_s = first_s
-
-    def next_delay_s(self) -> float:
-        """Seconds to wait before the next attempt."""
-        ceiling_s = self._ceiling_s
-        self._ceiling_s = min(self._cap_s, ceiling_s * 2.0)
-        return max(self._floor_s, self._draw(self._floor_s, ceiling_s))
-
-    def reset(self) -> None:
-        """The last attempt worked and lasted."""
-        self._ceiling_s = self._first_s
 
 
 class BrokerLink:
@@ -196,7 +133,7 @@ class BrokerLink:
     def step(self, timeout_s: float, wake: Wake | None = None) -> None:
         """Wait up to ``timeout_s`` for the broker (or ``wake``), then read, write and keep alive."""
         socket = self._client.socket()
-        if socket is None:
+        if socket is None or socket.fileno() < 0:
             self._end("")
             return
         poller = select.poll()
@@ -210,11 +147,19 @@ class BrokerLink:
             wake.clear()
         self._serve(ready.get(socket.fileno(), 0) | (select.POLLIN if pending is not None else 0))
 
-    def close(self) -> None:
-        """Say DISCONNECT, which cancels the last will, if the link is alive; close the socket."""
+    def give_up(self, reason: str) -> None:
+        """End the link for ``reason``, one sentence; the broker publishes the last will."""
+        self._end(reason)
+        self.close()
+
+    def disconnect(self) -> None:
+        """Say a clean goodbye, which makes the broker forget the last will."""
         with suppress(OSError, ValueError):
-            if self._client.is_connected():
-                self._client.disconnect()
+            self._client.disconnect()
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connection; without ``disconnect`` before it, the broker publishes the last will."""
         self.alive = False
         if (socket := self._client.socket()) is not None:
             with suppress(OSError):
@@ -303,39 +248,8 @@ class BrokerLink:
                 self._end(explain_reason(self._settings, reason))
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
-        self.received.append(Received(message.topic, message.payload, message.retain))
+        self.received.append(Received(message.topic, bytes(message.payload), message.retain))
 
     def _on_log(self, _client: Client, _userdata: Any, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:
             self._library_error = text
-
-
-class Dial:
-    """Opens a link in a thread of its own, because a name server or a TLS peer may block for long."""
-
-    def __init__(self, link: BrokerLink, wake: Wake) -> None:
-        self.link = link
-        self.error: BrokerError | None = None
-        """Set before ``finished`` when the attempt failed."""
-        self.finished = threading.Event()
-        self._wake = wake
-        self._abandoned = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mqtt-connect", daemon=True)
-        self._thread.start()
-
-    def abandon(self) -> None:
-        """Close the link as soon as the attempt returns; nobody waits for it."""
-        self._abandoned.set()
-
-    def _run(self) -> None:
-        try:
-            self.link.open(self._abandoned)
-        except BrokerError as error:
-            self.error = error
-        except Exception as error:  # thread top: an unforeseen failure is one failed attempt
-            logger.exception("connecting failed unexpectedly")
-            self.error = BrokerError(f"connecting failed unexpectedly ({error}): see the log")
-        if self._abandoned.is_set():
-            self.link.close()
-        self.finished.set()
-        self._wake.set()

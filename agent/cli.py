@@ -13,7 +13,7 @@ import typer
 
 from agent import __version__
 from agent.config import load_settings
-from agent.errors import AgentError
+from agent.errors import AgentError, ConfigError
 
 if TYPE_CHECKING:
     from agent.daemon import Daemon
@@ -62,6 +62,27 @@ def check(config: Config = DEFAULT_CONFIG) -> None:
     typer.echo(f"{config} is valid: {len(settings.sources)} source(s), broker {settings.mqtt.host}")
     for network in used:
         typer.echo(f"  {network.name}: {network.file.backend} {network.file.precision}, digest verified")
+
+
+@app.command()
+def demo(
+    camera: Annotated[str | None, typer.Option(help="Index, path or URL of a real camera.")] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="A video file or a folder of images.", exists=True)
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=5.0, help="Length of the clip, or of a camera run.")] = 40.0,
+) -> None:
+    """Watch counts arrive through MQTT: no camera, no broker, no configuration needed."""
+    if camera is not None and video is not None:
+        raise ConfigError("--camera and --video exclude each other: give one of them")
+    try:
+        from agent.demo.session import run_demo  # noqa: PLC0415 - needs the demo extra
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the demo needs {error.name}: install it with pip install 'emotion-agent[demo]'",
+        ) from error
+    if run_demo(camera=camera, video=video, duration_s=seconds) == 0:
+        raise AgentError("no window arrived through MQTT; run again with --verbose and read the log")
 
 
 @app.command()

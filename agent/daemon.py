@@ -31,7 +31,6 @@ from agent.privacy import PrivacyPolicy
 from agent.publisher import Publisher
 from agent.scheduler import Scheduler
 from agent.sd_notify import Notifier
-from agent.settings import ReplaySource
 from agent.source import make_source
 from agent.thermal import read_device
 from agent.topics import Identity
@@ -98,14 +97,17 @@ def load_networks(settings: AgentSettings) -> Networks:
     return Networks(detectors, None if single_stage else load(chosen.classifier)[0])
 
 
-def state_directory(settings: AgentSettings) -> Path:
-    """Where the queue of unsent windows lives; nothing is created here."""
-    if settings.state.directory is not None:
-        return settings.state.directory
-    if given := os.environ.get("STATE_DIRECTORY"):
-        return Path(given.split(":")[0])
-    home = os.environ.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "state") / "emotion-agent"
+def state_directory(settings: AgentSettings) -> Path | None:
+    """The folder for the queue of unsent windows, made if need be; None where nothing can be kept."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    folder = settings.state.directory or Path(given or Path(home) / "emotion-agent")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        logger.warning("state.directory %s can't be made (%s); unsent windows wait in memory", folder, error)
+        return None
+    return folder
 
 
 class Daemon:
@@ -192,23 +194,25 @@ class Daemon:
         return max(0.0, min(_LONGEST_WAIT_S, due_s - self._clock(), self._health_due_s - self._clock()))
 
     def _all_ended(self) -> bool:
-        for lane in self._lanes.values():
-            if lane.capture.error is not None:
-                raise lane.capture.error
-        return all(lane.capture.ended.is_set() for lane in self._lanes.values()) and self._mailbox.empty
+        """Whether no frame will come any more; one source that ends leaves the others alone."""
+        captures = [lane.capture for lane in self._lanes.values()]
+        if not all(capture.ended.is_set() for capture in captures) or not self._mailbox.empty:
+            return False
+        self._failure = next((capture.error for capture in captures if capture.error is not None), None)
+        return True
 
     def _close_windows(self) -> None:
         now_s = self._clock()
         for lane in self._lanes.values():
             for window in lane.aggregator.close_due(now_s):
-                self._publisher.publish_window(window, self._policy.disclose(window))
+                self._publisher.publish_counts(window, self._policy.disclose(window))
 
     def _close_last_windows(self) -> None:
         self._close_windows()
         for lane in self._lanes.values():
             window = lane.aggregator.close_now(self._clock())
             if window.closed_at_s > window.opened_at_s:
-                self._publisher.publish_window(window, self._policy.disclose(window))
+                self._publisher.publish_counts(window, self._policy.disclose(window))
         self._health_due_s = self._clock()
         self._report_health()
 
@@ -268,7 +272,14 @@ class Daemon:
             ),
             sources=tuple(settings.sources),
         )
-        return Publisher(settings.mqtt, identity, birth, self._wallclock, state_directory(settings))
+        return Publisher(
+            settings.mqtt,
+            identity,
+            birth,
+            clock=self._wallclock,
+            state_dir=state_directory(settings),
+            homeassistant=settings.homeassistant,
+        )
 
     def _close_networks(self) -> None:
         for network in (*self._networks.detectors, self._networks.classifier):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agent.messages import HealthState
     from agent.pipeline import Step
     from agent.publisher import BrokerStatus
+    from agent.thermal import DeviceReadings
 
 _REMEMBERED_STEPS: Final = 1_000
 """Steps over which quantiles are taken; enough for a p99, bounded for a box that runs for years."""
@@ -51,7 +52,7 @@ class HealthRecorder:
         self._steps_since_report += 1
         self._latencies_ms.append(step.latency_ms)
 
-    def message(  # noqa: PLR0913 - one argument per part of the device, each owned elsewhere
+    def message(
         self,
         now_s: float,
         *,

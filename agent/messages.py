@@ -12,7 +12,7 @@ import json
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import (
     AwareDatetime,
@@ -23,6 +23,10 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+
+if TYPE_CHECKING:
+    from agent.domain import Disclosure, EmotionWindow
+    from agent.wallclock import Stamps
 
 SCHEMA_FOLDER: Final = Path(__file__).parent / "schemas"
 
@@ -185,6 +189,24 @@ class HealthMessage(Message):
     cameras: dict[str, CameraHealth] = Field(default_factory=dict)
     queue: QueueHealth = QueueHealth()
     clock_synced: bool
+
+
+def counts_message(
+    window: EmotionWindow, disclosure: Disclosure, session_id: str, stamps: Stamps
+) -> CountsMessage:
+    """What may be told of a closed window; its undisclosed counts are not looked at."""
+    return CountsMessage(
+        session_id=session_id,
+        seq=window.sequence,
+        window_start=stamps.start,
+        window_end=stamps.end,
+        clock_synced=stamps.synced,
+        historical=False,
+        suppressed=disclosure.suppressed,
+        people=disclosure.people,
+        counts=None if disclosure.counts is None else ExpressionCounts(**disclosure.counts),
+        coverage=window.coverage,
+    )
 
 
 SCHEMAS: Final[dict[str, type[Message]]] = {

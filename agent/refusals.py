@@ -58,21 +58,23 @@ def explain_error(settings: MqttSettings, error: OSError | ValueError) -> str:
     broker = broker_name(settings)
     match error:
         case ssl.SSLCertVerificationError():
-            return _explain_certificate(broker, error)
+            sentence = _explain_certificate(broker, error)
         case ssl.SSLError():
-            return f"TLS with {broker} failed ({error.reason or error}): check mqtt.port, mqtt.tls and certificates"
+            why = error.reason or str(error)
+            sentence = f"TLS with {broker} failed ({why}): check mqtt.port, mqtt.tls and the certificates"
         case socket.gaierror():
-            return f"can't resolve the name of {broker}: check mqtt.host and the device's DNS"
+            sentence = f"can't resolve the name of {broker}: check mqtt.host and the device's DNS"
         case ConnectionRefusedError():
-            return f"{broker} is not listening: check mqtt.host and mqtt.port, and that the broker runs"
+            sentence = f"{broker} is not listening: check mqtt.host and mqtt.port, and that the broker runs"
         case TimeoutError():
-            return f"{broker} does not answer: check the network and the firewall"
+            sentence = f"{broker} does not answer: check the network and the firewall"
         case ConnectionResetError() | BrokenPipeError():
-            return f"{broker} hung up: check mqtt.port and mqtt.tls"
+            sentence = f"{broker} hung up: check mqtt.port and mqtt.tls"
         case OSError():
-            return f"can't reach {broker} ({error.strerror or error}): check the network"
+            sentence = f"can't reach {broker} ({error.strerror or error}): check the network"
         case _:
-            return f"can't use mqtt.host of {broker} ({error}): check mqtt.host"
+            sentence = f"can't use the name of {broker} ({error}): check mqtt.host"
+    return sentence
 
 
 def _explain_certificate(broker: str, error: ssl.SSLCertVerificationError) -> str:

@@ -37,7 +37,10 @@ CREATE TABLE IF NOT EXISTS windows (
 )
 """
 
-_INSERT: Final = "INSERT INTO windows (number, source, opened_at_s, closed_at_s, boot_id, payload) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT: Final = (
+    "INSERT INTO windows (number, source, opened_at_s, closed_at_s, boot_id, payload)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
+)
 
 
 class SpoolError(AgentError):

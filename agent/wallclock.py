@@ -8,8 +8,7 @@ towards a clock that the kernel calls synchronised:
 * When the clock becomes synchronised, the mapping is taken anew, and unsent windows are stamped anew.
 * When a synchronised clock disagrees by more than ``TOLERANCE_S`` (leap second, suspend, a step by the
   time service), the mapping is taken anew as well. A step back would make new windows overlap windows
-  already sent as synchronised, so ``WindowStamper`` lets such windows advance at half speed, flagged as
-  unsynchronised, until they have caught up; a step of more than ``LARGEST_OVERLAP_S`` is followed at once.
+  already sent as synchronised; ``agent.stamping`` keeps them apart.
 """
 
 from __future__ import annotations
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 
 TOLERANCE_S: Final = 0.5
 """Disagreement with a synchronised clock that is left alone: reading jitter and slewing."""
-
-LARGEST_OVERLAP_S: Final = 86_400.0
-"""Steps back beyond a day are followed at once: the stamps sent before were plainly wrong."""
 
 TIMESYNC_MARK: Final = Path("/run/systemd/timesync/synchronized")
 """Touched by systemd-timesyncd after its first synchronisation."""
@@ -120,26 +116,6 @@ class WallClock:
 
     def _offset_s(self) -> float:
         return self._wall() - self._monotonic()
-
-
-class WindowStamper:
-    """Keeps the synchronised windows of each source free of overlap, whatever the clock did."""
-
-    def __init__(self) -> None:
-        self._last_end: dict[str, datetime] = {}
-
-    def place(self, source: str, stamps: Stamps) -> Stamps:
-        """``stamps``, moved behind the last synchronised window of ``source`` where they would overlap it."""
-        last_end = self._last_end.get(source)
-        placed = stamps
-        if stamps.synced and last_end is not None and stamps.start < last_end:
-            behind_s = (last_end - stamps.start).total_seconds()
-            if behind_s <= LARGEST_OVERLAP_S:
-                half = (stamps.end - stamps.start) / 2
-                placed = Stamps(last_end, max(stamps.end, last_end + half), synced=False)
-        if stamps.synced:
-            self._last_end[source] = placed.end
-        return placed
 
 
 def _utc(seconds: float) -> datetime:

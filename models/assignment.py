@@ -59,7 +59,7 @@ def make_cells(shapes: list[tuple[int, int]], strides: tuple[int, ...]) -> Cells
 
 @torch.no_grad()
 def assign(
-    cells: Cells, scores: Tensor, boxes: Tensor, faces: Tensor, ignored: Tensor, rule: AssignmentRule
+    cells: Cells, scores: Tensor, boxes: Tensor, faces: Tensor, ignored: Tensor, *, rule: AssignmentRule
 ) -> Assignment:
     """Match one picture's cells with its faces.
 
@@ -103,7 +103,7 @@ def _inside(centres: Tensor, boxes: Tensor) -> Tensor:
 
 
 def _near(cells: Cells, faces: Tensor, reach_strides: float) -> Tensor:
-    """G x A bool: cells of the finest map about the centre of a face that is smaller than one cell's reach."""
+    """G x A bool: cells of the finest map about the centre of a face too small to hold a cell's centre."""
     finest = cells.strides.amin()
     reach = reach_strides * finest
     middle = (faces[:, :2] + faces[:, 2:]) / 2

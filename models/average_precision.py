@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from models.scenes import Boxes
 
-OVERLAP = 0.5
+OVERLAP: Final = 0.5
 """A detection this much over a true face (IoU) has found it."""
+MOSTLY: Final = 0.5
+_TINY: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +32,15 @@ class Judged:
     """D float32."""
 
 
+def outside_ignored(boxes: Boxes, ignored: Boxes) -> NDArray[np.bool_]:
+    """Which of D boxes are to be judged: those with at most half of their area in any ignored region."""
+    if not len(boxes) or not len(ignored):
+        return np.ones(len(boxes), bool)
+    shared = _shared_areas(boxes, ignored)
+    share = shared / np.maximum(_areas(boxes)[:, None], _TINY)
+    return np.asarray(share.max(axis=1) <= MOSTLY)
+
+
 def average_precision(photos: Sequence[Judged], min_height_px: float) -> float:
     """Area under the interpolated precision-recall curve at IoU 0.5.
 
@@ -38,8 +51,8 @@ def average_precision(photos: Sequence[Judged], min_height_px: float) -> float:
     Returns:
         0..1; NaN where no true face is tall enough.
     """
-    hits: list[np.ndarray] = []
-    scores: list[np.ndarray] = []
+    hits: list[NDArray[np.bool_]] = []
+    scores: list[Boxes] = []
     total = 0
     for photo in photos:
         outcome, counted = _outcomes(photo, min_height_px)
@@ -57,7 +70,7 @@ def average_precision(photos: Sequence[Judged], min_height_px: float) -> float:
     return float((steps * envelope).sum())
 
 
-def _outcomes(photo: Judged, min_height_px: float) -> tuple[np.ndarray, np.ndarray]:
+def _outcomes(photo: Judged, min_height_px: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Of each detection, highest score first: did it find a face, and does it count at all."""
     boxes = photo.boxes[np.argsort(-photo.scores, kind="stable")]
     asked = _heights(photo.faces) >= min_height_px
@@ -77,17 +90,23 @@ def _outcomes(photo: Judged, min_height_px: float) -> tuple[np.ndarray, np.ndarr
     return hit, counted
 
 
-def _heights(boxes: Boxes) -> np.ndarray:
-    heights: np.ndarray = boxes[:, 3] - boxes[:, 1]
-    return heights
+def _heights(boxes: Boxes) -> Boxes:
+    return np.asarray(boxes[:, 3] - boxes[:, 1])
 
 
-def _overlaps(first: Boxes, second: Boxes) -> np.ndarray:
-    """N x M intersection over union."""
+def _areas(boxes: Boxes) -> Boxes:
+    return np.asarray(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
+
+
+def _shared_areas(first: Boxes, second: Boxes) -> Boxes:
+    """N x M areas of the intersections."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
-    areas_first = np.prod(first[:, 2:] - first[:, :2], axis=1)
-    areas_second = np.prod(second[:, 2:] - second[:, :2], axis=1)
-    overlaps: np.ndarray = shared / np.maximum(areas_first[:, None] + areas_second[None] - shared, 1e-9)
-    return overlaps
+    return np.asarray(np.prod(np.maximum(high - low, 0), axis=2))
+
+
+def _overlaps(first: Boxes, second: Boxes) -> Boxes:
+    """N x M intersections over unions."""
+    shared = _shared_areas(first, second)
+    joined = _areas(first)[:, None] + _areas(second)[None] - shared
+    return np.asarray(shared / np.maximum(joined, _TINY))

@@ -33,7 +33,8 @@ class Augmentation:
     """Largest offset in grey levels."""
     gamma: tuple[float, float] = (0.7, 1.4)
     noise: float = 7.0
-    """Largest standard deviation in grey levels, on a quarter of the images."""
+    """Largest standard deviation in grey levels."""
+    noise_probability: float = 0.25
     blur_probability: float = 0.15
     """Of an image being brought down to ``blur_px`` and up again."""
     blur_px: tuple[int, int] = (20, 38)
@@ -91,7 +92,7 @@ def _warped(grey: Tensor, side_px: int, strength: Augmentation, generator: np.ra
     zoom = _log_uniform(generator, strength.scale, count)
     stretch = _log_uniform(generator, (1.0 - strength.stretch, 1.0 + strength.stretch), count)
     shear = _uniform(generator, -strength.shear, strength.shear, count)
-    mirror = np.where(generator.random(count) < 0.5, -1.0, 1.0).astype(np.float32)
+    mirror = generator.choice(np.array((-1.0, 1.0), np.float32), count)
     # The matrix maps output to input coordinates (both -1...1), hence the inverse magnification.
     across, down = 1.0 / (zoom * stretch), stretch / zoom
     theta = np.zeros((count, 2, 3), np.float32)
@@ -132,8 +133,8 @@ def _relit(grey: Tensor, strength: Augmentation, generator: np.random.Generator)
 
 
 def _noised(grey: Tensor, strength: Augmentation, generator: np.random.Generator) -> Tensor:
-    """Sensor noise on a quarter of the images."""
-    chosen = np.flatnonzero(generator.random(len(grey)) < 0.25)
+    """Sensor noise on some images."""
+    chosen = np.flatnonzero(generator.random(len(grey)) < strength.noise_probability)
     deviation = _uniform(generator, 0.0, strength.noise, chosen.size).reshape(-1, 1, 1, 1)
     noise = generator.standard_normal((chosen.size, *grey.shape[1:]), dtype=np.float32) * deviation
     rows = torch.from_numpy(chosen)

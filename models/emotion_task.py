@@ -33,13 +33,13 @@ PORTRAIT_CERTAINTY: Final = 0.8
 """Share of a portrait's target on its label; the rest goes evenly to all labels."""
 COMMON_PORTRAITS_PER_EPOCH: Final = 1200
 """Drawn anew each epoch from the neutral and happy ones, which are nine in ten; the others all take part."""
+RARE_SHARE: Final = 0.02
 RARE_REPEATS: Final = 2
-"""How often an epoch shows a FER+ image of a class with less than 2 % of the images."""
+"""How often an epoch shows a FER+ image of a class with less than ``RARE_SHARE`` of the images."""
 MIXED_SHARE: Final = 0.8
 """Mixing images stops after this share of the run."""
-COARSE_SHARE: Final = 0.35
-COARSE_PX: Final = 40
-"""Over this first share of the run images are smaller, for speed (progressive learning, Tan & Le 2021)."""
+SIDES_PX: Final = ((0.3, 32), (0.65, 40), (1.0, INPUT_PX))
+"""Images are this large up to that share of the run: smaller first, for speed (Tan & Le 2021, section 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def ferplus_faces(split: FerPlus) -> tuple[Faces, NDArray[np.int64]]:
     kept = split.select(in_protocol(split.votes, "classes9"))
     label = majority(kept.votes)
     share = np.bincount(label, minlength=len(LABELS)) / len(label)
-    repeats = np.where(share[label] < 0.02, RARE_REPEATS, 1)
+    repeats = np.where(share[label] < RARE_SHARE, RARE_REPEATS, 1)
     faces = Faces(
         torch.from_numpy(kept.images.copy()),
         torch.from_numpy(soft_targets(kept.votes)),
@@ -124,8 +124,9 @@ class EmotionTask:
     def batches(self, epoch: int, generator: np.random.Generator) -> Iterator[Batch]:
         """Augmented batches of the recipe's size; the odd rest of an epoch is left out."""
         order = self._order(generator)
-        side_px = COARSE_PX if epoch < COARSE_SHARE * self._recipe.epochs else INPUT_PX
-        mixed = epoch < MIXED_SHARE * self._recipe.epochs
+        share = (epoch + 0.5) / self._recipe.epochs
+        side_px = next(px for until, px in SIDES_PX if share < until)
+        mixed = share < MIXED_SHARE
         size = self._recipe.batch_size
         for step in range(self.steps_per_epoch):
             chosen = torch.from_numpy(order[step * size : (step + 1) * size])
@@ -188,7 +189,7 @@ def train_emotion(
     data_dir: Path,
     run_dir: Path,
     *,
-    epochs: int = 36,
+    epochs: int = 34,
     width: float = 1.0,
     seed: int = 0,
     resume: bool = True,
@@ -201,7 +202,9 @@ def train_emotion(
     """
     torch.manual_seed(seed)
     network = MobileNetEmotion(width=width)
-    trainer = Trainer(EmotionTask(data_dir, network, emotion_recipe(epochs, seed)), emotion_recipe(epochs, seed), run_dir)
+    trainer = Trainer(
+        EmotionTask(data_dir, network, emotion_recipe(epochs, seed)), emotion_recipe(epochs, seed), run_dir
+    )
     best = trainer.run(resume=resume)
     return publish_best(best, width)
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pickle import UnpicklingError  # noqa: S403 - only the name of what torch.load raises
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from agent.errors import ModelError
+from agent.inference.postprocess import Layout, make_decoder, suppress
 from models.assignment import AssignmentRule, Cells, assign, make_cells
-from models.average_precision import Judged, average_precision
-from models.face_decoding import decode_maps
+from models.average_precision import Judged, average_precision, outside_ignored
 from models.face_losses import giou_loss, varifocal_loss
 from models.mosaic import Composer, Composition, MosaicStyle
 from models.scenes import read_close_ups, read_scenes
@@ -22,13 +22,18 @@ from models.yolo import STRIDES, YoloFace, make_yolo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-BATCH_SIZE = 16
-BOX_WEIGHT = 2.5
+BATCH_SIZE: Final = 16
+BOX_WEIGHT: Final = 2.5
 """Box loss against score loss, as in YOLOv6."""
-VALID_PICTURES = 128
-VALID_SIZE_PX = 320
-CALM_FROM = 0.85
+STEPS_PER_EPOCH: Final = 250
+VALID_PICTURES: Final = 128
+VALID_SIZE_PX: Final = 320
+VALID_MIN_SCORE: Final = 0.02
+"""Far below any useful threshold, so that the whole precision-recall curve is seen."""
+VALID_NMS_IOU: Final = 0.5
+CALM_FROM: Final = 0.85
 """From this share of the run on, pictures are composed of fewer and larger scenes."""
 
 
@@ -84,7 +89,7 @@ class FaceTask:
         for i, picture in enumerate(batch.pictures):
             faces = torch.from_numpy(picture.faces)
             ignored = torch.from_numpy(picture.ignored)
-            taught = assign(cells, scores[i], boxes[i].detach(), faces, ignored, self._rule)
+            taught = assign(cells, scores[i], boxes[i].detach(), faces, ignored, rule=self._rule)
             score_sum = score_sum + (varifocal_loss(logits[i], taught.target) * taught.counted).sum()
             positive = taught.face >= 0
             weights = taught.target[positive]
@@ -122,48 +127,18 @@ def judge(network: nn.Module, pictures: list[Composition]) -> list[Judged]:
     judged = []
     for picture in pictures:
         maps = network(make_batch([picture]).images)
-        boxes, scores = decode_maps([x[0].numpy() for x in maps])
-        kept = ~_mostly_within(boxes, picture.ignored)
-        judged.append(Judged(picture.faces, boxes[kept], scores[kept]))
+        height_px, width_px = picture.pixels.shape[:2]
+        decoder = make_decoder(Layout("yolo_ltrb", 1, STRIDES), (height_px, width_px))
+        candidates = decoder.decode([x.numpy() for x in maps], VALID_MIN_SCORE)
+        found = suppress(candidates, VALID_NMS_IOU, len(candidates.scores))
+        kept = outside_ignored(found.boxes, picture.ignored)
+        judged.append(Judged(picture.faces, found.boxes[kept], found.scores[kept]))
     return judged
 
 
-def _mostly_within(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """D bool: half of the box lies in one of the regions."""
-    if not len(regions):
-        return np.zeros(len(boxes), bool)
-    low = np.maximum(boxes[:, None, :2], regions[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], regions[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
-    area = np.maximum(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), 1e-9)
-    within: np.ndarray = (shared / area[:, None]).max(1) > 0.5  # noqa: PLR2004 - half
-    return within
-
-
-def train_face(
-    data_dir: Path,
-    run_dir: Path,
-    *,
-    epochs: int = 40,
-    variant: str = "pico",
-    seed: int = 0,
-    resume: bool = True,
-    steps_per_epoch: int = 250,
-) -> Path:
-    """Train a detector on scenes and portraits and return the path of its best averaged weights.
-
-    A run that was killed goes on from its last whole epoch if ``resume``.
-
-    Raises:
-        ModelError: A data file is missing or broken.
-        ValueError: The folder holds a run of another recipe, or ``variant`` is unknown.
-    """
-    torch.manual_seed(seed)
-    network = make_yolo(variant)
-    train = Composer(read_scenes(data_dir, "train"), read_close_ups(data_dir))
-    valid = Composer(read_scenes(data_dir, "valid"), [])
-    task = FaceTask(network, train, valid, steps_per_epoch)
-    recipe = Recipe(
+def face_recipe(epochs: int, seed: int) -> Recipe:
+    """What the shipped weights were trained with."""
+    return Recipe(
         epochs=epochs,
         batch_size=BATCH_SIZE,
         peak_learning_rate=2e-3,
@@ -171,29 +146,74 @@ def train_face(
         ema_decay=0.9993,
         seed=seed,
     )
-    return Trainer(task, recipe, run_dir).run(resume=resume)
+
+
+def train_face(
+    data_dir: Path,
+    run_dir: Path,
+    *,
+    epochs: int = 30,
+    variant: str = "pico",
+    seed: int = 0,
+    resume: bool = True,
+    steps_per_epoch: int = STEPS_PER_EPOCH,
+) -> Path:
+    """Train a detector on scenes and portraits, and return the path of weights for :func:`load_face`.
+
+    Args:
+        data_dir: See ``models.scenes``.
+        run_dir: Where checkpoints and the log go; created if need be.
+        epochs: Of ``steps_per_epoch`` batches each.
+        variant: Key of ``models.yolo.VARIANTS``.
+        seed: Of the weights and the compositions.
+        resume: Whether a run that was killed goes on from its last whole epoch.
+        steps_per_epoch: Batches between two looks at the valid split.
+
+    Raises:
+        ModelError: A data file is missing or broken.
+        ValueError: ``run_dir`` holds a run of another recipe, or ``variant`` is unknown.
+    """
+    torch.manual_seed(seed)
+    network = make_yolo(variant)
+    train = Composer(read_scenes(data_dir, "train"), read_close_ups(data_dir))
+    valid = Composer(read_scenes(data_dir, "valid"), [])
+    task = FaceTask(network, train, valid, steps_per_epoch)
+    best = Trainer(task, face_recipe(epochs, seed), run_dir).run(resume=resume)
+    return publish_best(best, variant)
+
+
+def publish_best(best: Path, variant: str) -> Path:
+    """Turn the trainer's best averaged state into ``yolo_face_<variant>.pt`` beside it."""
+    network = make_yolo(variant)
+    network.load_state_dict(torch.load(best, weights_only=True))
+    path = best.with_name(f"yolo_face_{variant}.pt")
+    save_face(network, variant, path)
+    return path
 
 
 def save_face(network: YoloFace, variant: str, path: Path) -> None:
-    """Write weights as float16 together with the variant's name."""
-    halves: dict[str, Any] = {
+    """Write variant and weights, half precision, to ``path``; whole or not at all."""
+    state = {
         name: value.half() if value.dtype.is_floating_point else value
         for name, value in network.state_dict().items()
     }
-    torch.save({"variant": variant, "weights": halves}, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save({"variant": variant, "state": state}, partial)
+    partial.replace(path)
 
 
 def load_face(weights: Path) -> YoloFace:
-    """Read a detector written by ``save_face``, in evaluation form.
+    """Network in evaluation form from a file written by :func:`save_face`.
 
     Raises:
-        ModelError: The file is missing or does not hold a detector.
+        ModelError: The file is missing or holds something else.
     """
     try:
         content = torch.load(weights, weights_only=True)
         network = make_yolo(content["variant"])
-        network.load_state_dict({name: value.float() for name, value in content["weights"].items()})
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        network.load_state_dict({name: value.float() for name, value in content["state"].items()})
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
         raise ModelError(
             f"{weights} holds no face detector: train one with python -m models train face"
         ) from error

@@ -61,14 +61,17 @@ def read_ferplus(data_dir: Path, split: Split) -> FerPlus:
 
 def majority(votes: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Index of the most voted column of each row; the first of equals, as in the published protocol."""
-    return votes.argmax(axis=1).astype(np.int64)
+    label: NDArray[np.int64] = votes.argmax(axis=1).astype(np.int64)
+    return label
 
 
 def in_protocol(votes: NDArray[np.uint8], protocol: Protocol) -> NDArray[np.bool_]:
     """Rows that count: never a not-a-face majority, and in ``classes8`` no unknown one either."""
     label = majority(votes)
     keep: NDArray[np.bool_] = label != NOT_A_FACE_INDEX
-    return keep & (label != UNKNOWN_INDEX) if protocol == "classes8" else keep
+    if protocol == "classes8":
+        keep &= label != UNKNOWN_INDEX
+    return keep
 
 
 def soft_targets(votes: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -81,4 +84,5 @@ def soft_targets(votes: NDArray[np.uint8]) -> NDArray[np.float32]:
     kept = np.where(counted > 1.0, counted, 0.0)
     kept = np.where(kept.sum(axis=1, keepdims=True) > 0.0, kept, counted)
     total = kept.sum(axis=1, keepdims=True)
-    return (kept / np.maximum(total, 1.0)).astype(np.float32)
+    shares: NDArray[np.float32] = (kept / np.maximum(total, 1.0)).astype(np.float32)
+    return shares

@@ -9,6 +9,7 @@ follow a chosen distribution whatever the photos were like.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -84,8 +85,8 @@ class Composer:
         faces: list[Boxes] = []
         ignored: list[Boxes] = []
         rows, columns = _cuts(generator, size_px, grid), _cuts(generator, size_px, grid)
-        for top, bottom in zip(rows, rows[1:], strict=False):
-            for left, right in zip(columns, columns[1:], strict=False):
+        for top, bottom in pairwise(rows):
+            for left, right in pairwise(columns):
                 cell = self._cell(generator, (right - left, bottom - top), style)
                 canvas[top:bottom, left:right] = cell.pixels
                 offset = np.array([left, top, left, top], np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
@@ -11,30 +11,44 @@ if TYPE_CHECKING:
     from models.scenes import Pixels
 
 
+GREY_SHARE: Final = 0.12
+RESATURATED_SHARE: Final = 0.38
+RELIT_SHARE: Final = 0.8
+COARSENED_SHARE: Final = 0.2
+SOFTENED_SHARE: Final = 0.12
+SHARPENED_SHARE: Final = 0.12
+NOISY_SHARE: Final = 0.08
+RECOMPRESSED_SHARE: Final = 0.15
+
+
 def degraded(generator: np.random.Generator, pixels: Pixels) -> Pixels:
     """Return ``pixels`` (H x W x 3 uint8 BGR) in other light and quality, boxes unmoved."""
     draws = generator.random(6)
-    if draws[0] < 0.12:
+    if draws[0] < GREY_SHARE:
         grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
         pixels = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
-    elif draws[0] < 0.5:
+    elif draws[0] < GREY_SHARE + RESATURATED_SHARE:
         pixels = _resaturated(generator, pixels)
-    if draws[1] < 0.8:
+    if draws[1] < RELIT_SHARE:
         pixels = _relit(generator, pixels)
-    if draws[2] < 0.2:
+    if draws[2] < COARSENED_SHARE:
         pixels = _coarsened(generator, pixels)
-    if draws[3] < 0.12:
+    if draws[3] < SOFTENED_SHARE:
         pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), float(generator.uniform(0.4, 1.1))), np.uint8)
-    elif draws[3] < 0.24:
-        soft = cv2.GaussianBlur(pixels, (0, 0), 1.0)
-        gain = float(generator.uniform(0.3, 1.0))
-        pixels = np.asarray(cv2.addWeighted(pixels, 1 + gain, soft, -gain, 0), np.uint8)
-    if draws[4] < 0.08:
+    elif draws[3] < SOFTENED_SHARE + SHARPENED_SHARE:
+        pixels = _sharpened(generator, pixels)
+    if draws[4] < NOISY_SHARE:
         noise = generator.normal(0, generator.uniform(2, 10), pixels.shape)
         pixels = np.clip(pixels + noise, 0, 255).astype(np.uint8)
-    if draws[5] < 0.15:
+    if draws[5] < RECOMPRESSED_SHARE:
         pixels = _recompressed(generator, pixels)
     return pixels
+
+
+def _sharpened(generator: np.random.Generator, pixels: Pixels) -> Pixels:
+    gain = float(generator.uniform(0.3, 1.0))
+    soft = cv2.GaussianBlur(pixels, (0, 0), 1.0)
+    return np.asarray(cv2.addWeighted(pixels, 1 + gain, soft, -gain, 0), np.uint8)
 
 
 def _resaturated(generator: np.random.Generator, pixels: Pixels) -> Pixels:

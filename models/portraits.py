@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, Literal
 import cv2
 import numpy as np
 
-from agent.domain import EMOTIONS
+from agent.domain import EMOTIONS, Box
 from agent.errors import ModelError
+from agent.inference.preprocess import crop_face
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,9 @@ def read_portraits(data_dir: Path, split: Literal["train", "valid"]) -> list[Por
         with zipfile.ZipFile(data_dir / "portraits.zip") as archive:
             return [_decode(archive, row) for row in rows]
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        message = f"can't read the portraits in {data_dir}: {error}; pass the folder that holds the data files"
+        message = (
+            f"can't read the portraits in {data_dir}: {error}; pass the folder that holds the data files"
+        )
         raise ModelError(message) from error
 
 
@@ -76,7 +79,7 @@ def _decode(archive: zipfile.ZipFile, row: dict[str, str]) -> Portrait:
 
 
 def square_crop(portrait: Portrait, side_px: int, crop_scale: float) -> NDArray[np.uint8]:
-    """Grey ``(side_px, side_px)`` around the face; outside the picture the border is repeated.
+    """Grey ``(side_px, side_px)`` around the face, cut as a device cuts it.
 
     Args:
         portrait: What to cut.
@@ -84,19 +87,6 @@ def square_crop(portrait: Portrait, side_px: int, crop_scale: float) -> NDArray[
         crop_scale: Side of the cut square as a multiple of the box's longer side.
     """
     left, top, width, height = portrait.box
-    side = max(width, height) * crop_scale
-    scale = side_px / side
-    centre_x, centre_y = left + width / 2.0, top + height / 2.0
-    # Pixel centres sit at half-integers: pixel i of the result looks at (i + 0.5) / scale.
-    offset = 0.5 * side_px - 0.5
-    move = np.array(
-        [
-            [scale, 0.0, offset - (centre_x - 0.5) * scale],
-            [0.0, scale, offset - (centre_y - 0.5) * scale],
-        ],
-    )
-    softened = portrait.grey
-    if scale < 1.0:
-        softened = cv2.GaussianBlur(softened, (0, 0), 0.4 / scale, borderType=cv2.BORDER_REPLICATE)  # type: ignore[assignment]
-    crop = cv2.warpAffine(softened, move, (side_px, side_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return crop.astype(np.uint8, copy=False)
+    crop = np.empty((side_px, side_px), np.uint8)
+    crop_face(portrait.grey, Box(left, top, left + width, top + height), crop_scale, crop)
+    return crop

@@ -129,8 +129,8 @@ class Trainer:
             progress.advance(bar, self.epoch * self.task.steps_per_epoch)
             while self.epoch < self.recipe.epochs:
                 row = self._run_epoch(progress, bar)
-                print_plain = " ".join(f"{key}={value:.4g}" for key, value in row.items())
-                progress.console.print(print_plain, soft_wrap=True, highlight=False)
+                line = " ".join(f"{key}={value:.4g}" for key, value in row.items())
+                progress.console.print(line, soft_wrap=True, highlight=False)
         return self.run_dir / BEST
 
     def _run_epoch(self, progress: Progress, bar: Any) -> dict[str, float]:
@@ -147,7 +147,7 @@ class Trainer:
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.recipe.bfloat16):
                 loss, parts = self.task.loss(network, batch, step / total_steps)
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), self.recipe.gradient_norm)
             self.optimizer.step()
             self.average.update(network)
@@ -190,6 +190,7 @@ class Trainer:
         self.average.network.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["torch_rng"])
+        self._forget_rows_after(self.epoch)
 
     def _save(self, name: str, content: Any) -> None:
         """Write whole or not at all, so that a kill never leaves half a checkpoint."""
@@ -198,6 +199,7 @@ class Trainer:
         partial.replace(self.run_dir / name)
 
     def _log(self, row: Mapping[str, float]) -> None:
+        """Append a row; the log runs ahead of the checkpoint, never behind it."""
         path = self.run_dir / LOG
         fresh = not path.exists() or self.epoch == 1
         with path.open("w" if fresh else "a", newline="", encoding="utf-8") as file:
@@ -205,3 +207,11 @@ class Trainer:
             if fresh:
                 writer.writeheader()
             writer.writerow(row)
+
+    def _forget_rows_after(self, epoch: int) -> None:
+        """Drop the row of an epoch that was logged just before a kill and will run again."""
+        path = self.run_dir / LOG
+        if not path.exists():
+            return
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(lines[: 1 + epoch]), encoding="utf-8")

@@ -13,24 +13,16 @@ the narrow weight range that INT8 asks for.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 STRIDES = (8, 16, 32)
 """Pixels of the input per cell of each output map, in output order."""
-INPUT_NAME = "image"
-OUTPUT_NAMES = tuple(f"out_{stride}" for stride in STRIDES)
 OUTPUT_CHANNELS = 5
 """One face logit, then the distances left, top, right, bottom in strides."""
-OPSET = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +81,7 @@ class RepBlock(nn.Module):
 
     def joined_kernel(self) -> Tensor:
         """The one out x in x 3 x 3 kernel that the branches amount to."""
-        centre = self.kernel1
+        centre: Tensor = self.kernel1
         if self.identity is not None:
             centre = centre + torch.diag(self.identity)[:, :, None, None]
         return self.kernel3 + functional.pad(centre, (1, 1, 1, 1))
@@ -243,59 +235,3 @@ def make_yolo(variant: str) -> YoloFace:
         msg = f"unknown detector variant {variant!r}: choose one of {', '.join(VARIANTS)}"
         raise ValueError(msg)
     return YoloFace(VARIANTS[variant])
-
-
-def reparameterised(network: YoloFace) -> YoloFace:
-    """Return a copy in evaluation form whose blocks are plain biased convolutions."""
-    plain = copy.deepcopy(network).eval()
-    _fold_children(plain)
-    return plain
-
-
-def _fold_children(module: nn.Module) -> None:
-    for name, child in module.named_children():
-        if isinstance(child, ConvBlock | RepBlock):
-            setattr(module, name, child.folded())
-        else:
-            _fold_children(child)
-
-
-class DeployedYolo(nn.Module):
-    """What a device runs: uint8 NHWC BGR in, raw maps out, plain convolutions inside."""
-
-    def __init__(self, network: YoloFace) -> None:
-        super().__init__()
-        self.network = reparameterised(network)
-        stem = self.network.backbone.stem
-        conv = stem[0] if isinstance(stem, nn.Sequential) else None
-        if isinstance(conv, nn.Conv2d):
-            # Padding is zero, so scaling the kernel is the same as scaling the image.
-            conv.weight.data /= 255.0
-
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """1 x H x W x 3 uint8 BGR to the maps of ``YoloFace.forward``."""
-        maps: tuple[Tensor, Tensor, Tensor] = self.network(image.permute(0, 3, 1, 2).float())
-        return maps
-
-
-def export_onnx(network: YoloFace, path: Path, input_px: int) -> None:
-    """Write the deployed form for a square input.
-
-    The file has one input ``image``, uint8 1 x ``input_px`` x ``input_px`` x 3 BGR, and the outputs
-    ``out_8``, ``out_16``, ``out_32``, float32 1 x 5 x (input_px/s) x (input_px/s).
-
-    Raises:
-        ValueError: ``input_px`` is not a positive multiple of 32.
-    """
-    if input_px <= 0 or input_px % STRIDES[-1]:
-        msg = f"the detector's input size must be a positive multiple of {STRIDES[-1]}, not {input_px}"
-        raise ValueError(msg)
-    torch.onnx.export(
-        DeployedYolo(network),
-        (torch.zeros(1, input_px, input_px, 3, dtype=torch.uint8),),
-        path,
-        input_names=[INPUT_NAME],
-        output_names=list(OUTPUT_NAMES),
-        opset_version=OPSET,
-        dynamo=False,
-    )

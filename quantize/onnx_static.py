@@ -34,6 +34,7 @@ def quantize_onnx(
     int8_path: Path,
     precision: str,
     images: CalibrationSet,
+    *,
     method: CalibrationMethod = CalibrationMethod.MinMax,
     extra_options: dict[str, Any] | None = None,
 ) -> None:

@@ -21,7 +21,7 @@ def test_a_buffer_is_used_again_once_its_frame_is_gone() -> None:
 
 @given(st.lists(st.integers(0, 7), max_size=60))
 def test_held_frames_never_change(holders: list[int]) -> None:
-    """Eight holders keep the latest frame they took; each sees its own pixels for as long as it holds them."""
+    """Eight holders keep the latest frame they took; each sees its own pixels while it holds them."""
     buffers = FrameBuffers()
     held: dict[int, tuple[int, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]] = {}
     for number, holder in enumerate(holders):

@@ -26,6 +26,11 @@ def camera_at(device: int | str, *, credentials_file: Path | None = None) -> Ope
     return OpenCvCamera("door", settings)
 
 
+def read_frames(camera: OpenCvCamera, count: int) -> None:
+    for _ in range(count):
+        camera.read()
+
+
 @pytest.mark.parametrize(
     ("device", "kind", "target"),
     [
@@ -35,7 +40,11 @@ def camera_at(device: int | str, *, credentials_file: Path | None = None) -> Ope
         ("rtsp://10.0.0.2/stream", AddressKind.URL, "rtsp://10.0.0.2/stream"),
         ("HTTP://cam/video", AddressKind.URL, "HTTP://cam/video"),
         ("nvarguscamerasrc ! appsink", AddressKind.GSTREAMER, "nvarguscamerasrc ! appsink"),
-        ("rtspsrc location=rtsp://cam ! appsink", AddressKind.GSTREAMER, "rtspsrc location=rtsp://cam ! appsink"),
+        (
+            "rtspsrc location=rtsp://cam ! appsink",
+            AddressKind.GSTREAMER,
+            "rtspsrc location=rtsp://cam ! appsink",
+        ),
     ],
 )
 def test_an_address_is_told_apart_by_its_spelling(device: int | str, kind: AddressKind, target: str) -> None:
@@ -102,8 +111,7 @@ def test_a_stream_that_ends_asks_to_be_reopened_and_delivers_again() -> None:
         camera = camera_at(server.url)
         camera.open()
         with pytest.raises(CameraError, match=r"sources\.door: http://127.*; it is reopened"):
-            for _ in range(10):
-                camera.read()
+            read_frames(camera, 10)
         camera.close()
         camera.open()
         assert camera.read().index == 3
@@ -115,8 +123,7 @@ def test_a_stream_that_stalls_while_connected_is_given_up_after_the_timeout() ->
         camera = camera_at(server.url)
         camera.open()
         with pytest.raises(CameraError):
-            for _ in range(10):
-                camera.read()
+            read_frames(camera, 10)
         camera.close()
 
 

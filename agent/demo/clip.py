@@ -90,7 +90,7 @@ def _soft_mask(height: int, width: int) -> NDArray[np.float32]:
     mask = np.zeros((height, width), np.float32)
     centre = (width // 2, int(0.47 * height))
     cv2.ellipse(mask, centre, (int(0.42 * width), int(0.46 * height)), 0, 0, 360, 1.0, -1)
-    return cv2.GaussianBlur(mask, (0, 0), 0.03 * height)[:, :, None]
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.03 * height)[:, :, None], np.float32)
 
 
 def _draw(

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import paho.mqtt.client as paho
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 from rich.live import Live
 
@@ -107,13 +108,17 @@ def _settings(source: SourceSettings, port: int, folder: Path) -> AgentSettings:
 
 def _subscribe(port: int, arrivals: Arrivals) -> Callable[[], None]:
     """Connect a subscriber; returns what disconnects it."""
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="emotion-agent-demo-table")
+    client = Client(CallbackAPIVersion.VERSION2, client_id="emotion-agent-demo-table")
     subscribed = threading.Event()
-    client.on_connect = lambda *_: client.subscribe("emotion-agent/v1/#", qos=1)
+
+    def take(_client: Client, _data: object, message: MQTTMessage) -> None:
+        arrivals.feed(message.topic, bytes(message.payload))
+
     client.on_subscribe = lambda *_: subscribed.set()
-    client.on_message = lambda _client, _data, message: arrivals.feed(message.topic, message.payload)
+    client.on_message = take
     client.connect("127.0.0.1", port)
     client.loop_start()
+    client.subscribe("emotion-agent/v1/#", qos=1)
     if not subscribed.wait(_CONNECT_S):
         raise BrokerError(
             f"the embedded broker on port {port} accepted no subscription; start the demo again"

@@ -1,0 +1,282 @@
+"""The last stage: closed windows and health to the MQTT broker, from a thread named ``mqtt``.
+
+The callers never wait: they leave a message and go on. The thread keeps a connection up for ever, sends
+``online``, birth and discovery on each accepted connect, then the windows that waited, oldest first.
+Neither pixels nor NumPy can get here: this module imports plain data only.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from agent import topics
+from agent.broker import BrokerLink, Will
+from agent.credentials import load_credentials, tls_context
+from agent.delivery import Delivery, Route
+from agent.dialling import Backoff, Dial, Wake
+from agent.homeassistant import discovery_payload
+from agent.messages import counts_message
+from agent.outbox import Outbox
+from agent.settings import HomeAssistantSettings
+from agent.spool import FILE_NAME, Spool, WaitingWindow
+from agent.stamping import Stamper
+from agent.wallclock import WallClock, boot_id
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.domain import Disclosure, EmotionWindow
+    from agent.errors import BrokerError
+    from agent.messages import BirthMessage, HealthMessage
+    from agent.settings import MqttSettings
+
+logger = logging.getLogger(__name__)
+
+REPLAY_PER_S: Final = 20.0
+"""Windows per second after an outage: a thousand devices coming back stay below 20,000 messages/s."""
+
+_LASTING_S: Final = 10.0
+"""A connection that lasted this long ends the growth of the waits between attempts."""
+_TICK_S: Final = 1.0
+"""Longest wait of the connected thread; keep-alive and the clock are looked at this often."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerStatus:
+    """How the publisher is doing."""
+
+    connected: bool
+    """The broker has accepted the connection."""
+    reason: str
+    """Why not, or what it refuses, in one sentence; empty when all is well."""
+    queue_depth: int
+    """Windows that the broker has not acknowledged."""
+    dropped: int
+    """Windows given up since the start."""
+
+
+class Publisher:
+    """Publishes for one device. ``start`` once, ``stop`` once; the rest is safe from any thread."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        identity: topics.Identity,
+        birth: BirthMessage,
+        *,
+        clock: WallClock | None = None,
+        state_dir: Path | None = None,
+        homeassistant: HomeAssistantSettings | None = None,
+        backoff: Backoff | None = None,
+        replay_per_s: float = REPLAY_PER_S,
+    ) -> None:
+        """Check credentials and certificates; connects and writes nothing yet.
+
+        Args:
+            settings: The broker.
+            identity: Whose topics to write.
+            birth: Published at every accepted connect; its session id names all windows of this run.
+            clock: Maps monotonic instants to UTC.
+            state_dir: Existing folder for the queue file; None keeps unsent windows in memory only.
+            homeassistant: Discovery is announced when it says so.
+            backoff: Waits between attempts.
+            replay_per_s: Historical windows sent per second.
+
+        Raises:
+            ConfigError: A credential or certificate file can't be used.
+        """
+        load_credentials(settings)
+        tls_context(settings)
+        self._settings = settings
+        self._birth = birth
+        self._clock = clock or WallClock()
+        self._boot_id = boot_id()
+        self._homeassistant = homeassistant or HomeAssistantSettings()
+        self._route = Route(
+            identity=identity,
+            outbox=Outbox(
+                settings.queue_max_windows, None if state_dir is None else Spool(state_dir / FILE_NAME)
+            ),
+            stamper=Stamper(self._clock, self._boot_id),
+            backoff=backoff or Backoff(),
+            replay_interval_s=1.0 / replay_per_s,
+        )
+        # Handed over between threads; each is one atomic append, popleft or assignment, so no lock is
+        # held and no caller waits for a disk or a socket.
+        self._inbox: deque[WaitingWindow] = deque(maxlen=settings.queue_max_windows)
+        self._health: HealthMessage | None = None
+        self._stop_by_s: float | None = None
+        self._connected = False
+        self._reason = "not connected yet"
+        self._wake = Wake()
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+
+    def start(self) -> None:
+        """Start connecting; returns at once."""
+        self._thread.start()
+
+    def publish_counts(self, window: EmotionWindow, disclosure: Disclosure) -> None:
+        """Hand over a closed window with what the privacy policy lets out of it; returns at once.
+
+        It is kept until the broker acknowledges it. The undisclosed counts of ``window`` are not read.
+        """
+        stamps = self._clock.stamps(window.opened_at_s, window.closed_at_s)
+        message = counts_message(window, disclosure, self._birth.session_id, stamps)
+        waiting = WaitingWindow(window.source, message, window.opened_at_s, window.closed_at_s, self._boot_id)
+        self._inbox.append(waiting)
+        self._wake.set()
+
+    def publish_health(self, message: HealthMessage) -> None:
+        """Hand over the latest health; one that was not sent yet is replaced. Returns at once."""
+        self._health = message
+        self._wake.set()
+
+    def status(self) -> BrokerStatus:
+        """For health and logs; from any thread."""
+        outbox = self._route.outbox
+        return BrokerStatus(self._connected, self._reason, outbox.depth + len(self._inbox), outbox.dropped)
+
+    @property
+    def clock_synced(self) -> bool:
+        """Whether windows closing now get trustworthy stamps."""
+        return self._clock.synced
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Send what is left, then ``offline``, then disconnect; what can't be sent is stored.
+
+        Returns after ``timeout_s`` at the latest, plus the time the disk takes.
+        """
+        self._stop_by_s = time.monotonic() + timeout_s
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s + 2.0)
+
+    def _run(self) -> None:
+        outbox = self._route.outbox
+        outbox.load()
+        while self._stop_by_s is None:
+            try:
+                self._connect_and_serve()
+            except Exception:  # thread top: a fault in one connection must not end publishing for ever
+                logger.exception("the mqtt thread failed; it goes on with a new connection")
+                outbox.release()
+            self._connected = False
+            self._pause()
+        self._absorb()
+        outbox.close()
+        self._wake.close()
+
+    def _connect_and_serve(self) -> None:
+        identity = self._route.identity
+        will = Will(topics.availability_topic(identity), topics.OFFLINE.encode())
+        link = BrokerLink(self._settings, self._settings.client_id or identity.client_id, will)
+        dial = Dial(link, self._wake)
+        while not dial.finished.is_set():
+            if self._stop_by_s is not None:
+                dial.abandon()
+                return
+            self._wake.wait(_TICK_S)
+            self._absorb()
+        if dial.error is not None:
+            self._refused(dial.error)
+            return
+        accepted_at_s = time.monotonic()
+        try:
+            self._serve(link)
+        finally:
+            self._connected = False
+            self._route.outbox.release()
+            link.close()
+        if time.monotonic() - accepted_at_s > _LASTING_S:
+            self._route.backoff.reset()
+        if self._stop_by_s is None:
+            logger.warning("%s", link.end_reason)
+            self._reason = link.end_reason
+
+    def _serve(self, link: BrokerLink) -> None:
+        delivery = Delivery(link, self._route)
+        self._greet(link)
+        self._connected = True
+        self._reason = ""
+        logger.info("connected to broker %s:%d", self._settings.host, self._settings.effective_port)
+        announced: HealthMessage | None = None
+        while link.alive and self._stop_by_s is None:
+            self._absorb()
+            wait_s = delivery.send_due()
+            health = self._health
+            if health is not None and health is not announced:
+                link.publish(topics.health_topic(self._route.identity), health.payload(), retain=True)
+                announced = health
+            link.step(min(wait_s, _TICK_S), self._wake)
+            delivery.settle()
+            self._reason = delivery.refusal
+            self._answer_homeassistant(link)
+        if link.alive:
+            self._say_goodbye(link, delivery)
+
+    def _greet(self, link: BrokerLink) -> None:
+        identity = self._route.identity
+        link.publish(topics.availability_topic(identity), topics.ONLINE.encode(), retain=True)
+        link.publish(topics.birth_topic(identity), self._birth.payload(), retain=True)
+        if self._homeassistant.discovery:
+            self._announce_to_homeassistant(link)
+            link.subscribe(topics.homeassistant_status_topic(self._homeassistant.prefix))
+
+    def _announce_to_homeassistant(self, link: BrokerLink) -> None:
+        topic = topics.discovery_topic(self._route.identity, self._homeassistant.prefix)
+        link.publish(topic, discovery_payload(self._route.identity, self._birth), retain=True)
+
+    def _answer_homeassistant(self, link: BrokerLink) -> None:
+        """Home Assistant has (re)started when it says ``online``: it wants discovery again."""
+        while link.received:
+            message = link.received.popleft()
+            if message.payload == topics.ONLINE.encode() and not message.retained:
+                self._announce_to_homeassistant(link)
+
+    def _say_goodbye(self, link: BrokerLink, delivery: Delivery) -> None:
+        """Unsent windows first, as far as the time allows, then ``offline`` and a clean DISCONNECT."""
+        stop_by_s = self._stop_by_s or time.monotonic()
+        self._absorb()
+        while link.alive and time.monotonic() < stop_by_s:
+            if self._route.outbox.stored == 0:
+                delivery.send_due(paced=False)
+            if delivery.idle:
+                break
+            link.step(min(0.2, max(0.0, stop_by_s - time.monotonic())))
+            delivery.settle()
+        topic = topics.availability_topic(self._route.identity)
+        farewell = link.publish(topic, topics.OFFLINE.encode(), retain=True)
+        while link.alive and time.monotonic() < stop_by_s:
+            if any(answer.message_id == farewell for answer in link.acknowledged):
+                break
+            link.step(min(0.2, max(0.0, stop_by_s - time.monotonic())))
+        delivery.settle()
+        link.disconnect()
+
+    def _absorb(self) -> None:
+        """Move what other threads left into the outbox, and look at the clock."""
+        if self._clock.refresh():
+            logger.info("the wall clock is synchronised; unsent windows are stamped with it")
+        while self._inbox:
+            self._route.outbox.put(self._inbox.popleft(), online=self._connected)
+
+    def _refused(self, error: BrokerError) -> None:
+        # The same reason again is worth a line in the log, but no alarm.
+        repeated = str(error) == self._reason
+        self._reason = str(error)
+        logger.log(logging.INFO if repeated else logging.WARNING, "%s", error)
+
+    def _pause(self) -> None:
+        if self._stop_by_s is not None:
+            return
+        delay_s = self._route.backoff.next_delay_s()
+        logger.info("connecting again in %.1f s", delay_s)
+        resume_at_s = time.monotonic() + delay_s
+        while self._stop_by_s is None and (left_s := resume_at_s - time.monotonic()) > 0.0:
+            self._wake.wait(left_s)
+            self._absorb()

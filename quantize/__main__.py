@@ -1,0 +1,95 @@
+"""``python -m quantize face|emotion``: from trained weights to verified networks in the bundle."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from agent.errors import AgentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quantize.build import Built
+
+app = typer.Typer(
+    help="Quantise trained networks to INT8, check them against FP32, write them to the bundle.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+DATA = Path("../shared/data")
+BUNDLE = Path(__file__).resolve().parent.parent / "models" / "bundle"
+WEIGHTS = Path(__file__).resolve().parent.parent / "models" / "weights"
+
+Data = Annotated[Path, typer.Option(help="Folder with the data files.")]
+Bundle = Annotated[Path, typer.Option(help="Folder to write networks and manifest.toml to.")]
+Weights = Annotated[Path, typer.Option(help="Trained weights.")]
+
+
+@app.command()
+def face(
+    data: Data = DATA, bundle: Bundle = BUNDLE, weights: Weights = WEIGHTS / "yolo_face_pico.pt"
+) -> None:
+    """Quantise the face detector at all its input sizes."""
+    from quantize.build import build  # noqa: PLC0415 - the help must not wait for torch
+    from quantize.face import face_plans  # noqa: PLC0415 - same
+
+    with _session() as (console, folder):
+        built = {}
+        for plan, fp32_path in face_plans(weights, data, folder):
+            built[plan.name] = build(plan, fp32_path, folder, console.print)
+        _write(bundle, built, console)
+
+
+@app.command()
+def emotion(
+    data: Data = DATA, bundle: Bundle = BUNDLE, weights: Weights = WEIGHTS / "mobilenet_emotion.pt"
+) -> None:
+    """Quantise the expression classifier and calibrate its confidence."""
+    from quantize.build import build  # noqa: PLC0415 - the help must not wait for torch
+    from quantize.emotion import emotion_plan  # noqa: PLC0415 - same
+
+    with _session() as (console, folder):
+        plan, fp32_path = emotion_plan(weights, data, folder)
+        console.print(
+            f"{plan.name}: temperature {plan.entry['temperature']},"
+            f" unknown below {plan.entry['unknown_below']}",
+        )
+        _write(bundle, {plan.name: build(plan, fp32_path, folder, console.print)}, console)
+
+
+@contextmanager
+def _session() -> Iterator[tuple[Console, Path]]:
+    """A console, a scratch folder, a spinner on a terminal, and errors in one sentence."""
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="quantize-") as folder, console.status("quantising"):
+            yield console, Path(folder)
+    except AgentError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+def _write(bundle: Path, built: dict[str, Built], console: Console) -> None:
+    from quantize.bundle_writer import write_networks  # noqa: PLC0415 - the help must not wait for it
+
+    entries = {name: result.entry for name, result in built.items()}
+    files = {path: source for result in built.values() for path, source in result.files.items()}
+    write_networks(bundle, entries, files)
+    for result in built.values():
+        for verdict in result.verdicts:
+            lost = ", ".join(f"{key} {value:+.2f}" for key, value in verdict.lost_points.items())
+            console.print(
+                f"{verdict.name}: points lost on held-out images: {lost} (allowed {verdict.allowed_points})"
+            )
+    console.print(f"{len(files)} files and manifest.toml written to {bundle}")
+
+
+if __name__ == "__main__":
+    app()

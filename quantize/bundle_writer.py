@@ -1,0 +1,65 @@
+"""Writes networks and ``manifest.toml``; what is half written fails its digest and is never run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+from agent.inference.manifest import Bundle, Manifest, NetworkEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MANIFEST = "manifest.toml"
+_HEADER = "# Written by `python -m quantize`; edit the sources, not this file.\n\n"
+
+
+def write_networks(folder: Path, entries: Mapping[str, NetworkEntry], files: Mapping[str, Path]) -> None:
+    """Put new or replaced networks into a bundle; other entries stay as they are.
+
+    The networks' files come first, the manifest last, each moved into place whole.
+
+    Args:
+        folder: The bundle; made where missing.
+        entries: By manifest key; each of their files' digests must fit ``files``.
+        files: Path in the bundle → the file to copy.
+
+    Raises:
+        ModelError: The existing manifest can't be read.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = Bundle.load(folder).manifest.networks if (folder / MANIFEST).exists() else {}
+    manifest = Manifest(schema_version=1, networks={**kept, **entries})
+    for relative, source in files.items():
+        target = folder / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(target, source.read_bytes())
+    text = _HEADER + tomli_w.dumps(_plain(manifest.model_dump(exclude_none=True)))
+    _replace(folder / MANIFEST, text.encode())
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _replace(target: Path, content: bytes) -> None:
+    partial = target.with_name(target.name + ".partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(target)
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists and short floats, as TOML wants them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return round(value, 6) if isinstance(value, float) else value

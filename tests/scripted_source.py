@@ -1,0 +1,71 @@
+"""A camera whose every answer is written down by the test."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agent.errors import SourceEnded
+from agent.frame import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class ScriptedSource:
+    """Plays a list of openings, each a list of steps; an exception in either is raised.
+
+    A step is a number (a frame of that grey level), an exception, or an event to block on. After the
+    last opening every further one raises :class:`SourceEnded`.
+    """
+
+    def __init__(
+        self,
+        openings: Iterable[Exception | list[int | Exception | threading.Event]],
+        *,
+        every_frame: bool = True,
+        name: str = "door",
+    ) -> None:
+        self.every_frame = every_frame
+        self.opened = 0
+        self.closed = 0
+        self.thread_name = ""
+        self._openings = deque(openings)
+        self._steps: deque[int | Exception | threading.Event] = deque()
+        self._name = name
+        self._index = 0
+
+    def open(self) -> None:
+        """Start the next opening of the script."""
+        self.opened += 1
+        self.thread_name = threading.current_thread().name
+        if not self._openings:
+            raise SourceEnded("the script is over; write a longer one")
+        opening = self._openings.popleft()
+        if isinstance(opening, Exception):
+            raise opening
+        self._steps = deque(opening)
+
+    def read(self) -> Frame:
+        """Play the next step."""
+        while True:
+            if not self._steps:
+                raise SourceEnded("the script is over; write a longer one")
+            step = self._steps.popleft()
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, threading.Event):
+                step.wait()
+                continue
+            pixels = np.full((4, 6, 3), step, np.uint8)
+            frame = Frame(pixels, time.monotonic(), self._name, self._index)
+            self._index += 1
+            return frame
+
+    def close(self) -> None:
+        """Count."""
+        self.closed += 1

@@ -1,0 +1,251 @@
+"""Capture keeps a source delivering: it reopens for ever, says so once, and never blocks the shutdown."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.cameras.opencv import OpenCvCamera
+from agent.cameras.replay import ReplayCamera
+from agent.capture import Capture, RetryPolicy
+from agent.errors import CameraError, ConfigError
+from agent.mailbox import Mailbox
+from agent.settings import OpenCvSource, ReplaySource
+from tests.clips import number_of, write_video
+from tests.mjpeg_server import MjpegServer, StreamPlan
+from tests.scripted_source import ScriptedSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from agent.source import FrameSource
+
+AT_ONCE = RetryPolicy(first_s=0.0, longest_s=0.0)
+
+
+class Rig:
+    """A capture on its mailbox, stopped at the end of the test."""
+
+    def __init__(self, source: FrameSource, *, stall_timeout_s: float = 20.0, name: str = "door") -> None:
+        self.stop = threading.Event()
+        self.mailbox = Mailbox([name])
+        self.now_s = 1000.0
+        self.capture = Capture(
+            name, source, self.mailbox, self.stop, stall_timeout_s, retry=AT_ONCE, clock=lambda: self.now_s
+        )
+
+    def take(self, frames: int) -> list[int]:
+        """Grey levels of the next frames."""
+        levels = []
+        for _ in range(frames):
+            frame = self.mailbox.take(10.0)
+            assert frame is not None, self.capture.status()
+            levels.append(int(frame.pixels[0, 0, 0]))
+        return levels
+
+    def close(self) -> None:
+        """Stop as the daemon does."""
+        self.stop.set()
+        self.mailbox.close()
+        assert self.capture.join(5.0)
+
+
+def until(condition: threading.Event) -> None:
+    assert condition.wait(10.0)
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Look every few milliseconds until it holds, at most ten seconds."""
+    deadline_s = time.monotonic() + 10.0
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)
+
+
+def test_frames_arrive_from_a_thread_named_after_the_source() -> None:
+    source = ScriptedSource([[1, 2, 3]])
+    rig = Rig(source)
+    rig.capture.start()
+    assert rig.take(3) == [1, 2, 3]
+    until(rig.capture.ended)
+    assert source.thread_name == "capture-door"
+    assert rig.capture.error is None
+    assert rig.capture.status().state == "ended"
+    assert source.closed == source.opened
+    rig.close()
+
+
+def test_a_source_that_breaks_is_closed_and_reopened_however_often() -> None:
+    lost = CameraError("sources.door: cable out; plug it in")
+    rig = Rig(ScriptedSource([[1, lost], lost, lost, [2, lost], [3, lost], lost, [4, threading.Event()]]))
+    rig.capture.start()
+    assert rig.take(4) == [1, 2, 3, 4]
+    status = rig.capture.status()
+    assert (status.state, status.reconnects, status.reason) == ("delivering", 3, "")
+
+
+def test_a_source_absent_at_start_is_opened_when_it_appears() -> None:
+    absent = CameraError("sources.door: there is no camera; plug it in")
+    rig = Rig(ScriptedSource([*[absent] * 50, [7]]))
+    rig.capture.start()
+    assert rig.take(1) == [7]
+    assert rig.capture.status().reconnects == 0
+    rig.close()
+
+
+def test_an_exception_nobody_foresaw_leads_to_another_attempt() -> None:
+    rig = Rig(ScriptedSource([[1, ValueError("driver bug")], OSError("strange"), [2]]))
+    rig.capture.start()
+    assert rig.take(2) == [1, 2]
+    rig.close()
+
+
+def test_each_change_of_state_is_logged_once_not_each_attempt(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    absent = CameraError("sources.door: there is no camera; plug it in")
+    rig = Rig(ScriptedSource([*[absent] * 20, [1, absent], *[absent] * 20, [2]]))
+    rig.capture.start()
+    assert rig.take(2) == [1, 2]
+    until(rig.capture.ended)
+    rig.close()
+    own = [record.getMessage() for record in caplog.records if record.name == "agent.capture"]
+    assert own == [
+        str(absent), "source door delivers 6x4", str(absent), "source door delivers 6x4",
+        "the script is over; write a longer one",
+    ]  # fmt: skip
+
+
+def test_the_status_gives_the_reason_of_the_last_failed_attempt() -> None:
+    blocked = threading.Event()
+    first = CameraError("sources.door: busy; close the other program")
+    second = CameraError("sources.door: gone; plug it in")
+    rig = Rig(ScriptedSource([first, second, [blocked, 1]]))
+    rig.capture.start()
+    eventually(lambda: rig.capture.status().reason == str(second))
+    assert rig.capture.status().state == "reopening"
+    blocked.set()
+    assert rig.take(1) == [1]
+    rig.close()
+
+
+def test_unusable_input_ends_the_source_with_its_error() -> None:
+    rig = Rig(ScriptedSource([ConfigError("sources.door.path: no such file; correct it")]))
+    rig.capture.start()
+    until(rig.capture.ended)
+    assert isinstance(rig.capture.error, ConfigError)
+    assert rig.capture.status().reason == "sources.door.path: no such file; correct it"
+    rig.close()
+
+
+def test_silence_beyond_the_timeout_is_one_stall_and_shows_while_the_read_still_blocks() -> None:
+    blocked = threading.Event()
+    rig = Rig(ScriptedSource([[1, blocked, 2]]), stall_timeout_s=5.0)
+    rig.capture.start()
+    assert rig.take(1) == [1]
+    rig.now_s += 4.9
+    assert rig.capture.status().state == "delivering"
+    rig.now_s += 0.2
+    for _ in range(3):
+        status = rig.capture.status()
+        assert (status.state, status.stalls_1h) == ("reopening", 1)
+        assert "no frame for 5 s" in status.reason
+    blocked.set()
+    assert rig.take(1) == [2]
+    until(rig.capture.ended)
+    rig.close()
+
+
+def test_stalls_are_forgotten_after_an_hour() -> None:
+    blocked = threading.Event()
+    rig = Rig(ScriptedSource([[1, blocked, 2]]), stall_timeout_s=5.0)
+    rig.capture.start()
+    assert rig.take(1) == [1]
+    rig.now_s += 6.0
+    assert rig.capture.status().stalls_1h == 1
+    rig.now_s += 3601.0
+    assert rig.capture.status().stalls_1h == 0
+    blocked.set()
+    rig.close()
+
+
+def test_shutdown_does_not_wait_for_the_next_attempt() -> None:
+    absent = CameraError("sources.door: there is no camera; plug it in")
+    stop = threading.Event()
+    patient = RetryPolicy(first_s=3600.0, longest_s=3600.0)
+    capture = Capture("door", ScriptedSource([absent]), Mailbox(["door"]), stop, 20.0, retry=patient)
+    capture.start()
+    eventually(lambda: capture.status().state == "reopening")
+    stop.set()
+    assert capture.join(3.0)
+
+
+def test_a_read_that_never_returns_does_not_block_the_shutdown() -> None:
+    rig = Rig(ScriptedSource([[1, threading.Event()]]))
+    rig.capture.start()
+    assert rig.take(1) == [1]
+    rig.stop.set()
+    assert not rig.capture.join(0.1)
+    names = [t.name for t in threading.enumerate() if not t.daemon]
+    assert "capture-door" not in names
+
+
+def test_a_live_source_never_waits_for_the_pipeline() -> None:
+    rig = Rig(ScriptedSource([[*range(50)]], every_frame=False))
+    rig.capture.start()
+    until(rig.capture.ended)
+    assert rig.take(1) == [49]
+    assert rig.mailbox.dropped == 49
+    rig.close()
+
+
+def test_a_replay_as_fast_as_possible_loses_no_frame(tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "clip.avi", 30)
+    stop = threading.Event()
+    mailbox = Mailbox(["clip"])
+    settings = ReplaySource(type="replay", path=clip, realtime=False)
+    capture = Capture("clip", ReplayCamera("clip", settings, stop), mailbox, stop, 20.0)
+    capture.start()
+    seen: list[int] = []
+    while len(seen) < 30:
+        frame = mailbox.take(10.0)
+        assert frame is not None
+        seen.append(number_of(frame.pixels))
+    until(capture.ended)
+    assert seen == list(range(30))
+    assert mailbox.dropped == 0
+
+
+@pytest.fixture
+def served() -> Iterator[MjpegServer]:
+    with MjpegServer(StreamPlan(frames=4)) as server:
+        yield server
+
+
+def test_a_real_stream_that_is_cut_comes_back_by_itself(served: MjpegServer) -> None:
+    stop = threading.Event()
+    mailbox = Mailbox(["door"])
+    settings = OpenCvSource(type="opencv", device=served.url, stall_timeout_s=2.0)
+    capture = Capture("door", OpenCvCamera("door", settings), mailbox, stop, 2.0, retry=AT_ONCE)
+    capture.start()
+    deadline_s = time.monotonic() + 20.0
+    while capture.status().reconnects < 3:
+        mailbox.take(0.5)
+        assert time.monotonic() < deadline_s
+    stop.set()
+    mailbox.close()
+    assert capture.join(3.0)
+
+
+@given(st.integers(1, 10_000))
+def test_pauses_between_attempts_grow_up_to_the_longest_and_never_vanish(failures: int) -> None:
+    policy = RetryPolicy(first_s=0.25, longest_s=4.0)
+    pause_s = policy.pause_s(failures)
+    full_s = min(4.0, 0.25 * 2.0 ** min(failures - 1, 30))
+    assert full_s / 2.0 <= pause_s <= full_s

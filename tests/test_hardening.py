@@ -1,0 +1,61 @@
+"""A hardened process leaves no core dump and keeps its memory from its own user."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parent.parent
+NOBODY: Final = 65_534
+
+
+def run(program: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_hardening_makes_the_process_undumpable_and_forbids_core_files() -> None:
+    """In a process of its own, because there is no way back; doing it twice is harmless."""
+    done = run(
+        "import resource; from agent.hardening import harden, is_dumpable;"
+        "print(is_dumpable()); harden(); harden();"
+        "print(is_dumpable(), resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    assert done.stdout.splitlines() == ["True", "False (0, 0)"]
+    assert done.stderr == ""
+
+
+def test_a_crash_leaves_no_core_file(tmp_path: Path) -> None:
+    """Even where the surroundings allow core files of any size."""
+    done = run(
+        "import os, resource as r; r.setrlimit(r.RLIMIT_CORE, (r.getrlimit(r.RLIMIT_CORE)[1],) * 2);"
+        "from agent.hardening import harden; harden(); os.abort()",
+        tmp_path,
+    )
+    assert done.returncode == -signal.SIGABRT
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changing user needs root")
+@pytest.mark.parametrize(("hardened", "can_read"), [(False, True), (True, False)])
+def test_another_process_of_the_same_user_can_not_read_the_memory(*, hardened: bool, can_read: bool) -> None:
+    """An unprivileged child asks for its parent's memory map, which needs the same right as its memory."""
+    done = run(
+        "import ctypes, os, subprocess; from agent.hardening import harden;"
+        f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY});"
+        # Changing user clears the flag by itself; set it again as if the program had started as nobody.
+        "ctypes.CDLL(None).prctl(4, 1, 0, 0, 0);"
+        f"harden() if {hardened} else None;"
+        "probe = subprocess.run(['cat', f'/proc/{os.getpid()}/maps'], capture_output=True);"
+        "print(probe.returncode == 0)"
+    )
+    assert done.stdout.strip() == str(can_read), done.stderr
