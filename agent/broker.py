@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S: Final = 10.0
 """For each of: TCP, TLS, and the broker's answer to CONNECT."""
 MAX_IN_FLIGHT: Final = 20
-"""Messages sent and not acknowledged; a broker may ask for fewer."""
+"""Messages sent and not acknowledged; an MQTT 5 broker may ask for fewer (its Receive Maximum)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Will:
 class Acknowledgement:
     """The broker's answer to one published message."""
 
-    message_id: int
+    ticket: int
     refusal: str
     """One sentence; empty when accepted."""
 
@@ -78,11 +78,17 @@ class BrokerLink:
         self._will = will
         self._answered = False
         self._library_error = ""
+        self._in_flight_limit = MAX_IN_FLIGHT
+        self._unsent: deque[tuple[int, str, bytes, bool]] = deque()
+        """Ticket, topic, payload, retain; waiting for room in flight."""
+        self._tickets: dict[int, int] = {}
+        """Message id in flight to ticket."""
+        self._last_ticket = 0
         version = MQTTProtocolVersion.MQTTv5 if settings.protocol == "5" else MQTTProtocolVersion.MQTTv311
         self._client = Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, protocol=version, reconnect_on_failure=False
         )
-        self._client.max_inflight_messages = MAX_IN_FLIGHT
+        self._client.max_inflight_messages = 0  # counted here, because the library ignores the broker's wish
         self._client.connect_timeout = CONNECT_TIMEOUT_S
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
@@ -120,11 +126,11 @@ class BrokerLink:
             raise BrokerError(self.end_reason or f"{broker_name(self._settings)} closed the connection")
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
-        """Send with QoS 1; the returned message id comes back in ``acknowledged``."""
-        info = self._client.publish(topic, payload, qos=1, retain=retain)
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._end("")
-        return info.mid
+        """Send with QoS 1, in order; the returned ticket comes back in ``acknowledged``."""
+        self._last_ticket += 1
+        self._unsent.append((self._last_ticket, topic, payload, retain))
+        self._send()
+        return self._last_ticket
 
     def subscribe(self, topic_filter: str) -> None:
         """Ask for messages with QoS 1; a refusal ends the link."""
@@ -185,6 +191,17 @@ class BrokerLink:
             code = self._client.loop_misc()
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._end("")
+        elif self.alive:
+            self._send()
+
+    def _send(self) -> None:
+        while self._unsent and len(self._tickets) < self._in_flight_limit:
+            ticket, topic, payload, retain = self._unsent.popleft()
+            info = self._client.publish(topic, payload, qos=1, retain=retain)
+            self._tickets[info.mid] = ticket
+            if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                self._end("")
+                return
 
     def _end(self, reason: str) -> None:
         """Record the first and most telling reason; later ones are consequences."""
@@ -215,8 +232,7 @@ class BrokerLink:
             self._end(explain_reason(self._settings, reason))
             return
         self.alive = True
-        most = getattr(answer, "ReceiveMaximum", MAX_IN_FLIGHT)
-        self._client.max_inflight_messages = min(MAX_IN_FLIGHT, most)
+        self._in_flight_limit = min(MAX_IN_FLIGHT, getattr(answer, "ReceiveMaximum", MAX_IN_FLIGHT))
 
     def _on_disconnect(
         self,
@@ -233,7 +249,8 @@ class BrokerLink:
         self, _client: Client, _userdata: Any, message_id: int, reason: ReasonCode, _properties: Properties
     ) -> None:
         refusal = explain_reason(self._settings, reason) if reason.is_failure else ""
-        self.acknowledged.append(Acknowledgement(message_id, refusal))
+        if (ticket := self._tickets.pop(message_id, None)) is not None:
+            self.acknowledged.append(Acknowledgement(ticket, refusal))
 
     def _on_subscribe(
         self,

@@ -78,7 +78,7 @@ class Delivery:
         while self._link.acknowledged:
             answer = self._link.acknowledged.popleft()
             self._progress_at_s = time.monotonic()
-            parcel = self._in_flight.pop(answer.message_id, None)
+            parcel = self._in_flight.pop(answer.ticket, None)
             if parcel is not None and answer.refusal:
                 self._hold(answer.refusal)
             elif parcel is not None:

@@ -31,6 +31,8 @@ def is_dumpable() -> bool:
 
 
 def _forbid_core_files() -> None:
+    if resource.getrlimit(resource.RLIMIT_CORE) == (0, 0):
+        return  # the unit has done it, and its sandbox may forbid the call
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (OSError, ValueError) as error:

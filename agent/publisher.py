@@ -107,8 +107,8 @@ class Publisher:
             replay_interval_s=1.0 / replay_per_s,
         )
         # Handed over between threads; each is one atomic append, popleft or assignment, so no lock is
-        # held and no caller waits for a disk or a socket.
-        self._inbox: deque[WaitingWindow] = deque(maxlen=settings.queue_max_windows)
+        # held and no caller waits for a disk or a socket. The outbox has the bound.
+        self._inbox: deque[WaitingWindow] = deque()
         self._health: HealthMessage | None = None
         self._stop_by_s: float | None = None
         self._connected = False
@@ -252,7 +252,7 @@ class Publisher:
         topic = topics.availability_topic(self._route.identity)
         farewell = link.publish(topic, topics.OFFLINE.encode(), retain=True)
         while link.alive and time.monotonic() < stop_by_s:
-            if any(answer.message_id == farewell for answer in link.acknowledged):
+            if any(answer.ticket == farewell for answer in link.acknowledged):
                 break
             link.step(min(0.2, max(0.0, stop_by_s - time.monotonic())))
         delivery.settle()

@@ -61,19 +61,16 @@ def make_source(name: str, settings: SourceSettings, stop: threading.Event | Non
 
 
 def _camera(name: str, settings: SourceSettings, stop: threading.Event) -> FrameSource:
-    # Imported when chosen: a replay box needs no picamera2, and `check` needs no camera library at all.
+    # Imported when chosen: `check` needs no camera library at all.
     if isinstance(settings, ReplaySource):
         from agent.cameras.replay import ReplayCamera  # noqa: PLC0415
 
         return ReplayCamera(name, settings, stop)
-    if isinstance(settings, OpenCvSource):
-        from agent.cameras.opencv import OpenCvCamera  # noqa: PLC0415
+    if isinstance(settings, OpenCvSource | Picamera2Source):
+        # Their drivers may block for ever, so they get a process that can be killed.
+        from agent.cameras.isolated import IsolatedCamera  # noqa: PLC0415
 
-        return OpenCvCamera(name, settings)
-    if isinstance(settings, Picamera2Source):
-        from agent.cameras.picamera2 import Picamera2Camera  # noqa: PLC0415
-
-        return Picamera2Camera(name, settings)
+        return IsolatedCamera(name, settings, stop)
     assert_never(settings)
 
 

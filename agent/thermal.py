@@ -99,7 +99,7 @@ def _throttle_reasons(root: Path) -> tuple[str, ...] | None:
 def _pi_throttled_word(root: Path) -> int | None:
     """The firmware's word in hexadecimal; its place differs between boards and kernels."""
     platform = root / "sys" / "devices" / "platform"
-    for pattern in ("soc*/*firmware*/get_throttled", "*firmware*/get_throttled"):
+    for pattern in ("*/*firmware*/get_throttled", "*firmware*/get_throttled"):
         for path in sorted(platform.glob(pattern)):
             text = _read(path)
             try:

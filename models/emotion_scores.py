@@ -28,14 +28,17 @@ class EmotionScores:
 
 def confusion(truth: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     """Counts ``(classes, classes)``: rows are the truth, columns the guess."""
-    return np.bincount(truth * classes + guess, minlength=classes * classes).reshape(classes, classes)
+    pairs = np.bincount(truth * classes + guess, minlength=classes * classes)
+    counts: NDArray[np.int64] = pairs.reshape(classes, classes)
+    return counts
 
 
 def f1_per_class(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Harmonic mean of precision and recall per class; 0 for a class never seen and never guessed."""
     hits = np.diag(counts).astype(np.float64)
     either = counts.sum(axis=0) + counts.sum(axis=1)
-    return np.divide(2.0 * hits, either, out=np.zeros_like(hits), where=either > 0)
+    f1: NDArray[np.float64] = np.divide(2.0 * hits, either, out=np.zeros_like(hits), where=either > 0)
+    return f1
 
 
 def probabilities(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pickle import UnpicklingError  # noqa: S403 - only the name of what torch.load raises
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Final
 
 import numpy as np

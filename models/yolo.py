@@ -131,7 +131,8 @@ class Pooling(nn.Module):
         levels += [self.pool(levels[0])]
         levels += [self.pool(levels[1])]
         levels += [self.pool(levels[2])]
-        return torch.as_tensor(self.expand(torch.cat(levels, 1)))
+        pooled: Tensor = self.expand(torch.cat(levels, 1))
+        return pooled
 
 
 class EfficientRep(nn.Module):

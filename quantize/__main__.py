@@ -22,6 +22,7 @@ app = typer.Typer(
     help="Quantise trained networks to INT8, check them against FP32, write them to the bundle.",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
 )
 DATA = Path("../shared/data")
 BUNDLE = Path(__file__).resolve().parent.parent / "models" / "bundle"

@@ -2,8 +2,7 @@
 
 What leads from the last convolution to an output stays in float: scores and distances have ranges
 of their own, and one shared 8-bit scale would cost them (onnxruntime issue 14233). At the other end
-the uint8 image already is a quantised tensor of scale 1; where activations are unsigned its trip
-through float is cut out of the graph.
+the uint8 image already is a quantised tensor; see ``quantize.image_entry``.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, 
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from quantize.calibration import CalibrationReader
+from quantize.image_entry import feed_image_directly, find_image_entry
 
 if TYPE_CHECKING:
     from quantize.calibration import CalibrationSet
@@ -54,9 +54,10 @@ def quantize_onnx(
         # Shapes are fixed, so the slow symbolic inference has nothing to find.
         quant_pre_process(str(fp32_path), str(prepared), skip_symbolic_shape=True)
         model = onnx.load(str(prepared))
+        entry = find_image_entry(model)
         options: dict[str, Any] = {
             "CalibStridedMinMax": CHUNK,
-            "TensorQuantOverrides": _image_override(model, activation_type),
+            "TensorQuantOverrides": {} if entry is None else entry.overrides(activation_type),
             **(extra_options or {}),
         }
         with _QuietLogging():
@@ -92,50 +93,6 @@ def tail_nodes(model: onnx.ModelProto) -> set[str]:
         if node.op_type not in WEIGHTED:
             pending += list(node.input)
     return found
-
-
-def _image_override(model: onnx.ModelProto, activation_type: QuantType) -> dict[str, list[dict[str, Any]]]:
-    """Pin the cast image to scale 1, which represents every pixel value exactly."""
-    name = _cast_image(model)
-    if name is None:
-        return {}
-    zero_point = 0 if activation_type is QuantType.QUInt8 else -128
-    return {name: [{"scale": 1.0, "zero_point": zero_point}]}
-
-
-def _cast_image(model: onnx.ModelProto) -> str | None:
-    """Name of the image after its cast to float; None where the network takes floats."""
-    reached = {model.graph.input[0].name}
-    for node in model.graph.node:
-        if node.op_type in {"Transpose", "Reshape"} and node.input[0] in reached:
-            reached.add(node.output[0])
-        elif node.op_type == "Cast" and node.input[0] in reached:
-            return str(node.output[0])
-    return None
-
-
-def feed_image_directly(model: onnx.ModelProto) -> bool:
-    """Replace uint8 → float → uint8 at the image by nothing; exact, as the scale is 1 and the zero point 0.
-
-    Returns:
-        Whether the graph had such a detour.
-    """
-    name = _cast_image(model)
-    if name is None:
-        return False
-    graph = model.graph
-    (cast,) = (node for node in graph.node if name in node.output)
-    consumers = [node for node in graph.node if name in node.input]
-    if len(consumers) != 1 or consumers[0].op_type != "QuantizeLinear":
-        return False
-    quantize = consumers[0]
-    for node in graph.node:
-        for index, value in enumerate(node.input):
-            if value == quantize.output[0]:
-                node.input[index] = cast.input[0]
-    graph.node.remove(quantize)
-    graph.node.remove(cast)
-    return True
 
 
 class _QuietLogging:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -10,7 +11,6 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
@@ -19,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
     from paho.mqtt.client import ConnectFlags, MQTTMessage
@@ -149,6 +150,8 @@ class Broker:
     def _configuration(self) -> str:
         options = self._options
         lines = [f"listener {self.port} {self.host}", "persistence false", "log_type all"]
+        if os.geteuid() == 0:
+            lines.append("user root")  # else it gives up root and can't read the test's private folder
         if options.tls is not None:
             ca, certificate, key = options.tls
             lines += [f"cafile {ca}", f"certfile {certificate}", f"keyfile {key}"]

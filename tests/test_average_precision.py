@@ -82,9 +82,16 @@ def test_boxes_mostly_inside_an_ignored_region_are_set_aside() -> None:
     not (DATA.is_dir() and YUNET.is_file()), reason="needs ../shared/data and ../shared/peers"
 )
 @pytest.mark.parametrize(
-    ("input_px", "published"), [(320, (0.493, 0.590, 0.696, 0.819)), (416, (0.538, 0.603, 0.666, 0.816))]
+    ("input_px", "published", "tolerance"),
+    [
+        # At 320 px the figure hangs a little on how the 416-px photos are shrunk.
+        (320, (0.493, 0.590, 0.696, 0.819), 0.01),
+        (416, (0.538, 0.603, 0.666, 0.816), 0.001),
+    ],
 )
-def test_yunet_scores_what_the_data_folder_says(input_px: int, published: tuple[float, ...]) -> None:
+def test_yunet_scores_what_the_data_folder_says(
+    input_px: int, published: tuple[float, ...], tolerance: float
+) -> None:
     detector = cv2.FaceDetectorYN.create(str(YUNET), "", (input_px, input_px), 0.02, 0.3, 5000)
     judged = []
     for crowd in read_crowds(DATA):
@@ -94,4 +101,4 @@ def test_yunet_scores_what_the_data_folder_says(input_px: int, published: tuple[
         boxes = np.concatenate((found[:, :2], found[:, :2] + found[:, 2:4]), 1)
         judged.append(Judged(crowd.faces * np.float32(input_px / 416), boxes, found[:, 14]))
     scores = [average_precision(judged, height) for height in (8, 12, 16, 24)]
-    assert scores == pytest.approx(published, abs=0.005)
+    assert scores == pytest.approx(published, abs=tolerance)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.cameras.opencv import OpenCvCamera
-from agent.cameras.picamera2 import Picamera2Camera
+from agent.cameras.isolated import IsolatedCamera
 from agent.cameras.replay import ReplayCamera
 from agent.settings import OpenCvSource, Picamera2Source, ReplaySource
 from agent.source import FrameSource, make_source
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     ("settings", "kind"),
     [
         (ReplaySource.model_validate({"type": "replay", "path": "clip.mp4"}), ReplayCamera),
-        (OpenCvSource(type="opencv", device=0), OpenCvCamera),
-        (Picamera2Source(type="picamera2"), Picamera2Camera),
+        (OpenCvSource(type="opencv", device=0), IsolatedCamera),
+        (Picamera2Source(type="picamera2"), IsolatedCamera),
     ],
     ids=["replay", "opencv", "picamera2"],
 )

@@ -34,6 +34,8 @@ def lived_in() -> YoloFace:
             layer.running_var.uniform_(0.3, 2.0)
             torch.nn.init.uniform_(layer.weight, 0.5, 1.5)
             torch.nn.init.normal_(layer.bias, 0, 0.2)
+        elif isinstance(layer, torch.nn.Conv2d) and layer.bias is not None:
+            torch.nn.init.normal_(layer.bias, 0, 0.2)
     return network.eval()
 
 
@@ -103,7 +105,7 @@ def test_black_border_is_treated_alike_before_and_after_export(lived_in: YoloFac
 
 
 def test_unknown_variant_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="'huge'.*pico"):
+    with pytest.raises(ValueError, match=r"'huge'.*pico"):
         make_yolo("huge")
 
 

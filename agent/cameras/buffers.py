@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
@@ -13,6 +13,19 @@ if TYPE_CHECKING:
 
 KEPT_BUFFERS: Final = 4
 """One being written, one in the mailbox, one in the pipeline, one changing hands."""
+
+
+class PictureBuffers(Protocol):
+    """Where a camera puts its pictures."""
+
+    def claim(self, height_px: int, width_px: int) -> NDArray[np.uint8]:
+        """Lend a writable H×W×3 buffer of undefined content that nobody else is looking at."""
+
+    def store(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Move a foreign H×W×3 picture into a lent buffer and blacken the original."""
+
+    def close(self) -> None:
+        """Let go of every buffer and see that none keeps a picture."""
 
 
 class FrameBuffers:

@@ -15,6 +15,7 @@ from agent.frame import Frame
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.cameras.buffers import PictureBuffers
     from agent.settings import OpenCvSource
 
 _REMEDY: Final = {
@@ -28,13 +29,17 @@ class OpenCvCamera:
     """Any device, URL or pipeline that OpenCV opens."""
 
     def __init__(
-        self, name: str, settings: OpenCvSource, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        settings: OpenCvSource,
+        buffers: PictureBuffers | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._settings = settings
         self._clock = clock
         self._address = parse_address(settings.device)
-        self._buffers = FrameBuffers()
+        self._buffers = buffers or FrameBuffers()
         self._capture: Any = None
         self._size_px: tuple[int, int] | None = None
         self._index = 0

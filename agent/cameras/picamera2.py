@@ -15,6 +15,7 @@ from agent.frame import Frame
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.cameras.buffers import PictureBuffers
     from agent.settings import Picamera2Source
 
 DRIVER_BUFFERS: Final = 3
@@ -25,12 +26,16 @@ class Picamera2Camera:
     """One CSI camera. The sensor's processor scales and converts; the CPU copies once."""
 
     def __init__(
-        self, name: str, settings: Picamera2Source, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        settings: Picamera2Source,
+        buffers: PictureBuffers | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._settings = settings
         self._clock = clock
-        self._buffers = FrameBuffers()
+        self._buffers = buffers or FrameBuffers()
         self._camera: Any = None
         self._index = 0
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ADAPTERS: Final = {
     "onnxruntime": ("agent.inference.onnx_runtime", "OnnxRuntimeNetwork"),
+    "openvino": ("agent.inference.openvino_runtime", "OpenVinoNetwork"),
+    "litert": ("agent.inference.litert_runtime", "LiteRtNetwork"),
 }
 """Module and class that open each backend's files; imported only when used."""
 

@@ -1,0 +1,176 @@
+"""Pictures in memory that a camera process writes and the agent reads, without a copy in between.
+
+The camera process makes the memory, one slot per picture, and hands over its descriptor. A slot belongs to
+one side at a time: the writer fills a free one and sends its number; the reader sends the number back once
+nobody holds the picture any more. The memory has no name in any file system and dies with its last user.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import weakref
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+SLOTS: Final = 5
+"""One being written, one on the way, one in the mailbox, one in the pipeline, one changing hands."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotLayout:
+    """Size and number of the pictures in one piece of shared memory."""
+
+    generation: int
+    """Counts up whenever the size changes or the camera is opened anew."""
+    height_px: int
+    width_px: int
+    slots: int = SLOTS
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Slots × rows × columns × colours."""
+        return (self.slots, self.height_px, self.width_px, 3)
+
+    @property
+    def bytes_long(self) -> int:
+        """Size of the whole."""
+        return self.slots * self.height_px * self.width_px * 3
+
+    def to_message(self) -> dict[str, int]:
+        """For the wire."""
+        return asdict(self)
+
+
+def _map(descriptor: int, layout: SlotLayout) -> NDArray[np.uint8]:
+    # The array keeps the mapping alive, and the mapping outlives its descriptor.
+    memory = mmap.mmap(descriptor, layout.bytes_long)
+    pictures: NDArray[np.uint8] = np.frombuffer(memory, np.uint8).reshape(layout.shape)
+    return pictures
+
+
+class SlotWriter:
+    """The camera process's side; gives a camera its buffers.
+
+    Args:
+        announce: Called with each new layout and its descriptor, before any of its slots is used.
+    """
+
+    def __init__(self, announce: Callable[[SlotLayout, int], None]) -> None:
+        self._announce = announce
+        self._layout = SlotLayout(0, 0, 0, 0)
+        self._pictures: NDArray[np.uint8] | None = None
+        self._free: list[int] = []
+        self._current: int | None = None
+        self._scratch: NDArray[np.uint8] | None = None
+
+    def claim(self, height_px: int, width_px: int) -> NDArray[np.uint8]:
+        """Lend the buffer for the next picture; the same one until it has been handed over."""
+        if self._pictures is None or (height_px, width_px) != self._pictures.shape[1:3]:
+            self._new_layout(height_px, width_px)
+        if self._current is None and self._free:
+            self._current = self._free.pop()
+        if self._current is not None and self._pictures is not None:
+            view: NDArray[np.uint8] = self._pictures[self._current]
+            return view
+        if self._scratch is None:
+            self._scratch = np.empty((height_px, width_px, 3), np.uint8)
+        return self._scratch
+
+    def store(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Move a foreign picture into the lent buffer and blacken the original."""
+        view = self.claim(*pixels.shape[:2])
+        np.copyto(view, pixels)
+        pixels.fill(0)
+        return view
+
+    def hand_over(self) -> tuple[int, int] | None:
+        """Give the picture just written away.
+
+        Returns:
+            Generation and slot; None when the reader held every slot, so that the picture is lost.
+        """
+        if self._current is None:
+            return None
+        slot, self._current = self._current, None
+        return self._layout.generation, slot
+
+    def take_back(self, generation: int, slot: int) -> None:
+        """The reader is done with a slot."""
+        if generation == self._layout.generation:
+            self._free.append(slot)
+
+    def close(self) -> None:
+        """Let go of the memory. The reader blackens it, because it may still be looking."""
+        self._pictures = None
+        self._free = []
+        self._current = None
+        if self._scratch is not None:
+            self._scratch.fill(0)
+            self._scratch = None
+
+    def _new_layout(self, height_px: int, width_px: int) -> None:
+        self.close()
+        self._layout = SlotLayout(self._layout.generation + 1, height_px, width_px)
+        descriptor = os.memfd_create("emotion-agent-frames")
+        try:
+            os.ftruncate(descriptor, self._layout.bytes_long)
+            self._pictures = _map(descriptor, self._layout)
+            self._announce(self._layout, descriptor)
+        finally:
+            os.close(descriptor)
+        self._free = list(range(self._layout.slots))
+
+
+class SlotReader:
+    """The agent's side of one layout.
+
+    Args:
+        layout: As announced.
+        descriptor: Of the shared memory; closed here.
+        give_back: Called with generation and slot when a picture's last holder is gone, on whatever
+            thread that happens.
+    """
+
+    def __init__(self, layout: SlotLayout, descriptor: int, give_back: Callable[[int, int], None]) -> None:
+        try:
+            self._pictures = _map(descriptor, layout)
+        finally:
+            os.close(descriptor)
+        self._generation = layout.generation
+        self._give_back = give_back
+        self._lent: list[weakref.ref[NDArray[np.uint8]] | None] = [None] * layout.slots
+        self._retired = False
+
+    @property
+    def generation(self) -> int:
+        """Number of the layout."""
+        return self._generation
+
+    def lend(self, slot: int) -> NDArray[np.uint8]:
+        """The picture in a slot that has been handed over; H×W×3 uint8, writable."""
+        view: NDArray[np.uint8] = self._pictures[slot]
+        self._lent[slot] = weakref.ref(view, partial(self._returned, slot))
+        return view
+
+    def retire(self) -> None:
+        """Blacken every slot: those nobody holds now, the others as soon as they are let go."""
+        # The flag goes first: a picture let go during the loop is then blackened by its callback.
+        self._retired = True
+        for slot, lent in enumerate(self._lent):
+            if lent is None or lent() is None:
+                self._pictures[slot].fill(0)
+
+    def _returned(self, slot: int, _view: weakref.ref[NDArray[np.uint8]]) -> None:
+        if self._retired:
+            self._pictures[slot].fill(0)
+        else:
+            self._give_back(self._generation, slot)

@@ -1,0 +1,82 @@
+"""Messages between the agent and a camera process, one JSON object per packet of a Unix socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import threading
+from dataclasses import dataclass
+from typing import Any, Final
+
+_LONGEST_MESSAGE_BYTES: Final = 65_536
+
+_NO_SIGNAL: Final = socket.MSG_NOSIGNAL
+
+
+class PeerGoneError(Exception):
+    """The process at the other end has closed its socket or died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One message and the file descriptor that came with it."""
+
+    body: dict[str, Any]
+    descriptor: int | None = None
+    """Owned by whoever receives the packet."""
+
+
+class Wire:
+    """One end of a connected ``SOCK_SEQPACKET`` pair: packets arrive whole and in order."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        # Keeps the descriptor from being closed, and given to something else, while a message goes out.
+        # Re-entrant, because a frame let go during a send announces that through this very object.
+        self._open = threading.RLock()
+        self._ready = select.poll()
+        self._ready.register(end.fileno(), select.POLLIN)
+
+    @staticmethod
+    def pair() -> tuple[Wire, socket.socket]:
+        """Our end, and the other end for a child process."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        return Wire(ours), theirs
+
+    def send(self, body: dict[str, Any], descriptor: int | None = None) -> None:
+        """Send one message, with a file descriptor if given.
+
+        Raises:
+            PeerGoneError: Nobody listens any more.
+        """
+        data = json.dumps(body).encode()
+        try:
+            with self._open:
+                socket.send_fds(self._end, [data], [] if descriptor is None else [descriptor], _NO_SIGNAL)
+        except OSError as error:
+            raise PeerGoneError from error
+
+    def receive(self, timeout_s: float | None) -> Packet | None:
+        """The next message; None when none came in time. None as timeout waits for ever.
+
+        Raises:
+            PeerGoneError: The other end is closed and everything it sent has been read.
+        """
+        if not self._ready.poll(None if timeout_s is None else max(0.0, timeout_s) * 1000.0):
+            return None
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._end, _LONGEST_MESSAGE_BYTES, 1)
+        except OSError as error:
+            raise PeerGoneError from error
+        if not data:
+            raise PeerGoneError
+        for extra in descriptors[1:]:
+            os.close(extra)
+        return Packet(json.loads(data), descriptors[0] if descriptors else None)
+
+    def close(self) -> None:
+        """Close this end; the other one notices."""
+        with self._open:
+            self._end.close()

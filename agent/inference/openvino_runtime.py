@@ -1,0 +1,139 @@
+"""OpenVINO on the CPU: one stream for latency, the input read from NumPy's own memory.
+
+Importing ``openvino`` reports to its maker through the package ``openvino_telemetry`` unless a file in
+the user's home says otherwise. The package is made unimportable first, which OpenVINO takes for "not
+installed"; nothing is written and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from agent.errors import ModelError
+
+TELEMETRY: Final = "openvino_telemetry"
+
+
+def opt_out_of_telemetry() -> None:
+    """Keep OpenVINO and NNCF from loading their telemetry in this process; harmless when repeated."""
+    sys.modules[TELEMETRY] = None  # type: ignore[assignment] # how Python marks a module as absent
+
+
+opt_out_of_telemetry()
+import openvino  # noqa: E402 - only after the opt-out
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from agent.inference.manifest import InputSpec, NetworkEntry
+
+DEVICE: Final = "CPU"
+_DTYPES: Final = {"u8": "uint8", "f32": "float32"}
+
+
+class OpenVinoNetwork:
+    """A network compiled by OpenVINO; see :class:`agent.inference.network.Network`."""
+
+    def __init__(self, path: Path, entry: NetworkEntry, threads: int) -> None:
+        """Load, check against the manifest and run once.
+
+        Args:
+            path: An ``.onnx`` file, or an ``.xml`` with its ``.bin`` beside it.
+            entry: What the manifest says about the network.
+            threads: Inside one inference; at least 1.
+
+        Raises:
+            ModelError: The file is no network, or its input or outputs are not what ``entry`` says.
+        """
+        self.input_spec: InputSpec = entry.input
+        core = openvino.Core()
+        model = _read(core, path)
+        _check_input(path, model, entry.input)
+        self.output_shapes = _fixed_output_shapes(path, model)
+        self.input_buffer: NDArray[Any] = np.zeros(entry.input.shape, entry.input.dtype)
+        self._outputs = tuple(np.zeros(shape, np.float32) for shape in self.output_shapes)
+        self._compiled = _compile(core, model, path, threads)
+        self._request = self._bind()
+        self.run()
+
+    def _bind(self) -> Any:
+        """Let the runtime read and write NumPy's own memory; the arrays outlive the request."""
+        request = self._compiled.create_infer_request()
+        request.set_input_tensor(0, openvino.Tensor(self.input_buffer, shared_memory=True))
+        for index, array in enumerate(self._outputs):
+            request.set_output_tensor(index, openvino.Tensor(array, shared_memory=True))
+        # The plain binding's infer() takes the tensors set above; the Python wrapper's would look for new ones.
+        return request
+
+    def run(self) -> tuple[NDArray[Any], ...]:
+        """See :meth:`agent.inference.network.Network.run`; the same arrays every time, no allocation."""
+        self._request.start_async()
+        self._request.wait()
+        return self._outputs
+
+    def close(self) -> None:
+        """Release the compiled network; :meth:`run` must not be called after."""
+        del self._request, self._compiled
+
+
+def _read(core: Any, path: Path) -> Any:
+    try:
+        return core.read_model(str(path))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[-200:] or type(error).__name__
+        raise ModelError(f"OpenVINO can't load {path} ({reason}): install the bundle again") from error
+
+
+def _compile(core: Any, model: Any, path: Path, threads: int) -> Any:
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads,
+        # The daemon leaves a core to capture and MQTT by its thread count; pinning would undo that.
+        "ENABLE_CPU_PINNING": False,
+        # FP32 files are the reference other precisions are judged by: no silent bfloat16.
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    try:
+        return core.compile_model(model, DEVICE, settings)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[-200:] or type(error).__name__
+        raise ModelError(
+            f'OpenVINO can\'t compile {path} for this CPU ({reason}): set models.backend = "onnxruntime"',
+        ) from error
+
+
+def _check_input(path: Path, model: Any, spec: InputSpec) -> None:
+    wanted = f"{'x'.join(map(str, spec.shape))} {spec.dtype}"
+    if len(model.inputs) != 1:
+        raise ModelError(f"{path} has {len(model.inputs)} inputs where the manifest says one ({wanted})")
+    shape = _shape(model.inputs[0])
+    name = model.inputs[0].element_type.get_type_name()
+    dtype = _DTYPES.get(name, name)
+    if shape != spec.shape or dtype != spec.dtype:
+        found = f"{'x'.join(map(str, shape or ('?',)))} {dtype}"
+        raise ModelError(f"{path} takes {found} but the manifest says {wanted}: correct the manifest's input")
+
+
+def _fixed_output_shapes(path: Path, model: Any) -> tuple[tuple[int, ...], ...]:
+    shapes = []
+    for index, output in enumerate(model.outputs):
+        shape = _shape(output)
+        name = output.element_type.get_type_name()
+        if shape is None or name != "f32":
+            raise ModelError(
+                f"{path}: output {index} is {output.partial_shape} {name} where a fixed float32 shape is"
+                " needed: export the network with a fixed batch and input size",
+            )
+        shapes.append(shape)
+    return tuple(shapes)
+
+
+def _shape(port: Any) -> tuple[int, ...] | None:
+    """None where a dimension is left open."""
+    return tuple(int(size) for size in port.shape) if port.partial_shape.is_static else None

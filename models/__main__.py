@@ -1,0 +1,147 @@
+"""``python -m models train|evaluate|export``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from agent.errors import AgentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+app = typer.Typer(
+    help="Train, evaluate and export the networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+train_app = typer.Typer(help="Train a network; a killed run goes on where it stopped.", no_args_is_help=True)
+app.add_typer(train_app, name="train")
+
+HERE = Path(__file__).resolve().parent
+DATA = Path("../shared/data")
+
+Data = Annotated[Path, typer.Option(help="Folder with the data files.")]
+Epochs = Annotated[int | None, typer.Option(help="Passes; the shipped recipe's number by default.", min=1)]
+Seed = Annotated[int, typer.Option(help="Of weights, order and augmentation.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew even if the run has a checkpoint.")]
+Run = Annotated[Path, typer.Option(help="Folder for checkpoints, log and best weights.")]
+
+
+class NetworkKind(StrEnum):
+    """What can be exported."""
+
+    face = "face"
+    emotion = "emotion"
+
+
+@train_app.command("face")
+def train_face_command(
+    *,
+    data: Data = DATA,
+    run: Run = Path("runs/face"),
+    epochs: Epochs = None,
+    variant: Annotated[str, typer.Option(help="Member of the yolo_face family.")] = "pico",
+    seed: Seed = 0,
+    fresh: Fresh = False,
+) -> None:
+    """Train the face detector on scenes and portraits."""
+    from models.face_task import train_face  # noqa: PLC0415 - the help must not wait for torch
+
+    options = {} if epochs is None else {"epochs": epochs}
+    with _errors_in_one_sentence():
+        weights = train_face(data, run, variant=variant, seed=seed, resume=not fresh, **options)
+        typer.echo(f"weights: {weights}; next: python -m quantize face --weights {weights}")
+
+
+@train_app.command("emotion")
+def train_emotion_command(
+    *,
+    data: Data = DATA,
+    run: Run = Path("runs/emotion"),
+    epochs: Epochs = None,
+    width: Annotated[float, typer.Option(help="Channel multiplier.", min=0.1, max=4.0)] = 1.0,
+    seed: Seed = 0,
+    fresh: Fresh = False,
+) -> None:
+    """Train the expression classifier on FER+ and portraits."""
+    from models.emotion_task import train_emotion  # noqa: PLC0415 - the help must not wait for torch
+
+    options = {} if epochs is None else {"epochs": epochs}
+    with _errors_in_one_sentence():
+        weights = train_emotion(data, run, width=width, seed=seed, resume=not fresh, **options)
+        typer.echo(f"weights: {weights}; next: python -m quantize emotion --weights {weights}")
+
+
+@app.command("evaluate")
+def evaluate_command(
+    *,
+    data: Data = DATA,
+    bundle: Annotated[Path, typer.Option(help="Folder with manifest.toml.")] = HERE / "bundle",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object of scores only.")] = False,
+) -> None:
+    """Score and time every network file of a bundle through the agent's own code."""
+    from models.evaluate import evaluate  # noqa: PLC0415 - the help must not wait for NumPy
+    from models.report_tables import report_tables  # noqa: PLC0415 - same
+
+    progress = Console(stderr=True, highlight=False)
+    with _errors_in_one_sentence(), progress.status("evaluating"):
+        report = evaluate(data, bundle, report=progress.print)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), indent=2))
+        return
+    console = Console()
+    for table in report_tables(report):
+        console.print(table)
+
+
+@app.command("export")
+def export_command(
+    kind: Annotated[NetworkKind, typer.Argument(help="Which network.")],
+    output: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
+    *,
+    weights: Annotated[
+        Path | None, typer.Option(help="Trained weights; the shipped ones by default.")
+    ] = None,
+    input_px: Annotated[int, typer.Option(help="Side of the face detector's input.", min=32)] = 320,
+) -> None:
+    """Write a network as FP32 ONNX, uint8 pixels in, raw outputs out."""
+    with _errors_in_one_sentence():
+        if kind is NetworkKind.face:
+            from models import face_export  # noqa: PLC0415 - the help must not wait for torch
+            from models.face_task import load_face  # noqa: PLC0415 - same
+
+            network = load_face(weights or HERE / "weights" / "yolo_face_pico.pt")
+            face_export.export_onnx(network, output, input_px)
+        else:
+            from models import emotion_export  # noqa: PLC0415 - the help must not wait for torch
+            from models.mobilenet import load_emotion  # noqa: PLC0415 - same
+
+            emotion_export.export_onnx(
+                load_emotion(weights or HERE / "weights" / "mobilenet_emotion.pt"), output
+            )
+    typer.echo(f"written: {output}")
+
+
+@contextmanager
+def _errors_in_one_sentence() -> Iterator[None]:
+    try:
+        yield
+    except AgentError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except (OSError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    app()

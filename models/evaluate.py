@@ -1,0 +1,150 @@
+"""What every file of a bundle is worth, measured through the device's own code.
+
+bundle ──► agent.inference.loading ──► agent.detector, agent.classifier ──► scores and milliseconds
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+
+from agent.errors import ModelError
+from agent.inference.loading import LoadedNetwork, load_network
+from agent.inference.manifest import Bundle
+from agent.settings import ModelsSettings
+from models.ferplus import read_ferplus
+from models.portraits import read_portraits
+from models.runtime_scores import (
+    PortraitScores,
+    run_times_ms,
+    score_emotion,
+    score_faces,
+    score_portraits,
+    score_yunet,
+)
+from models.scenes import read_crowds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from agent.inference.manifest import NetworkEntry
+
+    Report = Callable[[str], None]
+
+PRECISIONS: Final = ("fp32", "int8_u8s8", "int8_s8s8")
+YUNET: Final = "yunet_n_dynamic.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """All figures of one run; scores in [0, 1]."""
+
+    emotion: Mapping[str, Mapping[str, float]]
+    """Per precision: accuracy8, weighted_f1_9, macro_f1_9 on the FER+ test split."""
+    face: Mapping[str, Mapping[str, float]]
+    """Per precision: AP50 on ``crowds`` by least face height in px, at the largest input size."""
+    face_input_px: int
+    yunet: Mapping[str, float] | None
+    """The same for YuNet at the same input size; None where its file is absent."""
+    run_ms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Per network, then precision: median milliseconds of a run on one thread."""
+    portraits: Mapping[str, PortraitScores] = field(default_factory=dict)
+    """Per precision: detector and classifier together on the portraits' valid identities."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The scores alone, as ``python -m models evaluate --json`` prints them."""
+        return {
+            "emotion": {precision: dict(scores) for precision, scores in self.emotion.items()},
+            "face": {precision: {"ap50": dict(scores)} for precision, scores in self.face.items()},
+        }
+
+
+def evaluate(
+    data_dir: Path, bundle: Path, *, peers_dir: Path | None = None, report: Report | None = None
+) -> EvaluationReport:
+    """Score and time every ONNX Runtime file of the default detector and classifier.
+
+    Args:
+        data_dir: Folder of the evaluation data.
+        bundle: Folder with ``manifest.toml``.
+        peers_dir: Where other people's networks lie; None is ``peers`` beside ``data_dir``.
+        report: Takes a line per finished step.
+
+    Raises:
+        ModelError: Data or networks are missing or broken.
+    """
+    say = report or (lambda _line: None)
+    settings = ModelsSettings()
+    networks = _all_files(Bundle.load(bundle), (settings.detector, settings.classifier))
+    detectors = _largest(networks, "face")
+    classifiers = _largest(networks, "emotion")
+    crowds = read_crowds(data_dir)
+    face = {}
+    for precision, network in detectors.items():
+        face[precision] = score_faces(network, crowds)
+        say(f"{network.name} {precision}: scored on {len(crowds)} photos of crowds")
+    input_px = next(iter(detectors.values())).entry.input.height_px
+    yunet_path = (peers_dir or data_dir.parent / "peers") / YUNET
+    yunet = None
+    if yunet_path.is_file():
+        peer = cv2.FaceDetectorYN.create(str(yunet_path), "", (input_px, input_px), 0.02, 0.45, 5000)
+        yunet = score_yunet(peer, crowds, input_px)
+        say("YuNet: scored on the same photos")
+    test = read_ferplus(data_dir, "test")
+    emotion = {}
+    for precision, network in classifiers.items():
+        scores = score_emotion(network, test)
+        emotion[precision] = {
+            "accuracy8": scores.accuracy8,
+            "weighted_f1_9": scores.weighted_f1_9,
+            "macro_f1_9": scores.macro_f1_9,
+        }
+        say(f"{network.name} {precision}: scored on {len(test.images)} faces")
+    portraits = read_portraits(data_dir, "valid")
+    together = {
+        precision: score_portraits(detectors[precision], classifiers[precision], portraits)
+        for precision in PRECISIONS
+        if precision in detectors and precision in classifiers
+    }
+    say(f"both together: scored on {len(portraits)} portraits")
+    return EvaluationReport(emotion, face, input_px, yunet, _times(networks), together)
+
+
+def _all_files(bundle: Bundle, families: tuple[str, ...]) -> list[LoadedNetwork]:
+    """Every entry of the families in every precision it has for ONNX Runtime, on one thread."""
+    return [
+        load_network(bundle, name, entry, backend="onnxruntime", precision=precision, threads=1)
+        for family in families
+        for name, entry in bundle.family(family).items()
+        for precision in PRECISIONS
+        if _has(entry, precision)
+    ]
+
+
+def _has(entry: NetworkEntry, precision: str) -> bool:
+    return any(file.backend == "onnxruntime" and file.precision == precision for file in entry.files)
+
+
+def _largest(networks: list[LoadedNetwork], task: str) -> dict[str, LoadedNetwork]:
+    """Of one task, the entry with the largest input, by precision.
+
+    Raises:
+        ModelError: No network is for this task.
+    """
+    fitting = [network for network in networks if network.entry.task == task]
+    if not fitting:
+        raise ModelError(f"the bundle has no {task} network: run python -m quantize first")
+    largest = max(network.entry.input.height_px for network in fitting)
+    return {
+        network.file.precision: network for network in fitting if network.entry.input.height_px == largest
+    }
+
+
+def _times(networks: list[LoadedNetwork]) -> dict[str, dict[str, float]]:
+    times: dict[str, dict[str, float]] = {}
+    for network, milliseconds in zip(networks, run_times_ms(networks), strict=True):
+        times.setdefault(network.name, {})[network.file.precision] = milliseconds
+    return times

@@ -1,0 +1,71 @@
+"""Static INT8 for OpenVINO through NNCF, calibrated on the images that ONNX Runtime's files are.
+
+Weights are symmetric per channel and activations asymmetric (preset "mixed"), which suits what a ReLU
+leaves. The last weighted layer before each output stays in float, as in ``onnx_static``.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import onnx
+
+from agent.errors import ModelError
+from agent.inference.openvino_runtime import opt_out_of_telemetry
+from quantize.onnx_static import tail_nodes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from quantize.calibration import CalibrationSet
+
+PRECISION: Final = "int8"
+
+
+def quantize_openvino(fp32_path: Path, xml_path: Path, images: CalibrationSet) -> None:
+    """Write ``xml_path`` and the ``.bin`` beside it.
+
+    Args:
+        fp32_path: The exported ``.onnx``, one uint8 input.
+        xml_path: To write.
+        images: Inputs to measure activation ranges on.
+
+    Raises:
+        ModelError: NNCF is not installed.
+    """
+    opt_out_of_telemetry()
+    try:
+        import nncf  # noqa: PLC0415 - several seconds, and wanted here only
+        import openvino  # noqa: PLC0415 - same
+    except ImportError as error:
+        raise ModelError(
+            f"OpenVINO files can't be written ({error}): install with pip install 'emotion-agent[quantize]'",
+        ) from error
+    nncf.set_log_level(logging.ERROR)
+    model = openvino.Core().read_model(str(fp32_path))
+    tail = tail_nodes(onnx.load(str(fp32_path)))
+    quantized = nncf.quantize(
+        model,
+        nncf.Dataset(images.inputs, _with_batch_axis),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(images.inputs),
+        ignored_scope=nncf.IgnoredScope(names=_names_in(model, tail)),
+    )
+    # Half-precision constants would save a few kilobytes of the float tail and blur it.
+    openvino.save_model(quantized, str(xml_path), compress_to_fp16=False)
+
+
+def _with_batch_axis(image: Any) -> Any:
+    return image[None]
+
+
+def _names_in(model: Any, onnx_names: set[str]) -> list[str]:
+    """Those of ``onnx_names`` that OpenVINO kept as operations; it renames what it splits."""
+    operations = model.get_ordered_ops()
+    present = {operation.get_friendly_name() for operation in operations}
+    return sorted(present & onnx_names) or _last_weighted(operations)
+
+
+def _last_weighted(operations: Any) -> list[str]:
+    return [operations[-1].get_friendly_name()]

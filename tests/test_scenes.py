@@ -1,0 +1,107 @@
+"""Reading photos and boxes from a data folder."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from agent.errors import ModelError
+from models.scenes import read_close_ups, read_crowds, read_scenes
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
+
+SCENE_BOXES = """image,kind,x,y,w,h,score_a,score_b
+group.jpg,face,10,20,30,40,0.9,0.8
+group.jpg,unsure,50,5,20,20,0.7,
+dog.jpg,unsure,0,0,8,8,0.6,
+"""
+
+
+def encoded(width: int, height: int) -> bytes:
+    picture = np.full((height, width, 3), 90, np.uint8)
+    return cv2.imencode(".jpg", picture)[1].tobytes()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three train scenes (one face, one doubtful box, nothing) and one valid scene."""
+    (tmp_path / "scenes_images.csv").write_text(
+        "image,split\ngroup.jpg,train\ndog.jpg,train\nroad.jpg,train\nlate.jpg,valid\n", encoding="utf-8"
+    )
+    (tmp_path / "scenes_boxes.csv").write_text(SCENE_BOXES, encoding="utf-8")
+    with zipfile.ZipFile(tmp_path / "scenes.zip", "w") as archive:
+        for name in ("group.jpg", "dog.jpg", "road.jpg", "late.jpg"):
+            archive.writestr(name, encoded(64, 64))
+    return tmp_path
+
+
+def test_split_holds_its_own_photos_only(folder: Path) -> None:
+    assert [photo.name for photo in read_scenes(folder, "train")] == ["group.jpg", "dog.jpg", "road.jpg"]
+    assert [photo.name for photo in read_scenes(folder, "valid")] == ["late.jpg"]
+
+
+def test_boxes_become_corners_clipped_to_the_photo(folder: Path) -> None:
+    group = read_scenes(folder, "train")[0]
+    assert group.pixels.shape == (64, 64, 3)
+    assert group.faces.tolist() == [[10, 20, 40, 60]]
+    assert group.ignored.tolist() == [[50, 5, 64, 25]]
+
+
+def test_doubtful_boxes_are_ignored_regions_never_faces(folder: Path) -> None:
+    dog = read_scenes(folder, "train")[1]
+    assert dog.faces.shape == (0, 4)
+    assert dog.ignored.shape == (1, 4)
+
+
+def test_photo_without_any_box_is_kept_as_background(folder: Path) -> None:
+    road = read_scenes(folder, "train")[2]
+    assert road.faces.shape == road.ignored.shape == (0, 4)
+
+
+def test_unknown_split_names_the_known_ones(folder: Path) -> None:
+    with pytest.raises(ModelError, match="'test'.*train or valid"):
+        read_scenes(folder, "test")
+
+
+def test_missing_folder_says_how_to_point_at_it(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="--data"):
+        read_crowds(tmp_path / "nowhere")
+
+
+def test_archive_without_a_listed_photo_is_refused(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "scenes.zip", "w") as archive:
+        archive.writestr("group.jpg", encoded(64, 64))
+    with pytest.raises(ModelError, match=r"scenes\.zip"):
+        read_scenes(folder, "train")
+
+
+def test_broken_picture_is_named(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "scenes.zip", "w") as archive:
+        for name in ("group.jpg", "dog.jpg", "road.jpg"):
+            archive.writestr(name, b"no picture")
+    with pytest.raises(ModelError, match=r"group\.jpg"):
+        read_scenes(folder, "train")
+
+
+@needs_data
+def test_crowds_hold_what_the_data_folder_says() -> None:
+    crowds = read_crowds(DATA)
+    assert len(crowds) == 84
+    assert sum(len(photo.faces) for photo in crowds) == 1666
+    assert {photo.pixels.shape for photo in crowds} == {(416, 416, 3)}
+
+
+@needs_data
+def test_close_ups_have_one_face_inside_the_picture_and_no_valid_identity() -> None:
+    close_ups = read_close_ups(DATA)
+    assert 6000 < len(close_ups) < 8048
+    for photo in close_ups:
+        height, width = photo.pixels.shape[:2]
+        assert photo.faces.shape == (1, 4)
+        assert (photo.faces >= 0).all()
+        assert (photo.faces <= [[width, height, width, height]]).all()
