@@ -110,6 +110,7 @@ class Publisher:
         # held and no caller waits for a disk or a socket. The outbox has the bound.
         self._inbox: deque[WaitingWindow] = deque()
         self._health: HealthMessage | None = None
+        self._sent_health: HealthMessage | None = None
         self._stop_by_s: float | None = None
         self._connected = False
         self._reason = "not connected yet"
@@ -204,14 +205,10 @@ class Publisher:
         self._connected = True
         self._reason = ""
         logger.info("connected to broker %s:%d", self._settings.host, self._settings.effective_port)
-        announced: HealthMessage | None = None
         while link.alive and self._stop_by_s is None:
             self._absorb()
             wait_s = delivery.send_due()
-            health = self._health
-            if health is not None and health is not announced:
-                link.publish(topics.health_topic(self._route.identity), health.payload(), retain=True)
-                announced = health
+            self._send_health(link)
             link.step(min(wait_s, _TICK_S), self._wake)
             delivery.settle()
             self._reason = delivery.refusal
@@ -219,8 +216,15 @@ class Publisher:
         if link.alive:
             self._say_goodbye(link, delivery)
 
+    def _send_health(self, link: BrokerLink) -> None:
+        health = self._health
+        if health is not None and health is not self._sent_health:
+            link.publish(topics.health_topic(self._route.identity), health.payload(), retain=True)
+            self._sent_health = health
+
     def _greet(self, link: BrokerLink) -> None:
         identity = self._route.identity
+        self._sent_health = None
         link.publish(topics.availability_topic(identity), topics.ONLINE.encode(), retain=True)
         link.publish(topics.birth_topic(identity), self._birth.payload(), retain=True)
         if self._homeassistant.discovery:
@@ -249,6 +253,7 @@ class Publisher:
                 break
             link.step(min(0.2, max(0.0, stop_by_s - time.monotonic())))
             delivery.settle()
+        self._send_health(link)
         topic = topics.availability_topic(self._route.identity)
         farewell = link.publish(topic, topics.OFFLINE.encode(), retain=True)
         while link.alive and time.monotonic() < stop_by_s:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from models.ferplus import FerPlus
 
+WEIGHTS_NAME: Final = "mobilenet_emotion.pt"
 PORTRAIT_CROP_SCALE: Final = 1.0
 PORTRAIT_WEIGHT: Final = 0.5
 """Of a portrait in the loss: its label is one person's opinion."""
@@ -206,13 +207,13 @@ def train_emotion(
         EmotionTask(data_dir, network, emotion_recipe(epochs, seed)), emotion_recipe(epochs, seed), run_dir
     )
     best = trainer.run(resume=resume)
-    return publish_best(best, width)
+    weights = run_dir / WEIGHTS_NAME
+    publish(best, weights, width)
+    return weights
 
 
-def publish_best(best: Path, width: float = 1.0) -> Path:
-    """Turn the trainer's best averaged state into ``mobilenet_emotion.pt`` beside it."""
+def publish(best: Path, weights: Path, width: float = 1.0) -> None:
+    """Turn the trainer's best averaged state, of a run finished or not, into a file of weights."""
     network = MobileNetEmotion(width=width)
     network.load_state_dict(torch.load(best, weights_only=True))
-    path = best.with_name("mobilenet_emotion.pt")
-    save_emotion(network, path)
-    return path
+    save_emotion(network, weights)

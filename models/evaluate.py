@@ -104,10 +104,10 @@ def evaluate(
         }
         say(f"{network.name} {precision}: scored on {len(test.images)} faces")
     portraits = read_portraits(data_dir, "valid")
-    together = {
-        precision: score_portraits(detectors[precision], classifiers[precision], portraits)
-        for precision in PRECISIONS
-        if precision in detectors and precision in classifiers
+    together: dict[str, PortraitScores] = {
+        precision: score_portraits(detectors[precision], classifier, portraits)
+        for precision, classifier in classifiers.items()
+        if precision in detectors
     }
     say(f"both together: scored on {len(portraits)} portraits")
     return EvaluationReport(emotion, face, input_px, yunet, _times(networks), together)

@@ -213,7 +213,7 @@ def load_face(weights: Path) -> YoloFace:
         content = torch.load(weights, weights_only=True)
         network = make_yolo(content["variant"])
         network.load_state_dict({name: value.float() for name, value in content["state"].items()})
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
+    except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
         raise ModelError(
             f"{weights} holds no face detector: train one with python -m models train face"
         ) from error

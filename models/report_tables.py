@@ -58,7 +58,7 @@ def _portraits(report: EvaluationReport) -> Table:
     table.add_row("portraits", *(str(scores.portraits) for scores in results))
     table.add_row("faces found", *(f"{scores.found_share:.1%}" for scores in results))
     table.add_row("accuracy", *(f"{scores.accuracy_all:.1%}" for scores in results))
-    names = [name for name in results[0].accuracy] if results else []
+    names = list(results[0].accuracy) if results else []
     for name in names:
         table.add_row(f"  {name}", *(f"{scores.accuracy.get(name, float('nan')):.1%}" for scores in results))
     return table

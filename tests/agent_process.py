@@ -61,6 +61,10 @@ def replay(path: Path, **options: Any) -> str:
     return "\n".join(lines)
 
 
+NOT_ON_A_DEVICE = {"NOTIFY_SOCKET", "CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS"}
+"""Runtimes keep quiet where they find some of these; the agent must be quiet without them."""
+
+
 class AgentProcess:
     """``emotion-agent <command> --config …``, ended with the test at the latest."""
 
@@ -71,7 +75,7 @@ class AgentProcess:
 
     def __enter__(self) -> Self:
         with self._log_path.open("wb") as log:
-            environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
+            environment = {key: value for key, value in os.environ.items() if key not in NOT_ON_A_DEVICE}
             self.process = subprocess.Popen(self._arguments, stdout=log, stderr=log, env=environment)
         return self
 

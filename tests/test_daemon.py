@@ -101,7 +101,8 @@ def test_a_stop_signal_publishes_the_last_window_then_offline_and_exits_0(
     """The signal comes while frames are being inferred; nothing already counted is lost."""
     config = write_config(tmp_path, replay(clip, loop=True), broker.port, window_s=60.0)
     with Recorder(broker) as recorder, AgentProcess(config) as agent:
-        recorder.wait_for(lambda _: any(r.json["fps"] for r in recorder.on("health")), 30.0)
+        # By then the clip's first visitor has been in view for some seconds.
+        recorder.wait_for(lambda _: any(r.json["uptime_s"] > 6.0 for r in recorder.on("health")), 30.0)
         agent.signal(number)
         assert agent.wait(10.0) == 0, agent.log
         recorder.wait_for(lambda records: records[-1].payload == b"offline")

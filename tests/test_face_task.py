@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +16,9 @@ from models.mosaic import Composer, Composition, MosaicStyle
 from models.scenes import LabelledPhoto
 from models.training import Recipe, Trainer
 from models.yolo import VARIANTS, YoloFace, YoloSpec, make_yolo
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NO_BOXES = np.zeros((0, 4), np.float32)
 

@@ -36,6 +36,8 @@ def _lived_in(width: float = 0.25) -> MobileNetEmotion:
     network = MobileNetEmotion(width=width)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             module.running_mean.normal_(0.0, 0.2)
             module.running_var.uniform_(0.5, 2.0)
             module.weight.data.uniform_(0.5, 1.5)

@@ -64,7 +64,7 @@ def test_photo_without_any_box_is_kept_as_background(folder: Path) -> None:
 
 
 def test_unknown_split_names_the_known_ones(folder: Path) -> None:
-    with pytest.raises(ModelError, match="'test'.*train or valid"):
+    with pytest.raises(ModelError, match=r"'test'.*train or valid"):
         read_scenes(folder, "test")
 
 

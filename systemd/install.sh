@@ -1,0 +1,328 @@
+#!/usr/bin/env bash
+# Installs, upgrades, rolls back or removes emotion-agent.
+#
+#   install.sh [install]      from this source checkout, or offline from a folder of wheels
+#   install.sh rollback       back to the version before the last upgrade
+#   install.sh allow-broker   let the service reach the broker (and RTSP cameras) named in the configuration
+#   install.sh uninstall      keeps configuration and unsent windows; --purge removes them too
+#
+# Versions live side by side in /opt/emotion-agent/releases; `current` points at the one in use and `previous`
+# at the one before. An upgrade that does not come up healthy within a minute is rolled back by itself.
+set -euo pipefail
+
+readonly SERVICE=emotion-agent
+readonly NEWEST_PYTHON_FIRST=(python3.14 python3.13 python3.12 python3.11 python3)
+readonly START_LIMIT_S=60
+
+usage() {
+  cat <<'TEXT'
+usage: install.sh [install|rollback|allow-broker|uninstall] [options]
+  --wheels DIR             install offline from this folder (see make_wheelhouse.sh)
+  --source DIR             install from this checkout (default: the one this script lies in)
+  --extras NAMES           optional parts, such as openvino
+  --camera KIND            usb, pi-csi, jetson or rtsp: adds that camera's permissions to the unit
+  --python PATH            interpreter, 3.11 or newer (default: the newest found)
+  --system-site-packages   let the agent see the system's Python packages (default on a Raspberry Pi, where
+                           picamera2 comes from apt); --no-system-site-packages turns it off
+  --no-start               install without starting the service
+  --settle SECONDS         how long a started version must stay up to count as healthy (default 15)
+  --any-address            with allow-broker: lift the address filter, for brokers whose address changes
+  --purge                  with uninstall: remove configuration, credentials and unsent windows too
+  --root DIR               install below DIR, as for an image; starts nothing
+TEXT
+}
+
+say() { printf '%s\n' "$*"; }
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+here=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd)
+readonly here
+action=install wheels='' source='' extras='' camera='' python='' site_packages='' start=yes settle_s=15
+any_address=no purge=no root=''
+
+while (($#)); do
+  case $1 in
+    install | rollback | allow-broker | uninstall) action=$1 ;;
+    --wheels | --source | --extras | --camera | --python | --settle | --root)
+      (($# > 1)) || fail "$1 needs a value; see --help"
+      case $1 in
+        --wheels) wheels=$2 ;; --source) source=$2 ;; --extras) extras=$2 ;; --camera) camera=$2 ;;
+        --python) python=$2 ;; --settle) settle_s=$2 ;; --root) root=${2%/} ;;
+      esac
+      shift
+      ;;
+    --system-site-packages) site_packages=yes ;;
+    --no-system-site-packages) site_packages=no ;;
+    --no-start) start=no ;;
+    --any-address) any_address=yes ;;
+    --purge) purge=yes ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; fail "unknown argument $1; see above" ;;
+  esac
+  shift
+done
+
+readonly base=$root/opt/emotion-agent
+readonly config=$root/etc/emotion-agent/config.toml
+readonly units=$root/etc/systemd/system
+readonly overrides=$units/$SERVICE.service.d
+readonly command_link=$root/usr/local/bin/emotion-agent
+
+# Whether this is the running system and systemd runs it, rather than an image or a container.
+is_live() { [[ -z $root && -d /run/systemd/system ]] && command -v systemctl >/dev/null; }
+
+find_python() {
+  local candidate
+  for candidate in ${python:+"$python"} "${NEWEST_PYTHON_FIRST[@]}"; do
+    if command -v "$candidate" >/dev/null &&
+      "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+    [[ -z $python ]] || fail "$python is no Python 3.11 or newer with venv; install python3-venv or name another"
+  done
+  fail "no Python 3.11 or newer with venv found; install python3 and python3-venv"
+}
+
+wants_site_packages() {
+  [[ -n $site_packages ]] || {
+    grep -qs 'Raspberry Pi' /proc/device-tree/model && site_packages=yes || site_packages=no
+  }
+  [[ $site_packages == yes ]]
+}
+
+# Sets `wheel` to the agent's own wheel: the newest in the folder, or one built from the checkout.
+find_wheel() {
+  if [[ -n $wheels ]]; then
+    wheel=$(find "$wheels" -maxdepth 1 -name 'emotion_agent-*.whl' | sort -V | tail -n 1)
+    [[ -n $wheel ]] || fail "$wheels holds no emotion_agent wheel; make one with make_wheelhouse.sh"
+    return
+  fi
+  source=${source:-$(dirname "$here")}
+  [[ -f $source/pyproject.toml ]] || fail "$source is no checkout of emotion-agent; name one with --source"
+  say "building the wheel from $source"
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  "$python" -m venv "$scratch/build"
+  "$scratch/build/bin/python" -m pip wheel --quiet --no-deps --wheel-dir "$scratch" "$source"
+  wheel=$(find "$scratch" -maxdepth 1 -name 'emotion_agent-*.whl')
+}
+
+# Sets `release` to the folder of exactly this wheel with these options, filled and proven to start.
+make_release() {
+  local version mark
+  version=$(basename "$wheel" | cut -d- -f2)
+  mark=$({ sha256sum <"$wheel"; "$python" -V; wants_site_packages && echo site; echo "$extras"
+    [[ ! -f ${wheels:-/nowhere}/requirements.txt ]] || sha256sum <"$wheels/requirements.txt"; } | sha256sum)
+  release=$base/releases/$version-${mark:0:8}
+  if [[ -f $release/.complete ]]; then
+    say "version $version is already there"
+    return
+  fi
+  say "installing version $version into $release"
+  rm -rf "$release"
+  mkdir -p "$base/releases"
+  # Made where it stays: a virtual environment can't be moved.
+  local flags=()
+  if wants_site_packages; then flags+=(--system-site-packages); fi
+  if ! { "$python" -m venv "${flags[@]}" "$release" && fill_release "$version" &&
+    "$release/bin/emotion-agent" version >/dev/null; }; then
+    rm -rf "$release"
+    fail "version $version can't be installed, see above; nothing was changed"
+  fi
+  touch "$release/.complete"
+}
+
+fill_release() {
+  local pip=("$release/bin/python" -m pip install --quiet --disable-pip-version-check) wanted
+  wanted="$wheel${extras:+[$extras]}"
+  if [[ -z $wheels ]]; then
+    "${pip[@]}" --constraint "$source/requirements.lock" "$wanted"
+  elif [[ -f $wheels/requirements.txt ]]; then
+    "${pip[@]}" --no-index --find-links "$wheels" --require-hashes --requirement "$wheels/requirements.txt"
+  else
+    "${pip[@]}" --no-index --find-links "$wheels" "$wanted"
+  fi
+}
+
+point() { # LINK TARGET, without a moment in which the link is missing
+  ln -sfn "$2" "$1.new"
+  mv -T "$1.new" "$1"
+}
+
+in_use() { basename "$(readlink "$base/current" 2>/dev/null || true)"; }
+
+switch_to() { # NAME of a release; the one in use becomes the previous one
+  local old
+  old=$(in_use)
+  if [[ -n $old && $old != "$1" ]]; then point "$base/previous" "releases/$old"; fi
+  point "$base/current" "releases/$1"
+  point "$base/venv" current
+}
+
+forget_other_releases() {
+  local folder
+  for folder in "$base"/releases/*/; do
+    folder=$(basename "$folder")
+    if [[ $folder != "$(in_use)" && $folder != "$(basename "$(readlink "$base/previous" || true)")" ]]; then
+      rm -rf "${base:?}/releases/$folder"
+    fi
+  done
+}
+
+install_files() {
+  local file
+  if [[ $here != "$base/systemd" ]]; then
+    rm -rf "$base/systemd"
+    mkdir -p "$base/systemd"
+    cp -R "$here/." "$base/systemd/"
+  fi
+  ln -sfn systemd/install.sh "$base/install.sh"
+  mkdir -p "$(dirname "$command_link")"
+  ln -sfn /opt/emotion-agent/venv/bin/emotion-agent "$command_link"
+  install -D -m 644 "$here/emotion-agent.service" "$units/$SERVICE.service"
+  install -D -m 644 "$here/emotion-agent.sysusers.conf" "$root/etc/sysusers.d/$SERVICE.conf"
+  install -D -m 644 "$here/emotion-agent.tmpfiles.conf" "$root/etc/tmpfiles.d/$SERVICE.conf"
+  if [[ -n $camera ]]; then
+    file=$here/drop-ins/$camera.conf
+    install -D -m 644 "$file" "$overrides/20-camera.conf"
+  fi
+  [[ -e $config ]] || install -D -m 640 "$here/config.toml" "$config"
+  if [[ -z $root ]] && command -v systemd-sysusers systemd-tmpfiles >/dev/null; then
+    systemd-sysusers "$SERVICE.conf"
+    systemd-tmpfiles --create "$SERVICE.conf"
+  fi
+}
+
+accepts_configuration() { "$base/releases/$1/bin/emotion-agent" check --config "$config"; }
+
+# Started, ready within a minute, and still up without a restart after the settling time.
+comes_up() {
+  local restarts second
+  systemctl daemon-reload
+  systemctl reset-failed "$SERVICE" 2>/dev/null || true
+  timeout "$START_LIMIT_S" systemctl restart "$SERVICE" || return 1
+  restarts=$(systemctl show --property NRestarts --value "$SERVICE")
+  for ((second = 0; second < settle_s; second++)); do
+    sleep 1
+    systemctl is-active --quiet "$SERVICE" || return 1
+    [[ $(systemctl show --property NRestarts --value "$SERVICE") == "$restarts" ]] || return 1
+  done
+}
+
+do_install() {
+  [[ -z $camera || -f $here/drop-ins/$camera.conf ]] || fail "--camera $camera is not usb, pi-csi, jetson or rtsp"
+  python=$(find_python)
+  find_wheel
+  make_release
+  local new old
+  new=$(basename "$release") old=$(in_use)
+  if [[ -n $old && $old != "$new" && -e $config ]] &&
+    accepts_configuration "$old" >/dev/null 2>&1 && ! accepts_configuration "$new"; then
+    rm -rf "$release"
+    fail "the new version refuses the present configuration, see above; $old stays in use"
+  fi
+  install_files
+  if ! accepts_configuration "$new"; then
+    switch_to "$new"
+    say "installed. Complete $config, then: sudo systemctl enable --now $SERVICE"
+    return
+  fi
+  switch_to "$new"
+  start_or_go_back "$new" "$old"
+  forget_other_releases
+}
+
+start_or_go_back() { # NEW OLD
+  if ! is_live || [[ $start == no ]]; then
+    say "installed; not started"
+    return
+  fi
+  do_allow_broker
+  systemctl enable --quiet "$SERVICE"
+  if comes_up; then
+    say "installed and running"
+    return
+  fi
+  journalctl --unit "$SERVICE" --lines 15 --no-pager --output cat >&2 || true
+  [[ -n $2 && $2 != "$1" ]] || fail "the service does not come up, see above; correct it and start it again"
+  point "$base/current" "releases/$2"
+  rm -f "$base/previous"
+  comes_up || fail "neither the new version nor $2 comes up, see above"
+  fail "the new version was not healthy, see above; $2 is in use again"
+}
+
+do_rollback() {
+  local old
+  old=$(basename "$(readlink "$base/previous" 2>/dev/null || true)")
+  [[ -n $old && -d $base/releases/$old ]] || fail "there is no previous version to go back to"
+  accepts_configuration "$old" >/dev/null || fail "$old refuses the present configuration, see above"
+  switch_to "$old"
+  say "$old is in use again"
+  if is_live && [[ $start == yes ]]; then comes_up || fail "$old does not come up; see journalctl -u $SERVICE"; fi
+}
+
+# Names in the configuration that the agent connects to: the broker and cameras on the network.
+hosts_in_configuration() {
+  "$base/venv/bin/python" - "$config" <<'PYTHON'
+import sys, tomllib, urllib.parse
+with open(sys.argv[1], "rb") as file:
+    tables = tomllib.load(file)
+hosts = [tables.get("mqtt", {}).get("host", "localhost")]
+for camera in tables.get("sources", {}).values():
+    address = camera.get("device", "")
+    if isinstance(address, str) and address.startswith(("rtsp://", "rtsps://")):
+        hosts.append(urllib.parse.urlsplit(address).hostname or "")
+print(*dict.fromkeys(filter(None, hosts)), sep="\n")
+PYTHON
+}
+
+do_allow_broker() {
+  local host addresses='' found resolver=no hosts
+  hosts=$(hosts_in_configuration) || fail "$config can't be read; run emotion-agent check"
+  while read -r host; do
+    found=$(getent ahosts "$host" | cut -d' ' -f1 | sort -u | tr '\n' ' ') || true
+    [[ -n $found || $any_address == yes ]] || fail "$host has no address yet; try again when the network is up"
+    addresses+=$found
+    [[ $found == "$host " ]] || resolver=yes
+  done <<<"$hosts"
+  # A name is looked up again whenever the agent connects.
+  if [[ $resolver == yes ]]; then
+    addresses+=$(sed -n 's/^nameserver *//p' /etc/resolv.conf 2>/dev/null | tr '\n' ' ')
+  fi
+  [[ $any_address == no ]] || addresses=any
+  mkdir -p "$overrides"
+  {
+    echo "# Written by install.sh allow-broker from: $(tr '\n' ' ' <<<"$hosts")"
+    echo '[Service]'
+    echo "IPAddressAllow=$addresses"
+  } >"$overrides/50-network.conf"
+  chmod 644 "$overrides/50-network.conf"
+  say "the service may reach: localhost $addresses"
+  if is_live; then systemctl daemon-reload; fi
+}
+
+do_uninstall() {
+  if is_live; then systemctl disable --now --quiet "$SERVICE" 2>/dev/null || true; fi
+  rm -rf "${base:?}" "$command_link" "$units/$SERVICE.service" "$units/multi-user.target.wants/$SERVICE.service" \
+    "$overrides/20-camera.conf" "$overrides/50-network.conf" \
+    "$root/etc/sysusers.d/$SERVICE.conf" "$root/etc/tmpfiles.d/$SERVICE.conf"
+  rmdir "$overrides" 2>/dev/null || true
+  if [[ $purge == yes ]]; then
+    rm -rf "$root/etc/emotion-agent" "$root/var/lib/emotion-agent" "$root/var/lib/private/emotion-agent" \
+      "$overrides" "$root/etc/credstore/$SERVICE.mqtt-password"
+    if [[ -z $root ]] && id "$SERVICE" >/dev/null 2>&1; then userdel "$SERVICE"; fi
+    say "removed, with configuration, credentials and unsent windows"
+  else
+    say "removed; $root/etc/emotion-agent and unsent windows were kept (--purge removes them)"
+  fi
+  if is_live; then systemctl daemon-reload; fi
+}
+
+[[ -n $root || $EUID == 0 ]] || fail "only root can change the system; use sudo"
+case $action in
+  install) do_install ;;
+  rollback) do_rollback ;;
+  allow-broker) do_allow_broker ;;
+  uninstall) do_uninstall ;;
+esac
