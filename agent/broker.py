@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTPro
 
 from agent.credentials import load_credentials, tls_context
 from agent.errors import BrokerError, ConfigError
-from agent.refusals import broker_name, explain_error, explain_reason
+from agent.refusals import broker_name, explain_error, explain_loss, explain_reason
 
 if TYPE_CHECKING:
     import threading
@@ -205,19 +205,12 @@ class BrokerLink:
 
     def _end(self, reason: str) -> None:
         """Record the first and most telling reason; later ones are consequences."""
+        if not self.end_reason:
+            self.end_reason = reason or explain_loss(
+                self._settings, self._library_error, accepted=self._answered
+            )
         self._answered = True
         self.alive = False
-        if not self.end_reason:
-            self.end_reason = reason or self._lost()
-
-    def _lost(self) -> str:
-        broker = broker_name(self._settings)
-        if "CERTIFICATE" in self._library_error.upper() and "ALERT" in self._library_error.upper():
-            return (
-                f"{broker} refuses this device's certificate: check mqtt.certificate_file and mqtt.key_file"
-            )
-        detail = f" ({self._library_error})" if self._library_error else ""
-        return f"lost the connection to {broker}{detail}: check the network and the broker's log"
 
     def _on_connect(
         self,
@@ -227,10 +220,10 @@ class BrokerLink:
         reason: ReasonCode,
         answer: Properties | None,
     ) -> None:
-        self._answered = True
         if reason.is_failure:
             self._end(explain_reason(self._settings, reason))
             return
+        self._answered = True
         self.alive = True
         self._in_flight_limit = min(MAX_IN_FLIGHT, getattr(answer, "ReceiveMaximum", MAX_IN_FLIGHT))
 

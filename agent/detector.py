@@ -8,7 +8,13 @@ import numpy as np
 
 from agent.domain import EMOTIONS, Box, Face
 from agent.errors import ModelError
-from agent.inference.postprocess import find_layout, make_decoder, suppress
+from agent.inference.head_layout import find_layout
+from agent.inference.postprocess import (
+    CANDIDATE_LIMIT,
+    CANDIDATES_PER_FACE,
+    make_decoder,
+    suppress,
+)
 from agent.inference.preprocess import Letterbox
 
 if TYPE_CHECKING:
@@ -36,7 +42,8 @@ class Detector:
         self._settings = settings
         self._letterbox = Letterbox(entry.input, self._network.input_buffer)
         layout = find_layout(entry, self._network.output_shapes)
-        self._decoder = make_decoder(layout, (entry.input.height_px, entry.input.width_px))
+        candidates = max(CANDIDATE_LIMIT, CANDIDATES_PER_FACE * settings.max_faces)
+        self._decoder = make_decoder(layout, (entry.input.height_px, entry.input.width_px), candidates)
         self._emotion_columns = _emotion_columns(network.name, entry)
 
     def detect(self, frame: Frame) -> list[Face]:

@@ -77,6 +77,21 @@ def explain_error(settings: MqttSettings, error: OSError | ValueError) -> str:
     return sentence
 
 
+def explain_loss(settings: MqttSettings, library_error: str, *, accepted: bool) -> str:
+    """A connection that ended without a word from the broker, before or after it was accepted."""
+    broker = broker_name(settings)
+    detail = f" ({library_error})" if library_error else ""
+    if accepted:
+        return f"lost the connection to {broker}{detail}: check the network and the broker's log"
+    if settings.uses_tls:
+        # With TLS 1.3 a broker judges the client's certificate after the handshake has ended here.
+        return (
+            f"{broker} hung up right after the TLS handshake{detail}, as it does when it refuses a device's"
+            " certificate: check mqtt.certificate_file and mqtt.key_file"
+        )
+    return f"{broker} hung up instead of answering{detail}: check mqtt.port and mqtt.tls"
+
+
 def _explain_certificate(broker: str, error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code == _EXPIRED:
         return f"the certificate of {broker} has expired: renew it, or set this device's clock"

@@ -61,11 +61,16 @@ def _with_batch_axis(image: Any) -> Any:
 
 
 def _names_in(model: Any, onnx_names: set[str]) -> list[str]:
-    """Those of ``onnx_names`` that OpenVINO kept as operations; it renames what it splits."""
-    operations = model.get_ordered_ops()
-    present = {operation.get_friendly_name() for operation in operations}
-    return sorted(present & onnx_names) or _last_weighted(operations)
+    """Operations that stand for the named ONNX nodes; one node may have become several.
 
-
-def _last_weighted(operations: Any) -> list[str]:
-    return [operations[-1].get_friendly_name()]
+    Raises:
+        ModelError: None does, and the tail would be quantised after all.
+    """
+    present = {operation.get_friendly_name() for operation in model.get_ordered_ops()}
+    found = {name for name in present if name in onnx_names or name.rpartition("/")[0] in onnx_names}
+    if not found:
+        raise ModelError(
+            "OpenVINO names the operations unlike the ONNX file, so its tail can't be kept in float:"
+            " use another version of OpenVINO",
+        )
+    return sorted(found)

@@ -56,14 +56,16 @@ class BrokerOptions:
     """Clients must show a certificate of the CA; its common name is the user name."""
     extra: str = ""
     """Further lines of the configuration."""
+    whole: str = ""
+    """A complete configuration instead of the above; it listens on the port given to ``Broker``."""
 
 
 class Broker:
     """A mosquitto process; ``start`` after ``stop`` or ``kill`` uses the same port."""
 
-    def __init__(self, folder: Path, options: BrokerOptions | None = None) -> None:
+    def __init__(self, folder: Path, options: BrokerOptions | None = None, port: int | None = None) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = port or free_port()
         self.host = "127.0.0.1"
         self._options = options or BrokerOptions()
         self._process: subprocess.Popen[bytes] | None = None
@@ -149,9 +151,11 @@ class Broker:
 
     def _configuration(self) -> str:
         options = self._options
-        lines = [f"listener {self.port} {self.host}", "persistence false", "log_type all"]
-        if os.geteuid() == 0:
-            lines.append("user root")  # else it gives up root and can't read the test's private folder
+        # Else it gives up root and can't read the test's private folder.
+        user = ["user root"] if os.geteuid() == 0 else []
+        if options.whole:
+            return "\n".join([*user, options.whole])
+        lines = [*user, f"listener {self.port} {self.host}", "persistence false", "log_type all"]
         if options.tls is not None:
             ca, certificate, key = options.tls
             lines += [f"cafile {ca}", f"certfile {certificate}", f"keyfile {key}"]

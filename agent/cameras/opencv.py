@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +16,7 @@ from agent.errors import CameraError, ConfigError
 from agent.frame import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from agent.cameras.buffers import PictureBuffers
     from agent.settings import OpenCvSource
@@ -23,6 +26,10 @@ _REMEDY: Final = {
     AddressKind.URL: "check the address, the credentials file and the network",
     AddressKind.GSTREAMER: "try the pipeline with gst-launch-1.0",
 }
+
+_LOW_DELAY: Final = "fflags;nobuffer|flags;low_delay|fpsprobesize;0"
+"""Start with the first picture instead of guessing the frame rate from seconds of buffered ones."""
+_OPTIONS_VARIABLE: Final = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
 
 class OpenCvCamera:
@@ -75,7 +82,8 @@ class OpenCvCamera:
         Raises:
             CameraError: The stream broke or timed out.
         """
-        if self._capture is None or not self._capture.grab():
+        asked_at_s = self._clock()
+        if self._capture is None or not self._capture.grab() or self._too_late(asked_at_s):
             raise CameraError(
                 f"sources.{self._name}: {self._address.shown} stopped delivering; it is reopened"
             )
@@ -95,6 +103,10 @@ class OpenCvCamera:
         self._index += 1
         return frame
 
+    def _too_late(self, asked_at_s: float) -> bool:
+        # FFmpeg's backend hands out one more old picture after its read timed out.
+        return self._clock() - asked_at_s >= self._settings.stall_timeout_s
+
     def close(self) -> None:
         """Release the device and blacken the buffers."""
         if self._capture is not None:
@@ -109,6 +121,7 @@ class OpenCvCamera:
             raise CameraError(
                 f"sources.{self._name}: there is no {path}; plug the camera in or correct device"
             )
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(ceil(self._settings.stall_timeout_s)))
         # Resolved at every opening, because the number behind /dev/v4l/by-id/… changes with each plugging.
         capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_V4L2)
         if capture.isOpened():
@@ -126,13 +139,17 @@ class OpenCvCamera:
         if self._settings.credentials_file is not None:
             url = with_credentials(url, self._settings.credentials_file)
         patience_ms = int(self._settings.stall_timeout_s * 1000.0)
-        timeouts = [
+        parameters = [
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
             patience_ms,
             cv2.CAP_PROP_READ_TIMEOUT_MSEC,
             patience_ms,
+            # Decoding on several threads holds one picture back per thread.
+            cv2.CAP_PROP_N_THREADS,
+            1,
         ]
-        return cv2.VideoCapture(url, cv2.CAP_FFMPEG, timeouts)
+        with _capture_options(f"rtsp_transport;{self._settings.rtsp_transport}|{_LOW_DELAY}"):
+            return cv2.VideoCapture(url, cv2.CAP_FFMPEG, parameters)
 
     def _open_pipeline(self, cv2: Any) -> Any:
         if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
@@ -141,3 +158,16 @@ class OpenCvCamera:
                 " install the system's python3-opencv or use another source"
             )
         return cv2.VideoCapture(self._address.target, cv2.CAP_GSTREAMER)
+
+
+@contextmanager
+def _capture_options(options: str) -> Iterator[None]:
+    """Let OpenCV pass these to FFmpeg. It takes them from the environment only; an operator's own win."""
+    if _OPTIONS_VARIABLE in os.environ:
+        yield
+        return
+    os.environ[_OPTIONS_VARIABLE] = options
+    try:
+        yield
+    finally:
+        del os.environ[_OPTIONS_VARIABLE]

@@ -104,7 +104,7 @@ def _fixed_output_shapes(path: Path, session: Any) -> tuple[tuple[int, ...], ...
         if output.type != "tensor(float)" or not all(isinstance(size, int) and size > 0 for size in shape):
             text = "x".join(map(str, shape))
             raise ModelError(
-                f"{path}: output {output.name!r} is {text} {output.type} where a fixed float32 shape is needed:"
+                f"{path}: output {output.name!r} is {text} {output.type} where fixed float32 is needed:"
                 " export the network with a fixed batch and input size",
             )
         shapes.append(shape)

@@ -1,44 +1,36 @@
 """From a detector's raw outputs to boxes: decoding and non-maximum suppression in float NumPy.
 
-    raw outputs ──► find_layout (once) ──► make_decoder (once) ──► decode ──► suppress
+    raw outputs ──► decode ──► suppress
 
 The last steps of a YOLO stay outside the graph because quantising them kills the scores. Cells are
 filtered on the raw logit before any exponential is taken, so an empty scene costs one comparison
 per cell.
 
-| head          | outputs                       | channels                                              |
-|---------------|-------------------------------|-------------------------------------------------------|
-| `yolo_ltrb`   | one 1×(C+4)×h×w per stride    | C logits; distances left, top, right, bottom, strides |
-| `yolo_dfl`    | one 1×(64+C+E)×h×w per stride | 4×16 distance bins; C logits; E unused (landmarks)    |
-| `yolo_fused`  | 1×(4+C)×N (YOLOv8, 11)        | centre x, y, width, height in px; C probabilities     |
-| `yolo_anchor` | 1×N×(5+C) (YOLOv5, v6)        | centre x, y, width, height in px; objectness; C prob. |
-
-The distance bins are those of Li et al. 2020, "Generalized Focal Loss", section 3.2.
+``head_layout`` tells what the outputs mean. The distance bins of ``yolo_dfl`` are those of Li et al.
+2020, "Generalized Focal Loss", section 3.2.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from agent.errors import ModelError
+from agent.inference.head_layout import BOX_BINS, DISTANCE_BINS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from agent.inference.manifest import NetworkEntry
+    from agent.inference.head_layout import Layout
 
 CANDIDATE_LIMIT: Final = 300
-"""Best-scored cells that enter suppression; bounds the cost of a crowd."""
-DISTANCE_BINS: Final = 16
-_BOX_BINS: Final = 4 * DISTANCE_BINS
-_DEFAULT_STRIDES: Final = (8, 16, 32)
-_ANCHORS_PER_CELL: Final = (1, 3)
+"""Best-scored cells that enter suppression unless more faces are asked for; bounds the cost of a crowd."""
+CANDIDATES_PER_FACE: Final = 4
+"""Cells that typically answer to one face."""
+_BLOCK: Final = 64
 
 
 class Detections(NamedTuple):
@@ -67,69 +59,6 @@ class Decoder(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Which table row of this module a network's outputs follow."""
-
-    head: str
-    class_count: int
-    strides: tuple[int, ...] = ()
-    """Per output; empty for a head with a single output."""
-    transposed: bool = False
-    """``yolo_fused`` as 1×N×(4+C)."""
-
-
-def find_layout(entry: NetworkEntry, output_shapes: Sequence[tuple[int, ...]]) -> Layout:
-    """Recognise a detector's head, or check the one its manifest names.
-
-    Raises:
-        ModelError: No known head, or not the named one, has outputs of these shapes.
-    """
-    classes = len(entry.labels)
-    found = _layout_of_maps(entry, output_shapes, classes) or _layout_of_rows(entry, output_shapes, classes)
-    if found is not None and entry.head in {"auto", found.head}:
-        return found
-    shapes = ", ".join("x".join(str(size) for size in shape) for shape in output_shapes) or "none"
-    wanted = "any known YOLO head" if entry.head == "auto" else f"head {entry.head!r}"
-    raise ModelError(
-        f"a network with outputs {shapes} does not fit {wanted} with {classes} class(es) at"
-        f" {entry.input.width_px}x{entry.input.height_px} px: export raw YOLOv6/v8/11 maps, or the fused"
-        " output without NMS",
-    )
-
-
-def _layout_of_maps(entry: NetworkEntry, shapes: Sequence[tuple[int, ...]], classes: int) -> Layout | None:
-    strides = entry.strides or _DEFAULT_STRIDES
-    if len(shapes) != len(strides) or any(len(shape) != 4 for shape in shapes):  # noqa: PLR2004 - NCHW
-        return None
-    stride_of = {(entry.input.height_px // s, entry.input.width_px // s): s for s in strides}
-    found = [stride_of.get((shape[2], shape[3]), 0) for shape in shapes]
-    channels = {shape[1] for shape in shapes}
-    if sorted(found) != sorted(strides) or len(channels) != 1 or shapes[0][0] != 1:
-        return None
-    count = channels.pop()
-    if count == classes + 4:
-        return Layout("yolo_ltrb", classes, tuple(found))
-    if count >= _BOX_BINS + classes:
-        return Layout("yolo_dfl", classes, tuple(found))
-    return None
-
-
-def _layout_of_rows(entry: NetworkEntry, shapes: Sequence[tuple[int, ...]], classes: int) -> Layout | None:
-    if len(shapes) != 1 or len(shapes[0]) != 3 or shapes[0][0] != 1:  # noqa: PLR2004 - batch, rows, columns
-        return None
-    strides = entry.strides or _DEFAULT_STRIDES
-    cells = sum((entry.input.height_px // s) * (entry.input.width_px // s) for s in strides)
-    _, first, second = shapes[0]
-    if (first, second) == (4 + classes, cells):
-        return Layout("yolo_fused", classes)
-    if (first, second) == (cells, 4 + classes):
-        return Layout("yolo_fused", classes, transposed=True)
-    if second == 5 + classes and first in {cells * anchors for anchors in _ANCHORS_PER_CELL}:
-        return Layout("yolo_anchor", classes)
-    return None
-
-
 def make_decoder(
     layout: Layout, input_hw_px: tuple[int, int], candidate_limit: int = CANDIDATE_LIMIT
 ) -> Decoder:
@@ -147,7 +76,7 @@ class MapDecoder:
         self._limit = candidate_limit
         self._height_px, self._width_px = input_hw_px
         self._has_bins = layout.head == "yolo_dfl"
-        self._first_logit = _BOX_BINS if self._has_bins else 0
+        self._first_logit = BOX_BINS if self._has_bins else 0
         self._first_box = 0 if self._has_bins else self._classes
         self._strides = layout.strides
         self._columns = tuple(self._width_px // stride for stride in layout.strides)
@@ -194,7 +123,7 @@ class MapDecoder:
         stride = np.float32(self._strides[level])
         rows, columns = np.divmod(cell, self._columns[level])
         if self._has_bins:
-            distances = _expected_distances(raw[:_BOX_BINS, cell])
+            distances = _expected_distances(raw[:BOX_BINS, cell])
         else:
             distances = raw[self._first_box : self._first_box + 4, cell]
         distances = np.maximum(distances, 0.0) * stride
@@ -242,36 +171,36 @@ class RowDecoder:
 def suppress(found: Detections, iou_threshold: float, limit: int) -> Detections:
     """Greedy non-maximum suppression over all classes together.
 
+    Works through the candidates a block at a time: a few large operations, but never a matrix of all
+    against all, whose fresh memory would cost more than the arithmetic.
+
     Args:
         found: Best first, as a decoder returns it.
         iou_threshold: A box that overlaps a better kept one by more than this is dropped.
         limit: Most boxes to keep.
     """
-    count = found.scores.size
-    if count <= 1:
-        return found if limit >= 1 else _taken(found, np.zeros(0, np.intp))
-    overlaps = pairwise_iou(found.boxes, found.boxes) > iou_threshold
-    alive = np.ones(count, bool)
+    alive = np.arange(found.scores.size)
     kept: list[int] = []
-    index = 0
-    while len(kept) < limit:
-        kept.append(index)
-        alive &= ~overlaps[index]
-        alive[index] = False
-        index = int(alive.argmax())
-        if not alive[index]:
-            break
-    return _taken(found, np.array(kept, np.intp))
+    while alive.size and len(kept) < limit:
+        block = alive[:_BLOCK]
+        overlaps = pairwise_iou(found.boxes[block], found.boxes[alive]) > iou_threshold
+        dead = np.zeros(alive.size, bool)
+        for row, index in enumerate(block.tolist()):
+            if not dead[row]:
+                kept.append(index)
+                dead |= overlaps[row]
+        alive = alive[block.size :][~dead[block.size :]]
+    return _taken(found, np.array(kept[:limit], np.intp))
 
 
 def pairwise_iou(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
     """Intersection over union of N×4 with M×4 boxes, N×M in [0, 1]; 0 where both are empty."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    sides = np.maximum(high - low, 0.0)
-    shared = sides[..., 0] * sides[..., 1]
-    union = _areas(first)[:, None] + _areas(second)[None, :] - shared
-    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0.0))
+    left, top, right, bottom = first.T[:, :, None]
+    width = np.minimum(right, second[:, 2]) - np.maximum(left, second[:, 0])
+    height = np.minimum(bottom, second[:, 3]) - np.maximum(top, second[:, 1])
+    shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
+    union = _areas(first)[:, None] + _areas(second) - shared
+    return np.asarray(shared / np.maximum(union, np.finfo(np.float32).tiny))
 
 
 def _areas(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
