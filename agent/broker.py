@@ -68,6 +68,8 @@ class BrokerLink:
     def __init__(self, settings: MqttSettings, client_id: str, will: Will | None = None) -> None:
         self.alive = False
         """True from the broker's acceptance to the end of the connection."""
+        self.subscribed = False
+        """The broker has granted a subscription."""
         self.end_reason = ""
         """One sentence; why the link is not, or no longer, alive."""
         self.acknowledged: deque[Acknowledgement] = deque()
@@ -253,9 +255,11 @@ class BrokerLink:
         reasons: list[ReasonCode],
         _properties: Properties | None,
     ) -> None:
-        for reason in reasons:
-            if reason.is_failure:
-                self._end(explain_reason(self._settings, reason))
+        if any(reason.is_failure for reason in reasons):
+            broker = broker_name(self._settings)
+            self._end(f"{broker} refuses the subscription: check its access list for this user")
+        else:
+            self.subscribed = True
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
         self.received.append(Received(message.topic, bytes(message.payload), message.retain))

@@ -82,7 +82,7 @@ class Track:
     score: float
     """Confidence of the latest matched detection."""
     observed: bool
-    """True when a detection of this very frame matched; False while the track coasts."""
+    """True while the latest detector run matched it; False once it was looked for and missed."""
     emotion_scores: tuple[float, ...] | None = None
     """Handed through from the matched face of a single-stage network."""
 

@@ -8,6 +8,7 @@ Neither pixels nor NumPy can get here: this module imports plain data only.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -160,17 +161,25 @@ class Publisher:
     def _run(self) -> None:
         outbox = self._route.outbox
         outbox.load()
-        while self._stop_by_s is None:
+        while not (stopping := self._stop_by_s is not None) or self._last_chance():
             try:
                 self._connect_and_serve()
             except Exception:  # thread top: a fault in one connection must not end publishing for ever
                 logger.exception("the mqtt thread failed; it goes on with a new connection")
                 outbox.release()
             self._connected = False
+            if stopping:
+                break
             self._pause()
         self._absorb()
         outbox.close()
         self._wake.close()
+
+    def _last_chance(self) -> bool:
+        """Whether one more attempt may save, in the time left, windows that no file can hold."""
+        self._absorb()
+        outbox = self._route.outbox
+        return time.monotonic() < (self._stop_by_s or 0.0) and outbox.depth > outbox.stored
 
     def _connect_and_serve(self) -> None:
         identity = self._route.identity
@@ -178,10 +187,10 @@ class Publisher:
         link = BrokerLink(self._settings, self._settings.client_id or identity.client_id, will)
         dial = Dial(link, self._wake)
         while not dial.finished.is_set():
-            if self._stop_by_s is not None:
+            if self._stop_by_s is not None and not self._last_chance():
                 dial.abandon()
                 return
-            self._wake.wait(_TICK_S)
+            self._wake.wait(min(_TICK_S, (self._stop_by_s or math.inf) - time.monotonic()))
             self._absorb()
         if dial.error is not None:
             self._refused(dial.error)

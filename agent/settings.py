@@ -54,6 +54,8 @@ class SourceBase(Table):
     """Seconds without a frame after which the source is closed and reopened."""
     exclusion_zones: tuple[Polygon, ...] = ()
     """Polygons in shares of width and height, blacked out before detection."""
+    idle_interval_ms: float = Field(default=500.0, ge=0.0, le=10_000.0)
+    """Longest time between two looks at a scene where nothing moves; 0 looks at every frame."""
 
 
 class ReplaySource(SourceBase):
@@ -82,6 +84,8 @@ class OpenCvSource(SourceBase):
     """Pixel format asked of a V4L2 camera, such as "MJPG"; None lets the driver choose."""
     credentials_file: Path | None = None
     """One line ``user:password`` for an RTSP URL; keeps both out of this file and of every log."""
+    rtsp_transport: Literal["tcp", "udp"] = "tcp"
+    """TCP loses no packets; UDP survives cameras whose TCP stalls."""
 
 
 class Picamera2Source(SourceBase):

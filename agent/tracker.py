@@ -89,7 +89,8 @@ class Tracker:
         """Predict the tracks at ``now_s`` for a frame on which the detector did not run.
 
         Returns:
-            Confirmed tracks by ascending id, all coasting.
+            Confirmed tracks by ascending id with predicted boxes. Those that the latest detector run matched
+            still count as observed: they can be classified in the time that detection would have taken.
         """
         return self._confirmed(now_s, detected=False)
 
@@ -147,23 +148,19 @@ class Tracker:
 
     def _confirmed(self, now_s: float, *, detected: bool) -> list[Track]:
         tracks = [
-            _snapshot(entry.track_id, entry, now_s, observed=detected and entry.misses == 0)
+            _snapshot(entry.track_id, entry, now_s, detected=detected)
             for entry in self._followed
             if entry.track_id is not None and (detected or entry.age_s(now_s) <= self._max_coast_s)
         ]
         return sorted(tracks, key=lambda track: track.track_id)
 
 
-def _snapshot(track_id: int, entry: _Followed, now_s: float, *, observed: bool) -> Track:
-    if observed:
-        return Track(
-            track_id,
-            entry.face.box,
-            entry.face.score,
-            observed=True,
-            emotion_scores=entry.face.emotion_scores,
-        )
-    return Track(track_id, entry.motion.predicted(now_s), entry.face.score, observed=False)
+def _snapshot(track_id: int, entry: _Followed, now_s: float, *, detected: bool) -> Track:
+    face = entry.face
+    matched = entry.misses == 0
+    if detected and matched:
+        return Track(track_id, face.box, face.score, observed=True, emotion_scores=face.emotion_scores)
+    return Track(track_id, entry.motion.predicted(now_s), face.score, observed=matched)
 
 
 def _is_usable(box: Box) -> bool:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from onnxruntime.quantization import CalibrationMethod
 
-from agent.inference.loading import LoadedNetwork
+from agent.inference.loading import LoadedNetwork, open_file
 from agent.inference.manifest import NetworkEntry, NetworkFile
-from agent.inference.onnx_runtime import OnnxRuntimeNetwork
+from quantize.artefacts import Artefact, write_artefacts
 from quantize.bundle_writer import sha256_of
 from quantize.gate import Verdict
-from quantize.onnx_static import ACTIVATION_TYPES, quantize_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     Score = Callable[[LoadedNetwork], Mapping[str, float]]
     Report = Callable[[str], None]
 
-BACKEND: Final = "onnxruntime"
+REQUIRED_BACKEND: Final = "onnxruntime"
+"""Installed on every device; a network without its INT8 files is not written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,52 +68,66 @@ def build(plan: Plan, fp32_path: Path, folder: Path, report: Report) -> Built:
     Raises:
         ModelError: An INT8 file loses more than the plan allows; nothing is to be written then.
     """
-    paths = {"fp32": fp32_path}
-    for precision in ACTIVATION_TYPES:
-        report(f"{plan.name}: quantising {precision} on {len(plan.images.inputs)} images")
-        paths[precision] = folder / f"{plan.name}.{precision}.onnx"
-        options = dict(plan.options or {})
-        quantize_onnx(
-            fp32_path, paths[precision], precision, plan.images, method=plan.method, extra_options=options
-        )
-    held_out: dict[str, Mapping[str, float]] = {}
+    fp32_scores: Mapping[str, float] = {}
     files: list[NetworkFile] = []
-    for precision, path in paths.items():
-        network = open_network(plan, path, precision)
-        held_out[precision] = plan.held_out(network)
-        report(f"{plan.name}: {precision} held-out {_words(held_out[precision])}")
-        scores = plan.reported(network)
-        report(f"{plan.name}: {precision} {_words(scores)}")
-        files.append(network.file.model_copy(update={"scores": dict(scores)}))
+    paths: dict[str, Path] = {}
+    verdicts: list[Verdict] = []
+    for artefact in write_artefacts(
+        plan.name, fp32_path, folder, plan.images, report, method=plan.method, options=plan.options or {}
+    ):
+        network = open_network(plan, artefact)
+        held_out = plan.held_out(network)
+        report(f"{plan.name}: {artefact.label} held-out {_words(held_out)}")
+        fp32_scores = fp32_scores or held_out
+        verdict = Verdict(f"{plan.name} {artefact.label}", fp32_scores, held_out, plan.allowed_points)
+        if artefact.precision != "fp32":
+            verdicts.append(verdict)
+        if _is_kept(artefact, verdict, report):
+            scores = plan.reported(network)
+            report(f"{plan.name}: {artefact.label} {_words(scores)}")
+            files.append(network.file.model_copy(update={"scores": dict(scores)}))
+            paths |= _files_of(artefact, network.file)
         network.network.close()
-    verdicts = tuple(
-        Verdict(f"{plan.name} {precision}", held_out["fp32"], held_out[precision], plan.allowed_points)
-        for precision in ACTIVATION_TYPES
-    )
-    for verdict in verdicts:
-        verdict.enforce()
     entry = NetworkEntry(
         **{**plan.entry, "files": tuple(files), "calibration_sha256": plan.images.sha256},
     )
-    return Built(entry, {file.path: paths[file.precision] for file in files}, verdicts)
+    return Built(entry, paths, tuple(verdicts))
 
 
-def open_network(plan: Plan, path: Path, precision: str) -> LoadedNetwork:
+def _is_kept(artefact: Artefact, verdict: Verdict, report: Report) -> bool:
+    """Whether a file may be written; what every device depends on must pass, the rest may be left out."""
+    if artefact.backend == REQUIRED_BACKEND:
+        verdict.enforce()
+    elif not verdict.passes:
+        report(f"{verdict.name} is left out, it lost too much: {_words(verdict.lost_points)} points")
+    return verdict.passes
+
+
+def _files_of(artefact: Artefact, file: NetworkFile) -> dict[str, Path]:
+    """Path in the bundle → the file to copy."""
+    found = {file.path: artefact.path}
+    if artefact.weights_path is not None:
+        found[str(PurePosixPath(file.path).with_suffix(".bin"))] = artefact.weights_path
+    return found
+
+
+def open_network(plan: Plan, artefact: Artefact) -> LoadedNetwork:
     """Open an artefact that is in no bundle yet, on one thread.
 
     Raises:
         ModelError: The file doesn't fit the plan's entry.
     """
-    file = NetworkFile.model_validate(
-        {
-            "backend": BACKEND,
-            "precision": precision,
-            "path": f"{plan.name}.{precision}.onnx",
-            "sha256": sha256_of(path),
-        },
+    weights = artefact.weights_path
+    file = NetworkFile(
+        backend=artefact.backend,
+        precision=artefact.precision,
+        path=f"{plan.name}.{artefact.precision}{artefact.path.suffix}",
+        sha256=sha256_of(artefact.path),
+        weights_sha256=None if weights is None else sha256_of(weights),
     )
     entry = NetworkEntry(**{**plan.entry, "files": (file,)})
-    return LoadedNetwork(plan.name, entry, file, OnnxRuntimeNetwork(path, entry, threads=1))
+    network = open_file(artefact.path, entry, backend=artefact.backend, threads=1)
+    return LoadedNetwork(plan.name, entry, file, network)
 
 
 def _words(scores: Mapping[str, float]) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
-from agent.inference.manifest import Bundle, Manifest, NetworkEntry
+from agent.inference.manifest import Bundle, Manifest, NetworkEntry, ReferenceFile
+from quantize.reference_writer import REFERENCE, reference_content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,15 +30,22 @@ def write_networks(folder: Path, entries: Mapping[str, NetworkEntry], files: Map
         files: Path in the bundle → the file to copy.
 
     Raises:
-        ModelError: The existing manifest can't be read.
+        ModelError: The existing manifest can't be read, or a network has no FP32 file for ONNX Runtime.
     """
     folder.mkdir(parents=True, exist_ok=True)
     kept = Bundle.load(folder).manifest.networks if (folder / MANIFEST).exists() else {}
-    manifest = Manifest(schema_version=1, networks={**kept, **entries})
+    networks = {**kept, **entries}
     for relative, source in files.items():
         target = folder / relative
         target.parent.mkdir(parents=True, exist_ok=True)
         _replace(target, source.read_bytes())
+    reference = reference_content(folder, networks)
+    _replace(folder / REFERENCE, reference)
+    manifest = Manifest(
+        schema_version=1,
+        networks=networks,
+        reference=ReferenceFile(path=REFERENCE, sha256=hashlib.sha256(reference).hexdigest()),
+    )
     text = _HEADER + tomli_w.dumps(_plain(manifest.model_dump(exclude_none=True)))
     _replace(folder / MANIFEST, text.encode())
 

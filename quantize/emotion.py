@@ -11,6 +11,7 @@ from models.emotion_task import PORTRAIT_CROP_SCALE
 from models.ferplus import read_ferplus
 from models.mobilenet import EMOTION_LABELS, INPUT_PX, load_emotion
 from models.runtime_scores import emotion_logits, score_emotion
+from quantize.artefacts import Artefact
 from quantize.build import Plan, open_network
 from quantize.calibration import emotion_calibration
 from quantize.confidence import fit_temperature, fit_unknown_below
@@ -69,7 +70,8 @@ def emotion_plan(weights: Path, data_dir: Path, folder: Path) -> tuple[Plan, Pat
 
     images = emotion_calibration(data_dir, spec, PORTRAIT_CROP_SCALE)
     entry = _entry(spec)
-    logits = emotion_logits(open_network(plan(entry), fp32_path, "fp32"), valid.images)
+    exported = Artefact("onnxruntime", "fp32", fp32_path)
+    logits = emotion_logits(open_network(plan(entry), exported), valid.images)
     temperature = fit_temperature(logits, valid.votes)
     unknown_below = fit_unknown_below(logits, valid.votes, temperature)
     return plan({**entry, "temperature": temperature, "unknown_below": unknown_below}), fp32_path

@@ -125,7 +125,7 @@ class Translation:
             index = self.graph.tensor(name, TensorSpec(shape, "int8", self._wanted[name]))
             self._integer[name] = index
         elif integer:
-            raise ModelError(f"{name} has integer inputs but is not quantised: quantise it or keep both float")
+            raise ModelError(f"{name} has integer inputs but is not quantised: quantise both or neither")
         else:
             index = self.graph.tensor(name, TensorSpec(shape, "float32"))
             self._float[name] = index
@@ -157,7 +157,7 @@ class Translation:
         shape = self.shape(entry.value)
         one = np.ones(1, np.float32)
         if not np.array_equal(signed.scales, one) or int(signed.zero_points[0]) != entry.mean - 128:
-            raise ModelError("the image's quantisation is not the identity: quantise with quantize.onnx_static")
+            raise ModelError("the image is not quantised by identity: use quantize.onnx_static")
         unsigned = Quantization(one, np.array([entry.mean], np.int64))
         image = self.graph.tensor(self._model.graph.input[0].name, TensorSpec(shape, "uint8", unsigned))
         target = self.graph.tensor(entry.value, TensorSpec(shape, "int8", signed))

@@ -66,7 +66,7 @@ def _weights(work: Translation, node: onnx.NodeProto, group: int, *, integer: bo
     else:
         values = work.constant(name)
     if group not in {1, values.shape[0]} or (group > 1 and values.shape[1] != 1):
-        raise ModelError(f"{node.name} is a convolution in {group} groups: LiteRT has full and depthwise ones")
+        raise ModelError(f"{node.name} has {group} groups: LiteRT has full and depthwise convolutions only")
     axis = 0 if group == 1 else _CHANNELS
     values = values.transpose((0, 2, 3, 1) if group == 1 else (1, 2, 3, 0))
     if quantization is not None:
@@ -85,9 +85,7 @@ def _bias(work: Translation, node: onnx.NodeProto, channels: int, *, integer: bo
     return work.graph.constant(name, values.astype(np.int32), quantization)
 
 
-def _padded(
-    work: Translation, node: onnx.NodeProto, source: int, given: dict[str, Any]
-) -> tuple[int, Any]:
+def _padded(work: Translation, node: onnx.NodeProto, source: int, given: dict[str, Any]) -> tuple[int, Any]:
     """The tensor to convolve and the padding to name; TensorFlow pads strided windows off centre."""
     top, left, bottom, right = given.get("pads", (0, 0, 0, 0))
     if not any((top, left, bottom, right)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import flatbuffers
+import flatbuffers  # type: ignore[import-untyped] # ships no types
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 

@@ -38,7 +38,7 @@ fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 here=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd)
 readonly here
 action=install wheels='' source='' extras='' camera='' python='' site_packages='' start=yes settle_s=15
-any_address=no purge=no root=''
+any_address=no purge=no root='' wheel=''
 
 while (($#)); do
   case $1 in
@@ -91,20 +91,34 @@ wants_site_packages() {
   [[ $site_packages == yes ]]
 }
 
+# Sets `pip` to an installer that works on other environments. Releases themselves have none: a device needs
+# no tool that downloads and runs code.
+find_pip() {
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  pip=("$python" -m pip)
+  if ! has_recent_pip "$python"; then
+    "$python" -m venv "$scratch/pip"
+    pip=("$scratch/pip/bin/python" -m pip)
+    has_recent_pip "$scratch/pip/bin/python" || fail "$python comes with a pip older than 22.3; name a newer --python"
+  fi
+}
+
+has_recent_pip() {
+  "$1" -c 'import sys, pip; sys.exit([int(n) for n in pip.__version__.split(".")[:2]] < [22, 3])' 2>/dev/null
+}
+
 # Sets `wheel` to the agent's own wheel: the newest in the folder, or one built from the checkout.
 find_wheel() {
   if [[ -n $wheels ]]; then
-    wheel=$(find "$wheels" -maxdepth 1 -name 'emotion_agent-*.whl' | sort -V | tail -n 1)
+    [[ ! -d $wheels ]] || wheel=$(find "$wheels" -maxdepth 1 -name 'emotion_agent-*.whl' | sort -V | tail -n 1)
     [[ -n $wheel ]] || fail "$wheels holds no emotion_agent wheel; make one with make_wheelhouse.sh"
     return
   fi
   source=${source:-$(dirname "$here")}
   [[ -f $source/pyproject.toml ]] || fail "$source is no checkout of emotion-agent; name one with --source"
   say "building the wheel from $source"
-  scratch=$(mktemp -d)
-  trap 'rm -rf "$scratch"' EXIT
-  "$python" -m venv "$scratch/build"
-  "$scratch/build/bin/python" -m pip wheel --quiet --no-deps --wheel-dir "$scratch" "$source"
+  "${pip[@]}" wheel --quiet --no-deps --wheel-dir "$scratch" "$source"
   wheel=$(find "$scratch" -maxdepth 1 -name 'emotion_agent-*.whl')
 }
 
@@ -123,7 +137,7 @@ make_release() {
   rm -rf "$release"
   mkdir -p "$base/releases"
   # Made where it stays: a virtual environment can't be moved.
-  local flags=()
+  local flags=(--without-pip)
   if wants_site_packages; then flags+=(--system-site-packages); fi
   if ! { "$python" -m venv "${flags[@]}" "$release" && fill_release "$version" &&
     "$release/bin/emotion-agent" version >/dev/null; }; then
@@ -134,14 +148,14 @@ make_release() {
 }
 
 fill_release() {
-  local pip=("$release/bin/python" -m pip install --quiet --disable-pip-version-check) wanted
-  wanted="$wheel${extras:+[$extras]}"
+  local into=("${pip[@]}" --python "$release/bin/python" install --quiet --disable-pip-version-check)
+  local wanted="$wheel${extras:+[$extras]}"
   if [[ -z $wheels ]]; then
-    "${pip[@]}" --constraint "$source/requirements.lock" "$wanted"
+    "${into[@]}" --constraint "$source/requirements.lock" "$wanted"
   elif [[ -f $wheels/requirements.txt ]]; then
-    "${pip[@]}" --no-index --find-links "$wheels" --require-hashes --requirement "$wheels/requirements.txt"
+    "${into[@]}" --no-index --find-links "$wheels" --require-hashes --requirement "$wheels/requirements.txt"
   else
-    "${pip[@]}" --no-index --find-links "$wheels" "$wanted"
+    "${into[@]}" --no-index --find-links "$wheels" "$wanted"
   fi
 }
 
@@ -213,6 +227,7 @@ comes_up() {
 do_install() {
   [[ -z $camera || -f $here/drop-ins/$camera.conf ]] || fail "--camera $camera is not usb, pi-csi, jetson or rtsp"
   python=$(find_python)
+  find_pip
   find_wheel
   make_release
   local new old

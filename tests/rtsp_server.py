@@ -142,9 +142,10 @@ def serve(port: str, width: str, height: str, frames: str, login: str) -> None:
         token.set_string("media.factory.role", "viewer")
         auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
         server.set_auth(auth)
+        allowed = True
         permissions = GstRtspServer.RTSPPermissions()
-        permissions.add_permission_for_role("viewer", "media.factory.access", True)
-        permissions.add_permission_for_role("viewer", "media.factory.construct", True)
+        permissions.add_permission_for_role("viewer", "media.factory.access", allowed)
+        permissions.add_permission_for_role("viewer", "media.factory.construct", allowed)
         factory.set_permissions(permissions)
     server.get_mount_points().add_factory("/stream", factory)
     server.attach(None)

@@ -85,7 +85,7 @@ def test_frames_arrive_in_order_with_the_time_of_their_capture(camera: IsolatedC
         times_s.append(frame.captured_at_s)
         indices.append(frame.index)
         del frame
-    assert numbers == list(range(20))
+    assert numbers == list(range(numbers[0], numbers[0] + 20))
     assert indices == list(range(20))
     assert times_s == sorted(times_s)
     assert before_s < times_s[0]
@@ -117,7 +117,7 @@ def test_closing_blackens_the_memory_once_the_last_frame_is_let_go(camera: Isola
         frame = camera.read()
     pixels = frame.pixels
     memory: Any = pixels.base
-    assert memory.shape[0] == SLOTS
+    assert memory.size == SLOTS * pixels.size
     camera.close()
     assert pixels.any()
     del frame, pixels

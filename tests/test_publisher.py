@@ -215,6 +215,16 @@ def test_a_missing_password_file_is_refused_before_anything_starts(tmp_path: Pat
         publisher_for(1, username="x", password_file=missing)
 
 
+def test_a_run_shorter_than_the_connecting_still_delivers(broker: Broker) -> None:
+    with Recorder(broker) as recorder:
+        publisher = publisher_for(broker.port)
+        publisher.start()
+        publisher.publish_counts(window(0), disclosure())
+        publisher.stop()
+        recorder.wait_for(offline_is_last)
+    assert [message["seq"] for message in counts(recorder.records)] == [0]
+
+
 def test_stop_returns_in_time_while_the_broker_is_away() -> None:
     publisher = publisher_for(free_port())
     publisher.start()

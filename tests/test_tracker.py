@@ -81,7 +81,7 @@ def test_without_coasting_a_missed_face_is_gone_at_once() -> None:
 
 
 def test_frames_without_detection_move_the_track_but_do_not_end_it() -> None:
-    """The detector runs on every fifth frame only; between, the track coasts towards the next look."""
+    """The detector runs on every fifth frame only; between, the track is predicted."""
     followed = tracker(confirm_hits=3)
     for frame in range(60):
         now_s = frame / 15.0
@@ -89,7 +89,7 @@ def test_frames_without_detection_move_the_track_but_do_not_end_it() -> None:
         tracks = followed.update([face(x)], now_s) if frame % 5 == 0 else followed.coast(now_s)
         if frame >= 10:
             assert ids(tracks) == [1]
-            assert tracks[0].observed is (frame % 5 == 0)
+            assert tracks[0].observed, "not looked for is not missed"
             assert centre_x(tracks[0]) == pytest.approx(x, abs=4.0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
+from difflib import get_close_matches
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -118,9 +119,7 @@ class OpenCvCamera:
     def _open_device(self, cv2: Any) -> Any:
         path = Path(self._address.target)
         if not path.exists():
-            raise CameraError(
-                f"sources.{self._name}: there is no {path}; plug the camera in or correct device"
-            )
+            raise CameraError(f"sources.{self._name}: there is no {path}; {_what_is_there(path)}")
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(ceil(self._settings.stall_timeout_s)))
         # Resolved at every opening, because the number behind /dev/v4l/by-id/… changes with each plugging.
         capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_V4L2)
@@ -158,6 +157,16 @@ class OpenCvCamera:
                 " install the system's python3-opencv or use another source"
             )
         return cv2.VideoCapture(self._address.target, cv2.CAP_GSTREAMER)
+
+
+def _what_is_there(absent: Path) -> str:
+    """What to do about a device path that leads nowhere, with the present one that looks most like it."""
+    pattern = "video*" if absent.parent == Path("/dev") else "*"
+    present = sorted(path.name for path in absent.parent.glob(pattern))
+    if not present:
+        return "no camera is plugged in, so check its cable"
+    nearest = get_close_matches(absent.name, present, n=1, cutoff=0.0)[0]
+    return f"the nearest is {absent.parent / nearest}, so correct device or plug the camera in"
 
 
 @contextmanager

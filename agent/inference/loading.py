@@ -62,9 +62,18 @@ def load_network(
     """
     file = choose_file(name, entry, backend=backend, precision=precision)
     path = bundle.resolve(file)
-    opener = _opener(file.backend)
-    network = opener(path, entry, threads or default_threads())
+    network = open_file(path, entry, backend=file.backend, threads=threads or default_threads())
     return LoadedNetwork(name, entry, file, network)
+
+
+def open_file(path: Path, entry: NetworkEntry, *, backend: str, threads: int) -> Network:
+    """Open a file with one backend, whatever a bundle says of its digest.
+
+    Raises:
+        ModelError: The file is not what ``entry`` says.
+        BackendError: The backend is not installed.
+    """
+    return _opener(backend)(path, entry, threads)
 
 
 def choose_file(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,6 +17,8 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Precision = Literal["fp32", "int8_u8s8", "int8_s8s8", "int8"]
 Backend = Literal["onnxruntime", "openvino", "litert"]
 Task = Literal["face", "emotion", "face_emotion"]
+_PATH: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*$"
+"""Relative, and never upwards."""
 
 
 class Entry(BaseModel):
@@ -54,7 +56,7 @@ class NetworkFile(Entry):
 
     backend: Backend
     precision: Precision
-    path: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*$")
+    path: str = Field(pattern=_PATH)
     """Relative to the bundle; never leaves it."""
     sha256: Sha256
     weights_sha256: Sha256 | None = None
@@ -88,11 +90,20 @@ class NetworkEntry(Entry):
     files: tuple[NetworkFile, ...] = Field(min_length=1)
 
 
+class ReferenceFile(Entry):
+    """Where the answers are that every backend has to give: see :mod:`agent.inference.reference`."""
+
+    path: str = Field(pattern=_PATH)
+    sha256: Sha256
+
+
 class Manifest(Entry):
     """The whole file."""
 
     schema_version: Literal[1]
     networks: dict[str, NetworkEntry]
+    reference: ReferenceFile | None = None
+    """None where a bundle brings no reference tensors; candidates are then judged by time alone."""
 
 
 class Bundle:

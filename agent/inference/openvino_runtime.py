@@ -67,7 +67,6 @@ class OpenVinoNetwork:
         request.set_input_tensor(0, openvino.Tensor(self.input_buffer, shared_memory=True))
         for index, array in enumerate(self._outputs):
             request.set_output_tensor(index, openvino.Tensor(array, shared_memory=True))
-        # The plain binding's infer() takes the tensors set above; the Python wrapper's would look for new ones.
         return request
 
     def run(self) -> tuple[NDArray[Any], ...]:
