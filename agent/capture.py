@@ -6,22 +6,30 @@ import logging
 import random
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from agent.domain import CameraStatus
+from agent.capture_journal import Journal
 from agent.errors import AgentError, CameraError, ConfigError, SourceEnded
+from agent.source import make_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.domain import CameraStatus
+    from agent.frame import Frame
     from agent.mailbox import Mailbox
+    from agent.motion_gate import MotionGate
+    from agent.quality import PictureWatch
+    from agent.settings import SourceSettings
     from agent.source import FrameSource
 
 _log = logging.getLogger(__name__)
 
-HOUR_S: Final = 3600.0
+COLOUR_AXES: Final = 3
+COLOURS: Final = 3
+SMALLEST_SIDE_PX: Final = 16
+"""Nothing smaller holds a face, and drivers announce such sizes only when they are broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,8 @@ class Capture:
         stop: threading.Event,
         stall_timeout_s: float,
         *,
+        watch: PictureWatch | None = None,
+        gate: MotionGate | None = None,
         retry: RetryPolicy = RetryPolicy(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -60,6 +70,8 @@ class Capture:
             mailbox: Where frames go.
             stop: Ends the thread when set.
             stall_timeout_s: Silence after which the source counts as stalled.
+            watch: Keeps useless pictures back, which then count as no coverage.
+            gate: Keeps frames of a still scene back.
             retry: Pauses between attempts.
             clock: Monotonic seconds.
         """
@@ -71,8 +83,10 @@ class Capture:
         self._source = source
         self._mailbox = mailbox
         self._stop = stop
+        self._watch = watch
+        self._gate = gate
         self._retry = retry
-        self._journal = _Journal(name, stall_timeout_s, clock)
+        self._journal = Journal(name, stall_timeout_s, clock)
         # A daemon thread: a driver call that never returns must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)
 
@@ -126,80 +140,50 @@ class Capture:
             self._source.open()
             while not self._stop.is_set():
                 frame = self._source.read()
+                self._check_shape(frame)
                 self._journal.delivered(frame.width, frame.height)
-                self._mailbox.put(frame, wait=self._source.every_frame)
+                if self._is_worth_a_look(frame):
+                    self._mailbox.put(frame, wait=self._source.every_frame)
                 # Held here, the frame would block its buffer during the next read.
                 del frame
         finally:
             self._source.close()
 
+    def _check_shape(self, frame: Frame) -> None:
+        shape, kind = frame.pixels.shape, frame.pixels.dtype.name
+        fits = len(shape) == COLOUR_AXES and shape[-1] == COLOURS and kind == "uint8"
+        if not fits or min(shape[:2]) < SMALLEST_SIDE_PX:
+            size = "x".join(map(str, shape))
+            raise CameraError(
+                f"sources.{self.name}: a picture of {size} {kind} is unusable; set another size or format"
+            )
 
-class _Journal:
-    """What happened to one source; written by its thread, read by the one that reports health."""
+    def _is_worth_a_look(self, frame: Frame) -> bool:
+        if self._watch is not None:
+            picture = self._watch.look(frame.pixels, frame.captured_at_s)
+            self._journal.showed(picture)
+            if picture != "good":
+                return False
+        return self._gate is None or self._gate.admits(frame.pixels, frame.captured_at_s)
 
-    def __init__(self, name: str, stall_timeout_s: float, clock: Callable[[], float]) -> None:
-        self._name = name
-        self._stall_timeout_s = stall_timeout_s
-        self._clock = clock
-        # Protects every attribute below.
-        self._lock = threading.Lock()
-        self._state = "starting"
-        self._reason = ""
-        self._reconnects = 0
-        # Bounded: stalls are at least stall_timeout_s >= 1 s apart.
-        self._stalls_s: deque[float] = deque(maxlen=int(HOUR_S))
-        self._stalled = False
-        self._alive_at_s = clock()
-        self.frames = 0
 
-    def delivered(self, width_px: int, height_px: int) -> None:
-        """Note a frame."""
-        with self._lock:
-            self._note_silence()
-            self._alive_at_s = self._clock()
-            self._stalled = False
-            self.frames += 1
-            if self._state == "delivering":
-                return
-            if self._state == "reopening" and self.frames > 1:
-                self._reconnects += 1
-            self._state = "delivering"
-            self._reason = ""
-        _log.info("source %s delivers %dx%d", self._name, width_px, height_px)
+def make_capture(name: str, settings: SourceSettings, mailbox: Mailbox, stop: threading.Event) -> Capture:
+    """Build the capture of one ``[sources.<name>]`` table with all it asks for; nothing is opened yet.
 
-    def failed(self, reason: str) -> None:
-        """Note a failed attempt; only the first of a row is logged above DEBUG."""
-        with self._lock:
-            self._note_silence()
-            changed = self._state != "reopening"
-            self._state = "reopening"
-            self._reason = reason
-        _log.log(logging.WARNING if changed else logging.DEBUG, "%s", reason)
+    A replay that delivers every frame delivers useless and still ones too.
+    """
+    # Loaded here: they need NumPy and OpenCV, which reading the configuration doesn't.
+    from agent.motion_gate import MotionGate  # noqa: PLC0415
+    from agent.quality import PictureWatch  # noqa: PLC0415
 
-    def ended(self, reason: str) -> None:
-        """Note that the thread is done."""
-        with self._lock:
-            self._state = "ended"
-            self._reason = reason
-
-    def status(self) -> CameraStatus:
-        """A snapshot, which also notices a read that has not returned in time."""
-        with self._lock:
-            self._note_silence()
-            now_s = self._clock()
-            while self._stalls_s and now_s - self._stalls_s[0] > HOUR_S:
-                self._stalls_s.popleft()
-            return CameraStatus(self._state, self._reconnects, len(self._stalls_s), self._reason)
-
-    def _note_silence(self) -> None:
-        silent_s = self._clock() - self._alive_at_s
-        if self._state != "delivering" or self._stalled or silent_s < self._stall_timeout_s:
-            return
-        self._stalled = True
-        self._stalls_s.append(self._clock())
-        self._state = "reopening"
-        self._reason = (
-            f"sources.{self._name}: no frame for {silent_s:.0f} s; check the camera,"
-            " which is reopened as soon as its driver returns"
-        )
-        _log.warning("%s", self._reason)
+    source = make_source(name, settings, stop)
+    idle_interval_s = settings.idle_interval_ms / 1000.0
+    return Capture(
+        name,
+        source,
+        mailbox,
+        stop,
+        settings.stall_timeout_s,
+        watch=None if source.every_frame else PictureWatch(settings.exclusion_zones),
+        gate=None if source.every_frame or idle_interval_s == 0.0 else MotionGate(idle_interval_s),
+    )

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from agent import topics
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.broker import BrokerLink
     from agent.dialling import Backoff
     from agent.outbox import Outbox, Parcel
@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 _IN_FLIGHT: Final = 10
 """Windows sent and not acknowledged; leaves room for the retained messages."""
+SECURE_AFTER_S: Final = 5.0
+"""Windows unacknowledged for this long go to the queue file as well, in case the power fails next."""
 STALL_S: Final = 20.0
 """Without any acknowledgement for this long, the broker is connected in name only."""
 
@@ -27,7 +29,8 @@ STALL_S: Final = 20.0
 class Route:
     """What stays the same over all connections of a device."""
 
-    identity: topics.Identity
+    counts_topic: Callable[[str], str]
+    """Topic of the windows of a source."""
     outbox: Outbox
     stamper: Stamper
     backoff: Backoff
@@ -88,14 +91,17 @@ class Delivery:
                 self._link.give_up(answer.refusal)
         if self.idle:
             self._route.outbox.settle()
-        elif time.monotonic() - self._progress_at_s > STALL_S:
-            self._link.give_up(
-                f"the broker has acknowledged nothing for {STALL_S:.0f} s: check its load and disk"
-            )
+            return
+        waiting_s = time.monotonic() - self._progress_at_s
+        if waiting_s > SECURE_AFTER_S:
+            self._route.outbox.store()
+        if waiting_s > STALL_S:
+            sentence = f"the broker has acknowledged nothing for {STALL_S:.0f} s: check its load and disk"
+            self._link.give_up(sentence)
 
     def _send(self, parcel: Parcel) -> None:
         message = self._route.stamper.stamp(parcel.window)
-        topic = topics.counts_topic(self._route.identity, parcel.window.source)
+        topic = self._route.counts_topic(parcel.window.source)
         if self.idle:
             self._progress_at_s = time.monotonic()
         self._in_flight[self._link.publish(topic, message.payload())] = parcel

@@ -142,4 +142,6 @@ class CameraStatus:
     stalls_1h: int
     """Times in the last hour that no frame came for ``stall_timeout_s``."""
     reason: str = ""
-    """Why the last attempt failed, in one sentence; empty while delivering."""
+    """Why the last attempt failed, or why the picture is useless, in one sentence; empty when all is well."""
+    picture: str = "good"
+    """``good``, ``black``, ``overexposed``, ``covered`` or ``frozen``; only good pictures are processed."""

@@ -57,6 +57,8 @@ class Outbox:
         self._read_up_to = 0
         self._acknowledged: set[int] = set()
         """Rows the broker has and the file does not know yet."""
+        self._rows: dict[int, int] = {}
+        """Row of each window that was handed out from memory and stored since."""
 
     @property
     def depth(self) -> int:
@@ -101,12 +103,14 @@ class Outbox:
 
     def acknowledge(self, parcel: Parcel) -> None:
         """The broker has it. Rows are deleted in batches: see ``settle``."""
-        if parcel.stored:
-            self._acknowledged.add(parcel.number)
+        if not parcel.stored and parcel.number in self._memory:
+            self._forget([parcel.number])
+            return
+        row = parcel.number if parcel.stored else self._rows.pop(parcel.number, None)
+        if row is not None:
+            self._acknowledged.add(row)
             if len(self._acknowledged) >= min(_BATCH, self.stored):
                 self.settle()
-        elif self._memory.pop(parcel.number, None) is not None:
-            self._memory_bytes -= _size(parcel.window)
 
     def release(self) -> None:
         """The connection is gone: everything unacknowledged waits again and will be sent as historical."""
@@ -115,20 +119,26 @@ class Outbox:
             for number, parcel in self._memory.items()
         }
         self._untaken = deque(self._memory)
+        self._rows.clear()
         self._page.clear()
         self._read_up_to = 0
         self.settle()
         self.store()
 
     def store(self) -> None:
-        """Move windows from memory to the queue file; those already handed out will be handed out again."""
+        """Move windows from memory to the queue file; those handed out already stay handed out."""
         if self._spool is None or not self._memory:
             return
+        all_read = not self._page and self._read_up_to >= self._spool.last_number
         try:
-            self._spool.append([parcel.window for parcel in self._memory.values()])
+            rows = self._spool.append([parcel.window for parcel in self._memory.values()])
         except SpoolError as error:
             self._complain(error)
             return
+        taken = len(self._memory) - len(self._untaken)
+        if all_read and taken > 0:
+            self._rows.update(zip(list(self._memory)[:taken], rows, strict=False))
+            self._read_up_to = rows[taken - 1]
         self._spool_works = True
         self._memory.clear()
         self._memory_bytes = 0

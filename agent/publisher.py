@@ -13,14 +13,15 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from agent import topics
-from agent.broker import BrokerLink, Will
+from agent.announcement import Announcer
+from agent.broker import BrokerLink
 from agent.credentials import load_credentials, tls_context
 from agent.delivery import Delivery, Route
 from agent.dialling import Backoff, Dial, Wake
-from agent.homeassistant import discovery_payload
 from agent.messages import counts_message
 from agent.outbox import Outbox
 from agent.settings import HomeAssistantSettings
@@ -59,6 +60,8 @@ class BrokerStatus:
     """Windows that the broker has not acknowledged."""
     dropped: int
     """Windows given up since the start."""
+    queue_stored: int = 0
+    """Of the waiting windows, those safe in the queue file."""
 
 
 class Publisher:
@@ -94,12 +97,13 @@ class Publisher:
         load_credentials(settings)
         tls_context(settings)
         self._settings = settings
-        self._birth = birth
+        self._client_id = settings.client_id or identity.client_id
+        self._session_id = birth.session_id
+        self._announcer = Announcer(identity, birth, homeassistant or HomeAssistantSettings())
         self._clock = clock or WallClock()
         self._boot_id = boot_id()
-        self._homeassistant = homeassistant or HomeAssistantSettings()
         self._route = Route(
-            identity=identity,
+            counts_topic=partial(topics.counts_topic, identity),
             outbox=Outbox(
                 settings.queue_max_windows, None if state_dir is None else Spool(state_dir / FILE_NAME)
             ),
@@ -111,7 +115,6 @@ class Publisher:
         # held and no caller waits for a disk or a socket. The outbox has the bound.
         self._inbox: deque[WaitingWindow] = deque()
         self._health: HealthMessage | None = None
-        self._sent_health: HealthMessage | None = None
         self._stop_by_s: float | None = None
         self._connected = False
         self._reason = "not connected yet"
@@ -128,7 +131,7 @@ class Publisher:
         It is kept until the broker acknowledges it. The undisclosed counts of ``window`` are not read.
         """
         stamps = self._clock.stamps(window.opened_at_s, window.closed_at_s)
-        message = counts_message(window, disclosure, self._birth.session_id, stamps)
+        message = counts_message(window, disclosure, self._session_id, stamps)
         waiting = WaitingWindow(window.source, message, window.opened_at_s, window.closed_at_s, self._boot_id)
         self._inbox.append(waiting)
         self._wake.set()
@@ -141,7 +144,8 @@ class Publisher:
     def status(self) -> BrokerStatus:
         """For health and logs; from any thread."""
         outbox = self._route.outbox
-        return BrokerStatus(self._connected, self._reason, outbox.depth + len(self._inbox), outbox.dropped)
+        depth = outbox.depth + len(self._inbox)
+        return BrokerStatus(self._connected, self._reason, depth, outbox.dropped, outbox.stored)
 
     @property
     def clock_synced(self) -> bool:
@@ -182,9 +186,7 @@ class Publisher:
         return time.monotonic() < (self._stop_by_s or 0.0) and outbox.depth > outbox.stored
 
     def _connect_and_serve(self) -> None:
-        identity = self._route.identity
-        will = Will(topics.availability_topic(identity), topics.OFFLINE.encode())
-        link = BrokerLink(self._settings, self._settings.client_id or identity.client_id, will)
+        link = BrokerLink(self._settings, self._client_id, self._announcer.will)
         dial = Dial(link, self._wake)
         while not dial.finished.is_set():
             if self._stop_by_s is not None and not self._last_chance():
@@ -210,46 +212,20 @@ class Publisher:
 
     def _serve(self, link: BrokerLink) -> None:
         delivery = Delivery(link, self._route)
-        self._greet(link)
+        self._announcer.greet(link)
         self._connected = True
         self._reason = ""
         logger.info("connected to broker %s:%d", self._settings.host, self._settings.effective_port)
         while link.alive and self._stop_by_s is None:
             self._absorb()
             wait_s = delivery.send_due()
-            self._send_health(link)
+            self._announcer.tell_health(link, self._health)
             link.step(min(wait_s, _TICK_S), self._wake)
             delivery.settle()
             self._reason = delivery.refusal
-            self._answer_homeassistant(link)
+            self._announcer.answer(link)
         if link.alive:
             self._say_goodbye(link, delivery)
-
-    def _send_health(self, link: BrokerLink) -> None:
-        health = self._health
-        if health is not None and health is not self._sent_health:
-            link.publish(topics.health_topic(self._route.identity), health.payload(), retain=True)
-            self._sent_health = health
-
-    def _greet(self, link: BrokerLink) -> None:
-        identity = self._route.identity
-        self._sent_health = None
-        link.publish(topics.availability_topic(identity), topics.ONLINE.encode(), retain=True)
-        link.publish(topics.birth_topic(identity), self._birth.payload(), retain=True)
-        if self._homeassistant.discovery:
-            self._announce_to_homeassistant(link)
-            link.subscribe(topics.homeassistant_status_topic(self._homeassistant.prefix))
-
-    def _announce_to_homeassistant(self, link: BrokerLink) -> None:
-        topic = topics.discovery_topic(self._route.identity, self._homeassistant.prefix)
-        link.publish(topic, discovery_payload(self._route.identity, self._birth), retain=True)
-
-    def _answer_homeassistant(self, link: BrokerLink) -> None:
-        """Home Assistant has (re)started when it says ``online``: it wants discovery again."""
-        while link.received:
-            message = link.received.popleft()
-            if message.payload == topics.ONLINE.encode() and not message.retained:
-                self._announce_to_homeassistant(link)
 
     def _say_goodbye(self, link: BrokerLink, delivery: Delivery) -> None:
         """Unsent windows first, as far as the time allows, then ``offline`` and a clean DISCONNECT."""
@@ -262,9 +238,8 @@ class Publisher:
                 break
             link.step(min(0.2, max(0.0, stop_by_s - time.monotonic())))
             delivery.settle()
-        self._send_health(link)
-        topic = topics.availability_topic(self._route.identity)
-        farewell = link.publish(topic, topics.OFFLINE.encode(), retain=True)
+        self._announcer.tell_health(link, self._health)
+        farewell = self._announcer.say_offline(link)
         while link.alive and time.monotonic() < stop_by_s:
             if any(answer.ticket == farewell for answer in link.acknowledged):
                 break

@@ -90,8 +90,16 @@ class Spool:
             self._opened()
             self._discard_if_empty()
 
-    def append(self, windows: Sequence[WaitingWindow]) -> None:
+    @property
+    def last_number(self) -> int:
+        """Of the newest window ever stored here; later ones get greater numbers."""
+        return self._next_number - 1
+
+    def append(self, windows: Sequence[WaitingWindow]) -> Sequence[int]:
         """Store all windows or none; they are safe from a power cut when this returns.
+
+        Returns:
+            Their numbers.
 
         Raises:
             SpoolError: The disk is full, read-only or failing.
@@ -112,6 +120,7 @@ class Spool:
         self._next_number += len(rows)
         self.count += len(rows)
         self.size_bytes += sum(len(row[-1].encode()) for row in rows)
+        return [row[0] for row in rows]
 
     def read(self, after: int, limit: int) -> list[tuple[int, WaitingWindow | None]]:
         """Up to ``limit`` windows numbered above ``after``, oldest first; None stands for a damaged row.

@@ -214,7 +214,10 @@ def _warped(source: _Source, transform: np.ndarray, size: tuple[int, int], min_f
     level = _level_for(source, scale_y)
     ratio_y = source.levels[0].shape[0] / level.shape[0]
     ratio_x = source.levels[0].shape[1] / level.shape[1]
-    adapted = transform @ np.diag([ratio_x, ratio_y, 1.0])
+    # Boxes count from a pixel's corner, OpenCV from its centre: half a pixel in, half a pixel out.
+    linear = transform[:, :2] @ np.diag([ratio_x, ratio_y])
+    shift = transform[:, 2] + linear @ (0.5, 0.5) - 0.5
+    adapted = np.column_stack((linear, shift))
     pixels = cv2.warpAffine(level, adapted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     faces, visible = _moved(source.faces, transform, size)
     ignored, seen = _moved(source.ignored, transform, size)

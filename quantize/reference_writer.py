@@ -37,7 +37,7 @@ def reference_content(folder: Path, networks: Mapping[str, NetworkEntry]) -> byt
     Raises:
         ModelError: A network has no FP32 file for ONNX Runtime.
     """
-    picture = _picture()
+    picture = reference_picture()
     arrays: dict[str, NDArray[np.generic]] = {PICTURE: picture}
     for name, entry in networks.items():
         paths = [
@@ -58,7 +58,8 @@ def reference_content(folder: Path, networks: Mapping[str, NetworkEntry]) -> byt
     return content.getvalue()
 
 
-def _picture() -> NDArray[np.uint8]:
+def reference_picture() -> NDArray[np.uint8]:
+    """``SIDE_PX`` square, BGR: head and shoulders of scikit-image's ``astronaut`` (NASA, public domain)."""
     from skimage import data  # noqa: PLC0415 - only to make a bundle
 
     scene = cv2.cvtColor(np.ascontiguousarray(data.astronaut()[_SCENE]), cv2.COLOR_RGB2BGR)

@@ -117,6 +117,8 @@ find_wheel() {
   fi
   source=${source:-$(dirname "$here")}
   [[ -f $source/pyproject.toml ]] || fail "$source is no checkout of emotion-agent; name one with --source"
+  # A full path: pip would take a bare name for a package to download.
+  source=$(readlink -f -- "$source")
   say "building the wheel from $source"
   "${pip[@]}" wheel --quiet --no-deps --wheel-dir "$scratch" "$source"
   wheel=$(find "$scratch" -maxdepth 1 -name 'emotion_agent-*.whl')

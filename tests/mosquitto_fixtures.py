@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from paho.mqtt.client import ConnectFlags, MQTTMessage
-    from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
 
@@ -54,6 +55,8 @@ class BrokerOptions:
     """CA, server certificate, server key: TLS on the port."""
     require_certificate: bool = False
     """Clients must show a certificate of the CA; its common name is the user name."""
+    persistent: bool = False
+    """Retained messages and sessions survive ``stop`` and ``start`` (not ``kill``)."""
     extra: str = ""
     """Further lines of the configuration."""
     whole: str = ""
@@ -155,7 +158,10 @@ class Broker:
         user = ["user root"] if os.geteuid() == 0 else []
         if options.whole:
             return "\n".join([*user, options.whole])
-        lines = [*user, f"listener {self.port} {self.host}", "persistence false", "log_type all"]
+        lines = [*user, f"listener {self.port} {self.host}", "log_type all"]
+        lines.append(f"persistence {'true' if options.persistent else 'false'}")
+        if options.persistent:
+            lines += [f"persistence_location {self.folder}/", "max_queued_messages 0"]
         if options.tls is not None:
             ca, certificate, key = options.tls
             lines += [f"cafile {ca}", f"certfile {certificate}", f"keyfile {key}"]
@@ -184,6 +190,8 @@ class Record:
     topic: str
     payload: bytes
     retained: bool
+    repeated: bool = False
+    """Sent again by the broker itself (MQTT's DUP flag)."""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -194,13 +202,17 @@ class Record:
 
 
 class Recorder:
-    """Subscribes to everything and keeps it in order; reconnects by itself after a broker restart."""
+    """Subscribes to everything and keeps it in order; reconnects by itself after a broker restart.
 
-    def __init__(self, broker: Broker, **login: Any) -> None:
+    With ``session``, a client id, the broker keeps what it could not deliver for later.
+    """
+
+    def __init__(self, broker: Broker, *, session: str = "", **login: Any) -> None:
         self.records: list[Record] = []
         self._changed = threading.Condition()
         self._subscribed = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client = Client(CallbackAPIVersion.VERSION2, session, protocol=MQTTProtocolVersion.MQTTv5)
+        self._session = session
         self._client.reconnect_delay_set(min_delay=1, max_delay=1)
         if "username" in login:
             self._client.username_pw_set(login["username"], login["password"])
@@ -212,7 +224,12 @@ class Recorder:
         self._broker = broker
 
     def __enter__(self) -> Self:
-        self._client.connect(self._broker.host, self._broker.port)
+        properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        if self._session:
+            properties.SessionExpiryInterval = 3_600
+        self._client.connect(
+            self._broker.host, self._broker.port, clean_start=not self._session, properties=properties
+        )
         self._client.loop_start()
         assert self._subscribed.wait(10), "the recorder could not subscribe"
         return self
@@ -259,7 +276,7 @@ class Recorder:
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
         with self._changed:
-            self.records.append(Record(message.topic, bytes(message.payload), message.retain))
+            self.records.append(Record(message.topic, bytes(message.payload), message.retain, message.dup))
             self._changed.notify_all()
 
 

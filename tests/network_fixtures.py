@@ -84,13 +84,11 @@ def empty_maps(spec: InputSpec = SCENE, channels: int = 5) -> list[NDArray[np.fl
     ]
 
 
-def put_face(
-    maps: list[NDArray[np.float32]], level: int, row: int, column: int, logits: Sequence[float], reach: float
-) -> None:
-    """Let one cell of ``yolo_ltrb`` maps see a square face that reaches ``reach`` strides each way."""
+def put_face(raw: NDArray[np.float32], row: int, column: int, logits: Sequence[float], reach: float) -> None:
+    """Let one cell of a ``yolo_ltrb`` map see a square face that reaches ``reach`` strides each way."""
     count = len(logits)
-    maps[level][0, :count, row, column] = logits
-    maps[level][0, count : count + 4, row, column] = reach
+    raw[0, :count, row, column] = logits
+    raw[0, count : count + 4, row, column] = reach
 
 
 def make_frame(pixels: NDArray[np.uint8]) -> Frame:
@@ -103,7 +101,11 @@ def write_onnx(
     outputs: Sequence[tuple[str, Sequence[int | str]]],
     input_type: str = "UINT8",
 ) -> Path:
-    """A network that answers, for every output, the input's mean in all places."""
+    """A network that answers, for every output, the input's mean in all places.
+
+    An output of the shape ``(4, "name")`` lists the places of the pixels that aren't 0 instead, so that
+    its size is known only after a run.
+    """
     import onnx  # noqa: PLC0415 - only some tests need the package
     from onnx import TensorProto, helper  # noqa: PLC0415 - same
 
@@ -114,9 +116,16 @@ def write_onnx(
     constants = []
     infos = []
     for name, shape in outputs:
-        fixed = [size if isinstance(size, int) else 1 for size in shape]
-        constants.append(helper.make_tensor(f"{name}_shape", TensorProto.INT64, [len(fixed)], fixed))
-        nodes.append(helper.make_node("Expand", ["mean", f"{name}_shape"], [name]))
+        if isinstance(shape[-1], int):
+            constants.append(
+                helper.make_tensor(
+                    f"{name}_shape", TensorProto.INT64, [len(shape)], [int(size) for size in shape]
+                )
+            )
+            nodes.append(helper.make_node("Expand", ["mean", f"{name}_shape"], [name]))
+        else:
+            nodes.append(helper.make_node("NonZero", ["real"], [f"{name}_places"]))
+            nodes.append(helper.make_node("Cast", [f"{name}_places"], [name], to=TensorProto.FLOAT))
         infos.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape)))
     image = helper.make_tensor_value_info("image", getattr(TensorProto, input_type), list(input_shape))
     graph = helper.make_graph(nodes, "test", [image], infos, initializer=constants)

@@ -61,7 +61,7 @@ class ScriptedSource:
             if isinstance(step, threading.Event):
                 step.wait()
                 continue
-            pixels = np.full((4, 6, 3), step, np.uint8)
+            pixels = np.full((24, 32, 3), step, np.uint8)
             frame = Frame(pixels, time.monotonic(), self._name, self._index)
             self._index += 1
             return frame

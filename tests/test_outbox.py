@@ -79,6 +79,22 @@ def test_unacknowledged_windows_are_handed_out_again_in_order_and_flagged(tmp_pa
     assert all(parcel.window.message.historical for parcel in again)
 
 
+def test_windows_stored_while_in_flight_are_acknowledged_without_being_sent_again(tmp_path: Path) -> None:
+    outbox = Outbox(100, Spool(tmp_path / FILE_NAME))
+    for seq in range(4):
+        outbox.put(waiting(seq), online=True)
+    first, second = outbox.take(), outbox.take()
+    outbox.store()
+    assert outbox.stored == 4
+    rest = take_all(outbox)
+    assert seqs(rest) == [2, 3]
+    for parcel in (first, second, *rest):
+        assert parcel is not None
+        outbox.acknowledge(parcel)
+    outbox.settle()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_second_process_run_takes_up_what_the_first_left(tmp_path: Path) -> None:
     first = Outbox(100, Spool(tmp_path / FILE_NAME))
     for seq in range(3):
@@ -197,7 +213,9 @@ def test_kill_minus_nine_loses_no_window_that_was_put(tmp_path: Path) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from(["online", "offline", "take", "ack", "lost", "reopen"]), max_size=40))
+@given(
+    st.lists(st.sampled_from(["online", "offline", "take", "ack", "secure", "lost", "reopen"]), max_size=40)
+)
 def test_any_history_delivers_every_window_in_order(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str]
 ) -> None:
@@ -218,6 +236,8 @@ def test_any_history_delivers_every_window_in_order(
             parcel = in_flight.pop(0)
             outbox.acknowledge(parcel)
             acknowledged.add(parcel.window.message.seq)
+        elif step == "secure":
+            outbox.store()
         elif step in {"lost", "reopen"}:
             in_flight.clear()
             outbox.release()
@@ -225,6 +245,8 @@ def test_any_history_delivers_every_window_in_order(
                 outbox.close()
                 outbox = Outbox(1000, Spool(path))
                 outbox.load()
+    fresh = set(seqs(take_all(outbox)))
+    assert fresh.isdisjoint(acknowledged | {parcel.window.message.seq for parcel in in_flight})
     outbox.release()
     left = seqs(take_all(outbox))
     assert left == sorted(set(range(put)) - acknowledged)

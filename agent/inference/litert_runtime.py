@@ -45,20 +45,28 @@ def _find_interpreter() -> Any:
 _Interpreter: Final = _find_interpreter()
 
 
+def find_devices() -> tuple[str, ...]:
+    """What this backend computes on: the CPU only."""
+    return ("cpu",)
+
+
 class LiteRtNetwork:
     """A network in a LiteRT interpreter; see :class:`agent.inference.network.Network`."""
 
-    def __init__(self, path: Path, entry: NetworkEntry, threads: int) -> None:
+    def __init__(self, path: Path, entry: NetworkEntry, threads: int, device: str = "cpu") -> None:
         """Load, check against the manifest and run once.
 
         Args:
             path: The ``.tflite`` file; its digest is the caller's business.
             entry: What the manifest says about the network.
             threads: For XNNPACK; at least 1.
+            device: "cpu", the only one.
 
         Raises:
             ModelError: The file is no network, or its input or outputs are not what ``entry`` says.
         """
+        if device not in find_devices():
+            raise ModelError(f"LiteRT has no device {device!r} here: it runs on cpu only")
         self.input_spec: InputSpec = entry.input
         self._interpreter = _open(path, threads)
         self._input_index = _check_input(path, self._interpreter, entry.input)

@@ -14,11 +14,12 @@ from agent.errors import BackendError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import ModuleType
 
     from agent.inference.manifest import Bundle, NetworkEntry, NetworkFile
     from agent.inference.network import Network
 
-    Opener = Callable[[Path, NetworkEntry, int], Network]
+    Opener = Callable[[Path, NetworkEntry, int, str], Network]
 
 ADAPTERS: Final = {
     "onnxruntime": ("agent.inference.onnx_runtime", "OnnxRuntimeNetwork"),
@@ -27,7 +28,9 @@ ADAPTERS: Final = {
 }
 """Module and class that open each backend's files; imported only when used."""
 
-_CPUINFO: Final = Path("/proc/cpuinfo")
+CPU: Final = "cpu"
+"""The device that every backend has."""
+CPUINFO: Final = Path("/proc/cpuinfo")
 _TOPOLOGY: Final = Path("/sys/devices/system/cpu")
 
 
@@ -44,7 +47,14 @@ class LoadedNetwork:
 
 
 def load_network(
-    bundle: Bundle, name: str, entry: NetworkEntry, *, backend: str, precision: str, threads: int
+    bundle: Bundle,
+    name: str,
+    entry: NetworkEntry,
+    *,
+    backend: str,
+    precision: str,
+    threads: int,
+    device: str = CPU,
 ) -> LoadedNetwork:
     """Pick an artefact, verify its digest, open and warm it up.
 
@@ -55,6 +65,7 @@ def load_network(
         backend: One of ``ADAPTERS``, or "auto".
         precision: One of the manifest's precisions, or "auto" for what this CPU does fastest.
         threads: For inference; 0 takes :func:`default_threads`.
+        device: One of :func:`find_devices`.
 
     Raises:
         ModelError: The artefact is missing, altered, or not what the manifest says.
@@ -62,18 +73,33 @@ def load_network(
     """
     file = choose_file(name, entry, backend=backend, precision=precision)
     path = bundle.resolve(file)
-    network = open_file(path, entry, backend=file.backend, threads=threads or default_threads())
+    network = open_file(
+        path, entry, backend=file.backend, threads=threads or default_threads(), device=device
+    )
     return LoadedNetwork(name, entry, file, network)
 
 
-def open_file(path: Path, entry: NetworkEntry, *, backend: str, threads: int) -> Network:
+def open_file(path: Path, entry: NetworkEntry, *, backend: str, threads: int, device: str = CPU) -> Network:
     """Open a file with one backend, whatever a bundle says of its digest.
 
     Raises:
-        ModelError: The file is not what ``entry`` says.
+        ModelError: The file is not what ``entry`` says, or the device can't run it.
         BackendError: The backend is not installed.
     """
-    return _opener(backend)(path, entry, threads)
+    module, class_name = _adapter(backend)
+    opener: Opener = getattr(module, class_name)
+    return opener(path, entry, threads, device)
+
+
+def find_devices(backend: str) -> tuple[str, ...]:
+    """What an installed backend can compute on, "cpu" first.
+
+    Raises:
+        BackendError: The backend is not installed.
+    """
+    module, _ = _adapter(backend)
+    devices: tuple[str, ...] = module.find_devices()
+    return devices
 
 
 def choose_file(
@@ -120,7 +146,7 @@ def precision_order(cpu_flags: frozenset[str] | None = None) -> Sequence[str]:
     return ("fp32", "int8_u8s8", "int8_s8s8", "int8")
 
 
-def read_cpu_flags(cpuinfo: Path = _CPUINFO) -> frozenset[str]:
+def read_cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
     """Instruction-set flags of the first core as Linux names them; empty where it doesn't say."""
     try:
         text = cpuinfo.read_text(encoding="utf-8", errors="replace")
@@ -163,15 +189,14 @@ def default_bundle_folder() -> Path:
     )
 
 
-def _opener(backend: str) -> Opener:
+def _adapter(backend: str) -> tuple[ModuleType, str]:
+    """The module that knows a backend, and its class."""
     module_name, class_name = ADAPTERS[backend]
     try:
-        module = importlib.import_module(module_name)
+        return importlib.import_module(module_name), class_name
     except ImportError as error:
         machine = platform.machine()
         raise BackendError(
             f"backend {backend} can't be imported on this {machine} ({error}):"
             f" install it with pip install 'emotion-agent[{backend}]'",
         ) from error
-    opener: Opener = getattr(module, class_name)
-    return opener

@@ -20,25 +20,37 @@ _DTYPES: Final = {
     "tensor(uint8)": "uint8",
     "tensor(float)": "float32",
 }
+_PROVIDERS: Final = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
 _LOG_ERRORS_ONLY: Final = 3
+
+
+def find_devices() -> tuple[str, ...]:
+    """What the installed build computes on, the CPU first; whether a driver is there shows on opening."""
+    built_in = onnxruntime.get_available_providers()
+    return tuple(device for device, provider in _PROVIDERS.items() if provider in built_in)
 
 
 class OnnxRuntimeNetwork:
     """A network in an ONNX Runtime session; see :class:`agent.inference.network.Network`."""
 
-    def __init__(self, path: Path, entry: NetworkEntry, threads: int) -> None:
+    def __init__(self, path: Path, entry: NetworkEntry, threads: int, device: str = "cpu") -> None:
         """Load, check against the manifest and run once.
 
         Args:
             path: The ``.onnx`` file; its digest is the caller's business.
             entry: What the manifest says about the network.
-            threads: Inside one operator; at least 1.
+            threads: Inside one operator on the CPU; at least 1.
+            device: One of :func:`find_devices`.
 
         Raises:
             ModelError: The file is no network, or its input or outputs are not what ``entry`` says.
         """
         self.input_spec: InputSpec = entry.input
-        self._session = _open_session(path, threads)
+        self._session = _open_session(path, threads, device)
         _check_input(path, self._session, entry.input)
         self.output_shapes = _fixed_output_shapes(path, self._session)
         self.input_buffer: NDArray[Any] = np.zeros(entry.input.shape, entry.input.dtype)
@@ -67,7 +79,7 @@ class OnnxRuntimeNetwork:
         self._values.clear()
 
 
-def _open_session(path: Path, threads: int) -> Any:
+def _open_session(path: Path, threads: int, device: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -78,11 +90,17 @@ def _open_session(path: Path, threads: int) -> Any:
     options.enable_cpu_mem_arena = False
     # Waiting threads sleep instead of burning the cores that capture and MQTT need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    wanted = _PROVIDERS.get(device, device)
+    providers = [wanted] if device == "cpu" else [wanted, _PROVIDERS["cpu"]]
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # the runtime's errors share no other base class
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise ModelError(f"ONNX Runtime can't load {path} ({reason}): install the bundle again") from error
+    if session.get_providers()[0] != wanted:
+        # An accelerated build falls back to the CPU without a word when the driver is not there.
+        raise ModelError(f"ONNX Runtime can't use device {device!r} here: install its driver, or use cpu")
+    return session
 
 
 def _check_input(path: Path, session: Any, spec: InputSpec) -> None:

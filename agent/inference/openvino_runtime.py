@@ -32,20 +32,26 @@ if TYPE_CHECKING:
 
     from agent.inference.manifest import InputSpec, NetworkEntry
 
-DEVICE: Final = "CPU"
 _DTYPES: Final = {"u8": "uint8", "f32": "float32"}
+
+
+def find_devices() -> tuple[str, ...]:
+    """What OpenVINO can compute on here, the CPU first, then GPU and NPU where their drivers are."""
+    present = [name.lower() for name in openvino.Core().available_devices]
+    return ("cpu", *(name for name in present if name != "cpu"))
 
 
 class OpenVinoNetwork:
     """A network compiled by OpenVINO; see :class:`agent.inference.network.Network`."""
 
-    def __init__(self, path: Path, entry: NetworkEntry, threads: int) -> None:
+    def __init__(self, path: Path, entry: NetworkEntry, threads: int, device: str = "cpu") -> None:
         """Load, check against the manifest and run once.
 
         Args:
             path: An ``.onnx`` file, or an ``.xml`` with its ``.bin`` beside it.
             entry: What the manifest says about the network.
-            threads: Inside one inference; at least 1.
+            threads: Inside one inference on the CPU; at least 1.
+            device: One of :func:`find_devices`.
 
         Raises:
             ModelError: The file is no network, or its input or outputs are not what ``entry`` says.
@@ -57,7 +63,7 @@ class OpenVinoNetwork:
         self.output_shapes = _fixed_output_shapes(path, model)
         self.input_buffer: NDArray[Any] = np.zeros(entry.input.shape, entry.input.dtype)
         self._outputs = tuple(np.zeros(shape, np.float32) for shape in self.output_shapes)
-        self._compiled = _compile(core, model, path, threads)
+        self._compiled = _compile(core, model, path, _settings(threads, device), device)
         self._request = self._bind()
         self.run()
 
@@ -88,22 +94,27 @@ def _read(core: Any, path: Path) -> Any:
         raise ModelError(f"OpenVINO can't load {path} ({reason}): install the bundle again") from error
 
 
-def _compile(core: Any, model: Any, path: Path, threads: int) -> Any:
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": 1,
-        "INFERENCE_NUM_THREADS": threads,
-        # The daemon leaves a core to capture and MQTT by its thread count; pinning would undo that.
-        "ENABLE_CPU_PINNING": False,
-        # FP32 files are the reference other precisions are judged by: no silent bfloat16.
-        "INFERENCE_PRECISION_HINT": "f32",
-    }
+def _settings(threads: int, device: str) -> dict[str, Any]:
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    if device == "cpu":
+        settings |= {
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": threads,
+            # The daemon leaves a core to capture and MQTT by its thread count; pinning would undo that.
+            "ENABLE_CPU_PINNING": False,
+            # FP32 files are the reference other precisions are judged by: no silent bfloat16.
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
+    return settings
+
+
+def _compile(core: Any, model: Any, path: Path, settings: dict[str, Any], device: str) -> Any:
     try:
-        return core.compile_model(model, DEVICE, settings)
+        return core.compile_model(model, device.upper(), settings)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[-200:] or type(error).__name__
         raise ModelError(
-            f'OpenVINO can\'t compile {path} for this CPU ({reason}): set models.backend = "onnxruntime"',
+            f'OpenVINO can\'t compile {path} for {device} ({reason}): set models.backend = "onnxruntime"',
         ) from error
 
 

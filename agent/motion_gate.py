@@ -1,0 +1,72 @@
+"""Skips frames of a scene where nothing moves, but never waits longer than a set time to look again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from agent.thumbnail import thumbnail
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+HOLD_S: Final = 1.0
+"""After the last movement every frame is still looked at for this long: people pause."""
+LEAST_CHANGE: Final = 10.0
+"""Grey levels a sample must differ by at least."""
+NOISE_FACTOR: Final = 6.0
+"""Times the median difference, which is four standard deviations of Gaussian noise."""
+LEAST_SAMPLES: Final = 3
+"""Changed samples that make a movement; a face 16 pixels high in 640×480 covers four."""
+NOISE_MEMORY: Final = 0.1
+"""Weight of the newest frame in the estimate of the noise."""
+
+
+class MotionGate:
+    """Decides frame by frame whether it is worth detecting in.
+
+    Args:
+        longest_pause_s: Frames are let through so often at least, as far as the camera delivers them.
+    """
+
+    def __init__(self, longest_pause_s: float) -> None:
+        self._longest_pause_s = longest_pause_s
+        self._reference: NDArray[np.int16] | None = None
+        self._noise = 0.0
+        self._previous_at_s = 0.0
+        self._admitted_at_s = 0.0
+        self._moved_at_s = 0.0
+
+    def admits(self, pixels: NDArray[np.uint8], at_s: float) -> bool:
+        """Whether to look at this frame: something moves or has just moved, or it is time to.
+
+        Args:
+            pixels: H×W×3 uint8, BGR, not empty.
+            at_s: Monotonic seconds of the capture; rising.
+        """
+        sample = thumbnail(pixels).astype(np.int16)
+        first = self._reference is None
+        if first or self._moves(sample):
+            self._moved_at_s = at_s
+        # The frame after this one would come too late.
+        interval_s = 0.0 if first else at_s - self._previous_at_s
+        due = at_s + interval_s - self._admitted_at_s > self._longest_pause_s
+        self._previous_at_s = at_s
+        if not due and at_s - self._moved_at_s > HOLD_S:
+            return False
+        self._admitted_at_s = at_s
+        # Compared with the last frame looked at, slow movement adds up.
+        self._reference = sample
+        return True
+
+    def _moves(self, sample: NDArray[np.int16]) -> bool:
+        if self._reference is None or self._reference.shape != sample.shape:
+            return True
+        difference = np.abs(sample - self._reference)
+        typical = float(np.median(difference))
+        if typical > LEAST_CHANGE + NOISE_FACTOR * self._noise:
+            return True  # the light changed, or the camera was turned
+        self._noise += NOISE_MEMORY * (typical - self._noise)
+        threshold = max(LEAST_CHANGE, NOISE_FACTOR * max(typical, self._noise))
+        return int(np.count_nonzero(difference > threshold)) >= LEAST_SAMPLES

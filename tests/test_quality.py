@@ -1,0 +1,226 @@
+"""A black, overexposed, covered or frozen picture is told from an empty room, and doesn't count as coverage."""
+
+from __future__ import annotations
+
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from agent.aggregator import Aggregator
+from agent.quality import FROZEN_AFTER_S, PATIENCE_S, Picture, PictureWatch
+from tests.clips import ffmpeg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+SCENES = Path(__file__).parents[1] / ".." / "shared" / "data" / "scenes.zip"
+LEFT_HALF = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
+
+
+def noisy(picture: NDArray[np.floating], sigma: float, dice: np.random.Generator) -> NDArray[np.uint8]:
+    """The picture as a sensor would deliver it."""
+    return np.clip(picture + dice.normal(0.0, sigma, picture.shape), 0, 255).astype(np.uint8)
+
+
+@cache
+def room() -> NDArray[np.float64]:
+    """A drawn room: wall, floor, door, window, furniture; 640×480."""
+    picture = np.full((480, 640, 3), 140.0)
+    picture[330:] = 90.0
+    cv2.rectangle(picture, (60, 120), (170, 400), (60.0, 80.0, 100.0), -1)
+    cv2.rectangle(picture, (380, 60), (560, 220), (220.0, 215.0, 205.0), -1)
+    cv2.rectangle(picture, (250, 300), (420, 420), (50.0, 60.0, 90.0), -1)
+    return picture
+
+
+def covered(dice: np.random.Generator) -> NDArray[np.float64]:
+    """What a lens sees through tape or a finger: one colour with a smooth gradient."""
+    coarse = dice.normal(0.0, 1.0, (3, 4, 3))
+    gradient = cv2.GaussianBlur(cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC), (0, 0), 60.0)
+    colour = dice.uniform(40.0, 200.0, 3)
+    return np.asarray(colour + dice.uniform(0.0, 60.0) * gradient / np.abs(gradient).max())
+
+
+def verdicts(frames: Iterator[NDArray[np.uint8]], watch: PictureWatch, fps: float = 10.0) -> list[Picture]:
+    return [watch.look(pixels, 100.0 + number / fps) for number, pixels in enumerate(frames)]
+
+
+def shots(
+    picture: Callable[[np.random.Generator], NDArray[np.floating]], seconds: float, sigma: float = 3.0
+) -> Iterator[NDArray[np.uint8]]:
+    """Ten noisy frames a second of one scene."""
+    dice = np.random.default_rng(5)
+    still = picture(dice)
+    return (noisy(still, sigma, dice) for _ in range(int(seconds * 10)))
+
+
+def black(_dice: np.random.Generator) -> NDArray[np.float64]:
+    return np.full((480, 640, 3), 4.0)
+
+
+def white(_dice: np.random.Generator) -> NDArray[np.float64]:
+    return np.full((480, 640, 3), 254.0)
+
+
+def empty_room(_dice: np.random.Generator) -> NDArray[np.float64]:
+    return room()
+
+
+def dim_room(_dice: np.random.Generator) -> NDArray[np.float64]:
+    return room() * 0.25
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        (black, "black"),
+        (white, "overexposed"),
+        (covered, "covered"),
+        (empty_room, "good"),
+        (dim_room, "good"),
+    ],
+)
+def test_each_kind_of_picture_is_recognised(
+    picture: Callable[[np.random.Generator], NDArray[np.float64]], expected: Picture
+) -> None:
+    seen = verdicts(shots(picture, PATIENCE_S + 1.0), PictureWatch())
+    assert seen[-1] == expected
+    assert set(seen) <= {"good", expected}
+
+
+def test_twenty_different_covers_are_recognised() -> None:
+    for seed in range(20):
+        dice = np.random.default_rng(seed)
+        still = covered(dice)
+        watch = PictureWatch()
+        for number in range(25):
+            verdict = watch.look(noisy(still, 3.0, dice), number * 0.25)
+        assert verdict == "covered", seed
+
+
+@pytest.mark.skipif(not SCENES.exists(), reason="../shared/data/scenes.zip is not here")
+def test_everyday_photos_are_good_pictures_bright_or_dim() -> None:
+    with zipfile.ZipFile(SCENES) as archive:
+        names = archive.namelist()[::56]
+        for name in names:
+            encoded = np.frombuffer(archive.read(name), np.uint8)
+            photo = cv2.resize(cv2.imdecode(encoded, cv2.IMREAD_COLOR), (640, 480))
+            for gain in (1.0, 0.4):
+                watch = PictureWatch()
+                dimmed = (photo * gain).astype(np.uint8)
+                seen = [watch.look(dimmed, number * 0.5) for number in range(6)]
+                assert set(seen) == {"good"}, (name, gain)
+    assert len(names) > 90
+
+
+def test_a_short_darkness_is_no_verdict() -> None:
+    watch = PictureWatch()
+    frames = [*shots(empty_room, 2.0), *shots(black, PATIENCE_S - 0.5), *shots(empty_room, 2.0)]
+    assert set(verdicts(iter(frames), watch)) == {"good"}
+
+
+def test_an_uncovered_lens_is_good_again_at_once() -> None:
+    watch = PictureWatch()
+    seen = verdicts(iter([*shots(covered, 4.0), *shots(empty_room, 0.5)]), watch)
+    assert seen[39] == "covered"
+    assert seen[-1] == "good"
+
+
+def test_the_very_same_picture_for_long_is_frozen_and_any_movement_thaws_it() -> None:
+    dice = np.random.default_rng(1)
+    stuck = noisy(room(), 3.0, dice)
+    watch = PictureWatch()
+    frames = [stuck.copy() for _ in range(int(FROZEN_AFTER_S * 10) + 5)]
+    seen = verdicts(iter(frames), watch)
+    assert seen[int(FROZEN_AFTER_S * 10) - 3] == "good"
+    assert seen[-1] == "frozen"
+    moved = stuck.copy()
+    moved[200:260, 200:260] = 255
+    assert watch.look(moved, 200.0) == "good"
+
+
+def test_sensor_noise_in_an_empty_room_is_not_frozen_for_minutes() -> None:
+    watch = PictureWatch()
+    dice = np.random.default_rng(2)
+    seen = {watch.look(noisy(room(), 0.3, dice), number * 0.25) for number in range(200)}
+    assert seen == {"good"}
+
+
+def test_exclusion_zones_take_no_part_in_the_judgement() -> None:
+    dice = np.random.default_rng(3)
+    watch = PictureWatch((LEFT_HALF,))
+    taped = noisy(np.full((480, 640, 3), 120.0), 3.0, dice)
+    taped[:, :321] = 0
+    assert [watch.look(taped, at_s) for at_s in (0.0, 1.0, 2.5)][-1] == "covered"
+    free = noisy(room(), 3.0, dice)
+    free[:, :321] = 0
+    assert watch.look(free, 5.0) == "good"
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (17, 4000), (480, 640), (4320, 7680)])
+def test_any_size_can_be_judged(shape: tuple[int, int]) -> None:
+    watch = PictureWatch()
+    pixels = np.full((*shape, 3), 3, np.uint8)
+    assert [watch.look(pixels, at_s) for at_s in (0.0, 1.0, 2.5)][-1] == "black"
+
+
+def test_a_strided_view_can_be_judged() -> None:
+    wide = np.full((480, 1280, 3), 3, np.uint8)
+    watch = PictureWatch()
+    assert [watch.look(wide[:, ::2], at_s) for at_s in (0.0, 1.0, 2.5)][-1] == "black"
+
+
+def coverage(frames: Iterator[NDArray[np.uint8]], fps: float, seconds: float) -> float:
+    """Coverage of one window in which only good pictures reach the aggregator, as in capture."""
+    aggregator = Aggregator("door", seconds, 0.0)
+    watch = PictureWatch()
+    for number, pixels in enumerate(frames):
+        at_s = number / fps
+        if watch.look(pixels, at_s) == "good":
+            aggregator.frame_seen(at_s)
+    return aggregator.close_due(seconds)[0].coverage
+
+
+@pytest.mark.parametrize("kind", ["black", "covered", "frozen"])
+@pytest.mark.parametrize("codec", ["mjpeg", "libx264"])
+def test_a_useless_clip_ends_with_hardly_any_coverage(tmp_path: Path, kind: str, codec: str) -> None:
+    """A five-minute window of each kind, through a real codec, at four frames a second."""
+    still = {
+        "black": np.full((480, 640, 3), 5, np.uint8),
+        "covered": noisy(covered(np.random.default_rng(8)), 0.0, np.random.default_rng(8)),
+        "frozen": noisy(room(), 3.0, np.random.default_rng(8)),
+    }[kind]
+    assert cv2.imwrite(str(tmp_path / "still.png"), still)
+    noise = () if kind == "frozen" else ("-vf", "noise=alls=6:allf=t")
+    clip = tmp_path / "clip.mkv"
+    ffmpeg(
+        "-loop", "1", "-framerate", "4", "-t", "20", "-i", tmp_path / "still.png", *noise,
+        "-c:v", codec, "-pix_fmt", "yuvj420p" if codec == "mjpeg" else "yuv420p", clip,
+    )  # fmt: skip
+    frames = decoded(clip)
+    assert len(frames) >= 79
+    # The clip of twenty seconds is shown fifteen times over, backwards every other time.
+    there_and_back = [*frames, *frames[::-1]]
+    many = (there_and_back[number % len(there_and_back)] for number in range(1200))
+    assert coverage(many, 4.0, 300.0) < 0.1
+
+
+def decoded(clip: Path) -> list[NDArray[np.uint8]]:
+    capture = cv2.VideoCapture(str(clip))
+    frames = []
+    while True:
+        delivered, pixels = capture.read()
+        if not delivered:
+            return frames
+        frames.append(pixels.astype(np.uint8, copy=False))
+
+
+def test_a_good_clip_keeps_its_coverage() -> None:
+    assert coverage(shots(empty_room, 30.0), 10.0, 30.0) > 0.99
