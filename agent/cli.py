@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from agent import __version__
+from agent import __version__, cli_fleet
 from agent.config import load_settings
 from agent.errors import AgentError, ConfigError
 
@@ -83,6 +83,10 @@ def demo(
         ) from error
     if run_demo(camera=camera, video=video, duration_s=seconds) == 0:
         raise AgentError("no window arrived through MQTT; run again with --verbose and read the log")
+
+
+app.command()(cli_fleet.watch)
+app.command()(cli_fleet.simulate)
 
 
 @app.command()

@@ -56,12 +56,17 @@ def parse_settings(raw: Mapping[str, Any], origin: str) -> AgentSettings:
     try:
         settings = AgentSettings(**raw)
     except ValidationError as error:
-        problems = sorted(_describe(detail) for detail in error.errors(include_url=False))
-        raise ConfigError("\n".join(f"{origin}: {problem}" for problem in problems)) from None
+        raise ConfigError(describe_problems(error, origin)) from None
     problems = list(_contradictions(settings))
     if problems:
         raise ConfigError("\n".join(f"{origin}: {problem}" for problem in problems))
     return settings
+
+
+def describe_problems(error: ValidationError, origin: str) -> str:
+    """One line per problem: where, which key, which value, what would be right."""
+    problems = sorted(_describe(detail) for detail in error.errors(include_url=False))
+    return "\n".join(f"{origin}: {problem}" for problem in problems)
 
 
 def _describe(detail: ErrorDetails) -> str:

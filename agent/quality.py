@@ -24,8 +24,12 @@ PATIENCE_S: Final = 2.0
 """A light that is switched, or a coat that brushes past, doesn't count."""
 FROZEN_AFTER_S: Final = 10.0
 """Between two key frames of a stream a still scene may stay the same bit for bit; a frozen one longer."""
+SHIMMER_LEVELS: Final = 1
+SHIMMER_SHARE: Final = 0.01
+"""An encoder that is fed one picture for ever still polishes a few samples by a level; a sensor's noise moves
+many. A frozen picture that is encoded anew at a starved bit rate can't be told from a still scene by this."""
 THAWED_AFTER_S: Final = 1.0
-"""A frozen picture that only shimmers where the encoder refreshes it is still frozen."""
+"""After this long without two like pictures in a row a frozen camera is alive again."""
 THAWED_LEVELS: Final = 12
 """A change of one sample beyond this is no encoder's doing."""
 
@@ -130,26 +134,37 @@ class _FreezeWatch:
         self._digest: int | None = None
         self._same_since_s = 0.0
         self._same_at_s = 0.0
-        self._sample: NDArray[np.int16] | None = None
+        self._sample: NDArray[np.uint8] | None = None
         self._frozen = False
 
     def is_frozen(self, pixels: NDArray[np.uint8], sample: NDArray[np.uint8], at_s: float) -> bool:
         digest = zlib.crc32(np.ascontiguousarray(pixels).data)
-        same = digest == self._digest
+        change = _change(sample, self._sample)
+        same = digest == self._digest or self._only_shimmers(change)
         self._digest = digest
+        self._sample = sample
         if same:
             self._same_at_s = at_s
             self._frozen = self._frozen or at_s - self._same_since_s >= FROZEN_AFTER_S
-            if self._frozen:
-                self._sample = sample.astype(np.int16)
-        elif not self._frozen or self._has_thawed(sample, at_s):
+        elif not self._frozen or self._has_thawed(change, at_s):
             self._frozen = False
             self._same_since_s = at_s
             self._same_at_s = at_s
         return self._frozen
 
-    def _has_thawed(self, sample: NDArray[np.uint8], at_s: float) -> bool:
-        if self._sample is None or self._sample.shape != sample.shape:
-            return True
-        changed = int(np.abs(sample.astype(np.int16) - self._sample).max(initial=0))
-        return changed > THAWED_LEVELS or at_s - self._same_at_s > THAWED_AFTER_S
+    def _only_shimmers(self, change: NDArray[np.int16] | None) -> bool:
+        if change is None or int(change.max(initial=0)) > SHIMMER_LEVELS:
+            return False
+        return int(np.count_nonzero(change)) < SHIMMER_SHARE * change.size
+
+    def _has_thawed(self, change: NDArray[np.int16] | None, at_s: float) -> bool:
+        jumped = change is None or int(change.max(initial=0)) > THAWED_LEVELS
+        return jumped or at_s - self._same_at_s > THAWED_AFTER_S
+
+
+def _change(sample: NDArray[np.uint8], before: NDArray[np.uint8] | None) -> NDArray[np.int16] | None:
+    """How many grey levels each sample moved; None when there is nothing to compare."""
+    if before is None or before.shape != sample.shape:
+        return None
+    moved: NDArray[np.int16] = np.abs(sample.astype(np.int16) - before)
+    return moved

@@ -129,7 +129,8 @@ make_release() {
   local version mark
   version=$(basename "$wheel" | cut -d- -f2)
   mark=$({ sha256sum <"$wheel"; "$python" -V; wants_site_packages && echo site; echo "$extras"
-    [[ ! -f ${wheels:-/nowhere}/requirements.txt ]] || sha256sum <"$wheels/requirements.txt"; } | sha256sum)
+    [[ ! -f ${wheels:-/nowhere}/requirements.txt ]] || sha256sum <"$wheels/requirements.txt"
+    (cd "$here" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum); } | sha256sum)
   release=$base/releases/$version-${mark:0:8}
   if [[ -f $release/.complete ]]; then
     say "version $version is already there"
@@ -146,6 +147,7 @@ make_release() {
     rm -rf "$release"
     fail "version $version can't be installed, see above; nothing was changed"
   fi
+  cp -R "$here" "$release/systemd"
   touch "$release/.complete"
 }
 
@@ -174,6 +176,7 @@ switch_to() { # NAME of a release; the one in use becomes the previous one
   if [[ -n $old && $old != "$1" ]]; then point "$base/previous" "releases/$old"; fi
   point "$base/current" "releases/$1"
   point "$base/venv" current
+  install_files "$1"
 }
 
 forget_other_releases() {
@@ -186,24 +189,17 @@ forget_other_releases() {
   done
 }
 
-install_files() {
-  local file
-  if [[ $here != "$base/systemd" ]]; then
-    rm -rf "$base/systemd"
-    mkdir -p "$base/systemd"
-    cp -R "$here/." "$base/systemd/"
-  fi
-  ln -sfn systemd/install.sh "$base/install.sh"
+# Puts the unit and its companions of a release in place, so that going back takes those back too.
+install_files() { # NAME of a release
+  local files=$base/releases/$1/systemd
   mkdir -p "$(dirname "$command_link")"
   ln -sfn /opt/emotion-agent/venv/bin/emotion-agent "$command_link"
-  install -D -m 644 "$here/emotion-agent.service" "$units/$SERVICE.service"
-  install -D -m 644 "$here/emotion-agent.sysusers.conf" "$root/etc/sysusers.d/$SERVICE.conf"
-  install -D -m 644 "$here/emotion-agent.tmpfiles.conf" "$root/etc/tmpfiles.d/$SERVICE.conf"
-  if [[ -n $camera ]]; then
-    file=$here/drop-ins/$camera.conf
-    install -D -m 644 "$file" "$overrides/20-camera.conf"
-  fi
-  [[ -e $config ]] || install -D -m 640 "$here/config.toml" "$config"
+  ln -sfn current/systemd/install.sh "$base/install.sh"
+  install -D -m 644 "$files/emotion-agent.service" "$units/$SERVICE.service"
+  install -D -m 644 "$files/emotion-agent.sysusers.conf" "$root/etc/sysusers.d/$SERVICE.conf"
+  install -D -m 644 "$files/emotion-agent.tmpfiles.conf" "$root/etc/tmpfiles.d/$SERVICE.conf"
+  if [[ -n $camera ]]; then install -D -m 644 "$files/drop-ins/$camera.conf" "$overrides/20-camera.conf"; fi
+  [[ -e $config ]] || install -D -m 640 "$files/config.toml" "$config"
   if [[ -z $root ]] && command -v systemd-sysusers systemd-tmpfiles >/dev/null; then
     systemd-sysusers "$SERVICE.conf"
     systemd-tmpfiles --create "$SERVICE.conf"
@@ -239,13 +235,11 @@ do_install() {
     rm -rf "$release"
     fail "the new version refuses the present configuration, see above; $old stays in use"
   fi
-  install_files
+  switch_to "$new"
   if ! accepts_configuration "$new"; then
-    switch_to "$new"
     say "installed. Complete $config, then: sudo systemctl enable --now $SERVICE"
     return
   fi
-  switch_to "$new"
   start_or_go_back "$new" "$old"
   forget_other_releases
 }
@@ -255,7 +249,8 @@ start_or_go_back() { # NEW OLD
     say "installed; not started"
     return
   fi
-  do_allow_broker
+  # In a subshell: without an address the agent counts all the same, and keeps its windows.
+  (do_allow_broker) || say "run install.sh allow-broker once the network is up"
   systemctl enable --quiet "$SERVICE"
   if comes_up; then
     say "installed and running"
@@ -263,8 +258,9 @@ start_or_go_back() { # NEW OLD
   fi
   journalctl --unit "$SERVICE" --lines 15 --no-pager --output cat >&2 || true
   [[ -n $2 && $2 != "$1" ]] || fail "the service does not come up, see above; correct it and start it again"
-  point "$base/current" "releases/$2"
+  switch_to "$2"
   rm -f "$base/previous"
+  forget_other_releases
   comes_up || fail "neither the new version nor $2 comes up, see above"
   fail "the new version was not healthy, see above; $2 is in use again"
 }

@@ -33,7 +33,7 @@ def test_equal_boxes_cost_nothing() -> None:
 def test_far_boxes_still_pull_together() -> None:
     true = torch.tensor([[0.0, 0.0, 10.0, 10.0]])
     predicted = torch.tensor([[30.0, 0.0, 40.0, 10.0]], requires_grad=True)
-    giou_loss(predicted, true).sum().backward()  # type: ignore[no-untyped-call]
+    giou_loss(predicted, true).sum().backward()
     assert predicted.grad is not None
     assert predicted.grad[0, 0] > 0
 
@@ -50,6 +50,6 @@ def test_confident_background_costs_more_than_hesitant_background() -> None:
 
 def test_score_is_drawn_to_the_target_not_to_one() -> None:
     at_target = torch.tensor([0.0], requires_grad=True)
-    varifocal_loss(at_target, torch.tensor([0.5])).sum().backward()  # type: ignore[no-untyped-call]
+    varifocal_loss(at_target, torch.tensor([0.5])).sum().backward()
     assert at_target.grad is not None
     assert at_target.grad.item() == pytest.approx(0)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from agent.inference.manifest import Bundle, InputSpec
 
 PICTURE: Final = "picture"
-LEAST_AGREEMENT: Final = 0.7
-"""INT8 files of the bundled networks reach 0.9 and more; a wrong layout or a broken kernel is near 0."""
+LEAST_AGREEMENT: Final = 0.5
+"""Eight bits cost a tenth or two; a wrong layout, weight or kernel leaves nothing."""
 _LUMA: Final = np.array((29, 150, 77), np.uint16)
 """Weights of blue, green, red in 256ths (ITU-R BT.601)."""
 
