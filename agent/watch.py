@@ -16,6 +16,7 @@ from rich.live import Live
 
 from agent import topics
 from agent.broker import BrokerLink
+from agent.credentials import load_credentials, tls_context
 from agent.dialling import Backoff
 from agent.errors import BrokerError
 from agent.refusals import broker_name
@@ -64,6 +65,9 @@ def watch(
         BrokerError: The first connection fails; later ones are tried again.
         ConfigError: A credential or certificate file can't be used.
     """
+    # A wrong file is the caller's mistake and ends here; one that vanishes later is a reason to retry.
+    load_credentials(settings)
+    tls_context(settings)
     view = FleetView(settings.root)
     reader = _Reader(settings, chosen or WatchFilter(), stop or threading.Event(), seconds)
     if as_json:

@@ -95,10 +95,10 @@ def write_trials(state_dir: Path | None, now: dict[str, Any], trials: Sequence[T
         )
 
 
-def cpu_model() -> str:
+def cpu_model(cpuinfo: Path = CPUINFO) -> str:
     """The processor's name as Linux tells it; a board's name where the processor has none."""
     try:
-        text = CPUINFO.read_text(encoding="utf-8", errors="replace")
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return platform.processor()
     fields: dict[str, str] = {}

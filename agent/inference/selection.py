@@ -73,6 +73,7 @@ def choose(
     budget_ms: float,
     *,
     reselect: bool = False,
+    keep: bool = True,
     item_timeout_s: float = ITEM_TIMEOUT_S,
     probe_s: float = PROBE_S,
     report: Callable[[Trial], None] | None = None,
@@ -85,6 +86,7 @@ def choose(
         state_dir: Where to keep the trials; made where missing, None keeps nothing.
         budget_ms: From capture to reading.
         reselect: Try again whatever is kept.
+        keep: Write new trials down.
         item_timeout_s: After which a candidate is taken for hung.
         probe_s: How long each file is timed.
         report: Takes each new trial as it is known.
@@ -120,7 +122,7 @@ def choose(
             for trial in probe_backend(request, item_timeout_s=item_timeout_s, report=report)
         )
     choice = decide(trials, tuple(tiers), next(iter(classifiers), None), budget_ms, cached=kept is not None)
-    if kept is None:
+    if kept is None and keep:
         write_trials(state_dir, now, trials)
     return choice
 

@@ -1,0 +1,119 @@
+"""The doctor's report for people: facts first, then every candidate and why it won or lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from agent.doctor.report import Report
+    from agent.inference.selection import Choice
+
+NOT_TOLD = "not told by this board"
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print all parts."""
+    facts = Table(title="This device", show_header=False, title_justify="left", box=None, pad_edge=False)
+    facts.add_column(style="bold")
+    facts.add_column(overflow="fold")
+    for key, value in (*_device_rows(report), *_surroundings(report), *_backend_rows(report)):
+        facts.add_row(key, value)
+    console.print(facts)
+    if report.choice is not None and report.choice.rows:
+        console.print()
+        console.print(_candidates(report.choice))
+    console.print()
+    for line in _conclusion(report):
+        console.print(line)
+
+
+def _device_rows(report: Report) -> list[tuple[str, str]]:
+    device = report.device
+    memory = "" if device.memory_mb is None else f", {device.memory_mb} MB memory"
+    throttled = NOT_TOLD if device.throttled is None else "no"
+    if device.throttled:
+        throttled = f"yes: {', '.join(device.throttle_reasons)}"
+    temperature = NOT_TOLD if device.cpu_temp_c is None else f"{device.cpu_temp_c:.0f} °C"
+    return [
+        ("model", f"{device.model}{memory}"),
+        ("processor", f"{device.cpu} ({device.machine})"),
+        ("cores", f"{device.cores}, of which {device.inference_threads} for inference by default"),
+        ("fast INT8", ", ".join(device.eight_bit) or "none: FP32 may be the faster precision"),
+        ("vectors", ", ".join(device.vector) or "none that matter"),
+        ("temperature", temperature),
+        ("throttled", throttled),
+    ]
+
+
+def _surroundings(report: Report) -> list[tuple[str, str]]:
+    rows = []
+    for camera in report.cameras:
+        access = "" if camera.readable else ", not accessible to this user"
+        stable = "" if camera.stable_path is None else f", as {camera.stable_path}"
+        rows.append(("camera", f"{camera.path}: {camera.name}{stable}{access}"))
+    if not report.cameras:
+        rows.append(("camera", "no /dev/video* on this machine"))
+    for source in report.sources:
+        rows.append((f"source {source.name}", f"{'ok' if source.ok else 'PROBLEM'}: {source.detail}"))
+    if report.broker is None:
+        rows.append(("broker", "not looked for: give --config"))
+    else:
+        state = f"reachable in {report.broker.ms:g} ms" if report.broker.reachable else "NOT REACHABLE"
+        rows.append(("broker", f"{report.broker.address} {state}: {report.broker.detail}"))
+    return rows
+
+
+def _backend_rows(report: Report) -> list[tuple[str, str]]:
+    words = [f"{name} {version or '(not installed)'}" for name, version in report.versions.items()]
+    return [("backends", ", ".join(words)), ("bundle", report.bundle)]
+
+
+def _candidates(choice: Choice) -> Table:
+    title = "Candidates" + (" (measured at an earlier start)" if choice.cached else "")
+    table = Table(title=title, title_justify="left")
+    for column in ("network", "backend", "device", "precision"):
+        table.add_column(column)
+    for column in ("ms", "p95 ms", "agreement"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict", overflow="fold")
+    for row in choice.rows:
+        trial = row.trial
+        table.add_row(
+            trial.network or "all",
+            trial.backend,
+            trial.device,
+            trial.precision or "all",
+            _number(trial.ms, 2),
+            _number(trial.p95_ms, 2),
+            _number(trial.agreement, 3),
+            row.verdict,
+            style="bold green" if row.chosen else "" if trial.outcome == "agrees" else "red",
+        )
+    return table
+
+
+def _conclusion(report: Report) -> list[str]:
+    choice = report.choice
+    if choice is None:
+        return [f"The agent can't start: {report.problem}"]
+    tier = choice.detectors[choice.start_tier]
+    speed = "" if tier.ms is None else f", {tier.ms:.2f} ms"
+    lines = [f"The agent starts with {tier.network} on {tier.backend} {tier.precision}{speed}."]
+    if len(choice.detectors) > 1:
+        names = ", ".join(pick.network for pick in choice.detectors)
+        lines.append(f"It moves between {names} as the load asks.")
+    if not choice.rows:
+        lines.append("Backend and precision are pinned by the configuration: nothing was tried.")
+    if not choice.fits:
+        lines.append(
+            f"None fits the budget of {report.budget_ms:g} ms: raise latency.budget_ms or use a faster device."
+        )
+    return lines
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
