@@ -55,7 +55,7 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
 def check(config: Config = DEFAULT_CONFIG) -> None:
     """Check the configuration and the model files without opening a camera or a connection."""
     settings = load_settings(config)
-    from agent.daemon import load_networks  # noqa: PLC0415
+    from agent.networks import load_networks  # noqa: PLC0415
 
     networks = load_networks(settings)
     used = [*networks.detectors, *([networks.classifier] if networks.classifier else [])]

@@ -22,10 +22,9 @@ from agent.classifier import Classifier
 from agent.detector import Detector
 from agent.hardening import harden
 from agent.health import HealthRecorder
-from agent.inference.loading import LoadedNetwork, default_bundle_folder, load_network
-from agent.inference.manifest import Bundle
 from agent.mailbox import Mailbox
 from agent.messages import BirthMessage, BirthModels, BirthPolicy, ModelIdentity, new_session_id
+from agent.networks import load_networks
 from agent.pipeline import Pipeline
 from agent.privacy import PrivacyPolicy
 from agent.publisher import Publisher
@@ -38,9 +37,11 @@ from agent.tracker import Tracker
 from agent.wallclock import WallClock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from agent.frame import Frame
+    from agent.inference.loading import LoadedNetwork
+    from agent.networks import Networks
     from agent.settings import AgentSettings
 
 logger = logging.getLogger(__name__)
@@ -52,15 +53,6 @@ _FLUSH_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Networks:
-    """What the device runs: the detector at each input size, most accurate first, and the classifier."""
-
-    detectors: tuple[LoadedNetwork, ...]
-    classifier: LoadedNetwork | None
-    """None when the detector already tells expressions."""
-
-
-@dataclass(frozen=True, slots=True)
 class Lane:
     """Everything that belongs to one source."""
 
@@ -69,32 +61,27 @@ class Lane:
     aggregator: Aggregator
 
 
-def load_networks(settings: AgentSettings) -> Networks:
-    """Verify and open the configured networks.
+def build_pipeline(
+    networks: Networks,
+    settings: AgentSettings,
+    clock: Callable[[], float],
+    scheduler: Scheduler | None = None,
+) -> Pipeline:
+    """The stages of one source.
 
-    Raises:
-        ModelError: The bundle or one of its files is missing, altered or of an unknown shape.
-        BackendError: No installed backend can run them.
+    Args:
+        networks: Shared by all sources, which take turns.
+        settings: For every stage.
+        clock: Monotonic seconds.
+        scheduler: None makes one for the configured budget.
     """
-    chosen = settings.models
-    bundle = Bundle.load(chosen.bundle or default_bundle_folder())
-
-    def load(family: str) -> tuple[LoadedNetwork, ...]:
-        return tuple(
-            load_network(
-                bundle,
-                name,
-                entry,
-                backend=chosen.backend,
-                precision=chosen.precision,
-                threads=chosen.threads,
-            )
-            for name, entry in bundle.family(family).items()
-        )
-
-    detectors = load(chosen.detector)
-    single_stage = detectors[0].entry.task == "face_emotion"
-    return Networks(detectors, None if single_stage else load(chosen.classifier)[0])
+    return Pipeline(
+        [Detector(network, settings.detector) for network in networks.detectors],
+        Tracker(settings.tracker),
+        Classifier(networks.classifier, settings.classifier),
+        scheduler or Scheduler(settings.latency.budget_ms, networks.relative_costs, networks.start_tier),
+        clock,
+    )
 
 
 def state_directory(settings: AgentSettings) -> Path | None:
@@ -235,19 +222,9 @@ class Daemon:
 
     def _build_lanes(self) -> Mapping[str, Lane]:
         settings = self._settings
-        costs = [
-            network.entry.input.height_px * network.entry.input.width_px
-            for network in self._networks.detectors
-        ]
         lanes = {}
         for name, source in settings.sources.items():
-            pipeline = Pipeline(
-                [Detector(network, settings.detector) for network in self._networks.detectors],
-                Tracker(settings.tracker),
-                Classifier(self._networks.classifier, settings.classifier),
-                Scheduler(settings.latency.budget_ms, costs),
-                self._clock,
-            )
+            pipeline = build_pipeline(self._networks, settings, self._clock)
             camera = make_source(name, source, self._stop)
             capture = Capture(name, camera, self._mailbox, self._stop, source.stall_timeout_s)
             lanes[name] = Lane(capture, pipeline, Aggregator(name, settings.privacy.window_s, self._clock()))

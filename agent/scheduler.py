@@ -66,9 +66,12 @@ class Scheduler:
     Args:
         budget_ms: From capture to the reading's arrival in the aggregator.
         relative_costs: Expected cost of each detector tier, in any unit, most accurate tier first.
+        start_tier: Where to begin; time shows whether a better one fits.
     """
 
-    def __init__(self, budget_ms: float, relative_costs: Sequence[float] = (1.0,)) -> None:
+    def __init__(
+        self, budget_ms: float, relative_costs: Sequence[float] = (1.0,), start_tier: int = 0
+    ) -> None:
         self._target_ms = TARGET_SHARE * budget_ms
         self._relative_costs = tuple(relative_costs)
         self._detection = CostEstimate()
@@ -79,7 +82,7 @@ class Scheduler:
         self._misfits = 0
         self._hold_s = FIRST_HOLD_S
         self._tier_since_s = -math.inf
-        self.tier = 0
+        self.tier = start_tier
 
     def plan(self, now_s: float, age_ms: float) -> Plan:
         """Decide for a frame that was captured ``age_ms`` ago."""

@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 class Augmentation:
     """Strengths. Framing varies as much as a detector's boxes and a head's tilt do."""
 
-    rotation_deg: float = 20.0
+    rotation_deg: float = 12.0
     """Largest turn to either side."""
-    scale: tuple[float, float] = (0.85, 1.22)
+    scale: tuple[float, float] = (0.9, 1.15)
     """Magnification, drawn evenly on a logarithmic axis."""
-    stretch: float = 0.08
+    stretch: float = 0.05
     """Largest relative change of one axis against the other."""
-    shift: float = 0.09
+    shift: float = 0.06
     """Largest move along each axis, as a share of the side."""
-    shear: float = 0.12
-    contrast: tuple[float, float] = (0.65, 1.45)
-    brightness: float = 30.0
+    shear: float = 0.06
+    contrast: tuple[float, float] = (0.8, 1.25)
+    brightness: float = 15.0
     """Largest offset in grey levels."""
-    gamma: tuple[float, float] = (0.7, 1.4)
-    noise: float = 7.0
+    gamma: tuple[float, float] = (0.85, 1.18)
+    noise: float = 5.0
     """Largest standard deviation in grey levels."""
-    noise_probability: float = 0.25
-    blur_probability: float = 0.15
+    noise_probability: float = 0.15
+    blur_probability: float = 0.08
     """Of an image being brought down to ``blur_px`` and up again."""
-    blur_px: tuple[int, int] = (20, 38)
-    erase_probability: float = 0.2
-    erase_side: tuple[float, float] = (0.15, 0.4)
+    blur_px: tuple[int, int] = (22, 38)
+    erase_probability: float = 0.1
+    erase_side: tuple[float, float] = (0.15, 0.35)
     """Sides of the blanked rectangle as a share of the image's (Zhong et al. 2020)."""
-    mix_probability: float = 0.3
+    mix_probability: float = 0.15
     """Of a batch being blended with itself in another order (Zhang et al. 2018)."""
     mix_alpha: float = 0.3
 

@@ -37,9 +37,9 @@ COMMON_PORTRAITS_PER_EPOCH: Final = 1200
 RARE_SHARE: Final = 0.02
 RARE_REPEATS: Final = 2
 """How often an epoch shows a FER+ image of a class with less than ``RARE_SHARE`` of the images."""
-MIXED_SHARE: Final = 0.8
+MIXED_SHARE: Final = 0.5
 """Mixing images stops after this share of the run."""
-SIDES_PX: Final = ((0.3, 32), (0.75, 40), (1.0, INPUT_PX))
+SIDES_PX: Final = ((0.3, 32), (0.8, 40), (1.0, INPUT_PX))
 """Images are this large up to that share of the run: smaller first, for speed (Tan & Le 2021, section 4)."""
 
 
@@ -180,7 +180,7 @@ def emotion_recipe(epochs: int, seed: int) -> Recipe:
         peak_learning_rate=2.5e-3,
         weight_decay=0.04,
         warmup_share=0.06,
-        ema_decay=0.999,
+        ema_decay=0.998,
         gradient_norm=5.0,
         seed=seed,
     )

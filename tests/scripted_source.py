@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,29 +13,35 @@ from agent.errors import SourceEnded
 from agent.frame import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    Step = int | NDArray[Any] | Exception | threading.Event
 
 
 class ScriptedSource:
     """Plays a list of openings, each a list of steps; an exception in either is raised.
 
-    A step is a number (a frame of that grey level), an exception, or an event to block on. After the
-    last opening every further one raises :class:`SourceEnded`.
+    A step is a number (a frame of that grey level), a picture, an exception, or an event to block on.
+    After the last opening every further one raises :class:`SourceEnded`.
     """
 
     def __init__(
         self,
-        openings: Iterable[Exception | list[int | Exception | threading.Event]],
+        openings: Iterable[Exception | Sequence[Step]],
         *,
         every_frame: bool = True,
         name: str = "door",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.every_frame = every_frame
         self.opened = 0
         self.closed = 0
         self.thread_name = ""
         self._openings = deque(openings)
-        self._steps: deque[int | Exception | threading.Event] = deque()
+        self._steps: deque[Step] = deque()
+        self._clock = clock
         self._name = name
         self._index = 0
 
@@ -61,8 +67,8 @@ class ScriptedSource:
             if isinstance(step, threading.Event):
                 step.wait()
                 continue
-            pixels = np.full((24, 32, 3), step, np.uint8)
-            frame = Frame(pixels, time.monotonic(), self._name, self._index)
+            pixels = np.full((24, 32, 3), step, np.uint8) if isinstance(step, int) else step
+            frame = Frame(pixels, self._clock(), self._name, self._index)
             self._index += 1
             return frame
 

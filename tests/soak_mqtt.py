@@ -216,8 +216,11 @@ def kills(runs: int, seed: int) -> dict[str, Any]:
         broker = Broker(folder)
         agent = Agent(broker.port, folder / "state")
         for _ in range(runs):
+            before = len(agent.safe)
             agent.start()
-            time.sleep(chance.uniform(0.5, 2.5))
+            while len(agent.safe) == before:
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0.0, 0.7))
             agent.kill()
         with broker, Recorder(broker) as recorder:
             agent.start(windows=0)

@@ -7,15 +7,19 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.cameras.opencv import OpenCvCamera
 from agent.cameras.replay import ReplayCamera
-from agent.capture import Capture, RetryPolicy
+from agent.capture import Capture, RetryPolicy, make_capture
 from agent.errors import CameraError, ConfigError
 from agent.mailbox import Mailbox
+from agent.motion_gate import MotionGate
+from agent.quality import PictureWatch
 from agent.settings import OpenCvSource, ReplaySource
 from tests.clips import number_of, write_video
 from tests.mjpeg_server import MjpegServer, StreamPlan
@@ -25,7 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from agent.source import FrameSource
+    from tests.scripted_source import Step
 
 AT_ONCE = RetryPolicy(first_s=0.0, longest_s=0.0)
 
@@ -33,12 +40,28 @@ AT_ONCE = RetryPolicy(first_s=0.0, longest_s=0.0)
 class Rig:
     """A capture on its mailbox, stopped at the end of the test."""
 
-    def __init__(self, source: FrameSource, *, stall_timeout_s: float = 20.0, name: str = "door") -> None:
+    def __init__(
+        self,
+        source: FrameSource,
+        *,
+        stall_timeout_s: float = 20.0,
+        watch: PictureWatch | None = None,
+        gate: MotionGate | None = None,
+    ) -> None:
+        name = "door"
         self.stop = threading.Event()
         self.mailbox = Mailbox([name])
         self.now_s = 1000.0
         self.capture = Capture(
-            name, source, self.mailbox, self.stop, stall_timeout_s, retry=AT_ONCE, clock=lambda: self.now_s
+            name,
+            source,
+            self.mailbox,
+            self.stop,
+            stall_timeout_s,
+            watch=watch,
+            gate=gate,
+            retry=AT_ONCE,
+            clock=lambda: self.now_s,
         )
 
     def take(self, frames: int) -> list[int]:
@@ -220,6 +243,112 @@ def test_a_replay_as_fast_as_possible_loses_no_frame(tmp_path: Path) -> None:
     until(capture.ended)
     assert seen == list(range(30))
     assert mailbox.dropped == 0
+
+
+@pytest.mark.parametrize(
+    ("pixels", "shown"),
+    [
+        (np.zeros((0, 0, 3), np.uint8), "0x0x3 uint8"),
+        (np.zeros((1, 1, 3), np.uint8), "1x1x3 uint8"),
+        (np.zeros((48, 64), np.uint8), "48x64 uint8"),
+        (np.zeros((48, 64, 4), np.uint8), "48x64x4 uint8"),
+        (np.zeros((48, 64, 3), np.float32), "48x64x3 float32"),
+    ],
+)
+def test_a_picture_that_is_no_frame_is_refused_in_words_and_the_source_reopened(
+    pixels: NDArray[np.generic], shown: str
+) -> None:
+    blocked = threading.Event()
+    rig = Rig(ScriptedSource([[pixels, 1], [blocked, 2]]))
+    rig.capture.start()
+    eventually(lambda: f"a picture of {shown} is unusable; " in rig.capture.status().reason)
+    blocked.set()
+    assert rig.take(1) == [2]
+    rig.close()
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (480, 640), (4320, 7680)])
+def test_any_usable_size_passes_with_all_checks_on(shape: tuple[int, int]) -> None:
+    picture = np.random.default_rng(1).integers(0, 255, (*shape, 3), dtype=np.uint8)
+    strided = picture[:, ::-1]
+    source = ScriptedSource([[picture, strided]], every_frame=True)
+    rig = Rig(source, watch=PictureWatch(), gate=MotionGate(0.5))
+    rig.capture.start()
+    for _ in range(2):
+        frame = rig.mailbox.take(10.0)
+        assert frame is not None
+        assert frame.pixels.shape == (*shape, 3)
+    rig.close()
+
+
+def test_useless_pictures_stay_away_from_the_pipeline_and_show_in_the_status(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    dark = [np.full((48, 64, 3), 2, np.uint8)] * 40
+    good = np.random.default_rng(1).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    checked = threading.Event()
+    times_s = iter(range(100))
+    script: list[list[Step]] = [[*dark, checked, good]]
+    source = ScriptedSource(script, every_frame=False, clock=lambda: float(next(times_s)))
+    rig = Rig(source, watch=PictureWatch())
+    rig.capture.start()
+    eventually(lambda: rig.capture.status().picture == "black")
+    status = rig.capture.status()
+    assert status.state == "delivering"
+    assert status.reason == "sources.door: the picture is black; uncover the lens or light the room"
+    taken = 0
+    while rig.mailbox.take(0.2) is not None:
+        taken += 1
+    assert taken <= 2  # those before the verdict
+    checked.set()
+    frame = rig.mailbox.take(10.0)
+    assert frame is not None
+    assert int(frame.pixels.max()) > 200
+    assert (rig.capture.status().picture, rig.capture.status().reason) == ("good", "")
+    until(rig.capture.ended)
+    rig.close()
+    assert [text for text in caplog.messages if "picture is" in text] == [
+        "sources.door: the picture is black; uncover the lens or light the room",
+        "source door: the picture is good again",
+    ]
+
+
+def test_a_still_scene_reaches_the_pipeline_at_the_idle_rate_and_is_not_a_stall() -> None:
+    still = [np.full((48, 64, 3), 99, np.uint8)] * 100
+    times_s = iter(number / 10.0 for number in range(1000))
+    source = ScriptedSource([still], clock=lambda: next(times_s))
+    rig = Rig(source, gate=MotionGate(0.5))
+    rig.capture.start()
+    taken = 0
+    while not rig.capture.ended.is_set() or not rig.mailbox.empty:
+        taken += rig.mailbox.take(0.05) is not None
+    assert taken <= 12 + 20
+    assert rig.capture.status().stalls_1h == 0
+    rig.close()
+
+
+def test_make_capture_gives_live_pace_sources_their_checks_and_full_replays_none(tmp_path: Path) -> None:
+    """Seen in what arrives: of thirty like frames all come in a full replay, a few at the clip's own pace."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(30):
+        cv2.imwrite(str(folder / f"{number:02}.png"), np.full((48, 64, 3), 99, np.uint8))
+    counts = []
+    for realtime in (False, True):
+        stop = threading.Event()
+        mailbox = Mailbox(["door"])
+        settings = ReplaySource(
+            type="replay", path=folder, realtime=realtime, fps=20.0, idle_interval_ms=200.0
+        )
+        capture = make_capture("door", settings, mailbox, stop)
+        capture.start()
+        taken = 0
+        while not capture.ended.is_set() or not mailbox.empty:
+            taken += mailbox.take(0.05) is not None
+        counts.append(taken)
+    assert counts[0] == 30
+    assert counts[1] < 28
 
 
 @pytest.fixture

@@ -58,7 +58,9 @@ def test_the_printed_transcript_is_what_a_broker_shows_today() -> None:
     assert check_lines(block) == everything
     fresh = transcript()
     assert check_lines(fresh) == everything
-    assert [line.split()[0] for line in fresh.splitlines()] == [line.split()[0] for line in block.splitlines()]
+    assert [line.split()[0] for line in fresh.splitlines()] == [
+        line.split()[0] for line in block.splitlines()
+    ]
 
 
 def test_a_text_without_markers_keeps_its_words() -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from agent.classifier import Classifier
-from agent.daemon import Networks, load_networks
 from agent.detector import Detector
 from agent.domain import EMOTIONS, LABELS
 from agent.frame import Frame
+from agent.networks import Networks, load_networks
 from agent.pipeline import Pipeline, Step
 from agent.scheduler import Scheduler
 from agent.settings import (

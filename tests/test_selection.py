@@ -34,6 +34,7 @@ for _package in ("openvino", "ai_edge_litert"):
 
 __all__ = ["bundle_fixture"]
 SETTINGS = ModelsSettings(detector=FACE, classifier=EMOTION, threads=1)
+ONE_BACKEND = SETTINGS.model_copy(update={"backend": "onnxruntime"})
 PACKAGES = {
     "onnxruntime": ("onnxruntime",),
     "openvino": ("openvino",),
@@ -177,12 +178,12 @@ def test_when_nothing_runs_the_error_names_every_reason(
 def test_a_kept_choice_starts_no_child_and_reselect_does(
     bundle: Bundle, tmp_path: Path, replace_package: Any
 ) -> None:
-    first = quick(bundle, tmp_path / "made" / "for it")
+    first = quick(bundle, tmp_path / "made" / "for it", ONE_BACKEND)
     assert not first.cached
     for packages in PACKAGES.values():
         for package in packages:
             replace_package(package, "raise ModuleNotFoundError('gone')")
-    second = quick(bundle, tmp_path / "made" / "for it")
+    second = quick(bundle, tmp_path / "made" / "for it", ONE_BACKEND)
     assert second.cached
     assert (second.detectors, second.classifier, second.rows) == (
         first.detectors,
@@ -190,12 +191,12 @@ def test_a_kept_choice_starts_no_child_and_reselect_does(
         first.rows,
     )
     with pytest.raises(BackendError):
-        quick(bundle, tmp_path / "made" / "for it", reselect=True)
+        quick(bundle, tmp_path / "made" / "for it", ONE_BACKEND, reselect=True)
 
 
 def test_other_circumstances_make_a_new_choice(bundle: Bundle, tmp_path: Path, replace_package: Any) -> None:
     """A changed manifest, thread count or wish: a child that can import nothing shows it was asked."""
-    quick(bundle, tmp_path)
+    quick(bundle, tmp_path, ONE_BACKEND)
     for packages in PACKAGES.values():
         for package in packages:
             replace_package(package, "raise ModuleNotFoundError('gone')")
@@ -204,10 +205,10 @@ def test_other_circumstances_make_a_new_choice(bundle: Bundle, tmp_path: Path, r
     with (folder / "manifest.toml").open("a") as file:
         file.write("\n# another digest\n")
     with pytest.raises(BackendError):
-        quick(Bundle.load(folder), tmp_path)
-    for change in ({"threads": 2}, {"backend": "onnxruntime"}, {"precision": "int8"}):
+        quick(Bundle.load(folder), tmp_path, ONE_BACKEND)
+    for change in ({"threads": 2}, {"backend": "auto"}):
         with pytest.raises(BackendError):
-            quick(bundle, tmp_path, SETTINGS.model_copy(update=change))
+            quick(bundle, tmp_path, ONE_BACKEND.model_copy(update=change))
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ def test_an_unreadable_cache_is_ignored_and_written_anew(
     bundle: Bundle, tmp_path: Path, content: bytes
 ) -> None:
     (tmp_path / FILE_NAME).write_bytes(content)
-    choice = quick(bundle, tmp_path, SETTINGS.model_copy(update={"backend": "onnxruntime"}))
+    choice = quick(bundle, tmp_path, ONE_BACKEND)
     assert not choice.cached
     assert json.loads((tmp_path / FILE_NAME).read_text())["trials"]
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
@@ -226,30 +227,27 @@ def test_an_unreadable_cache_is_ignored_and_written_anew(
 
 def test_trials_that_make_no_sense_are_made_again(bundle: Bundle, tmp_path: Path) -> None:
     """Right circumstances, but fields of the wrong kind."""
-    settings = SETTINGS.model_copy(update={"backend": "onnxruntime"})
-    quick(bundle, tmp_path, settings)
+    quick(bundle, tmp_path, ONE_BACKEND)
     content = json.loads((tmp_path / FILE_NAME).read_text())
     content["trials"][0]["ms"] = "fast"
     (tmp_path / FILE_NAME).write_text(json.dumps(content))
-    assert not quick(bundle, tmp_path, settings).cached
-    assert quick(bundle, tmp_path, settings).cached
+    assert not quick(bundle, tmp_path, ONE_BACKEND).cached
+    assert quick(bundle, tmp_path, ONE_BACKEND).cached
 
 
 def test_a_state_directory_that_cannot_be_written_is_said_and_tolerated(
     bundle: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    settings = SETTINGS.model_copy(update={"backend": "onnxruntime"})
     with caplog.at_level(logging.INFO):
-        choice = quick(bundle, tmp_path / "file" / "state", settings)
+        choice = quick(bundle, tmp_path / "file" / "state", ONE_BACKEND)
     assert choice.detectors
     assert [record for record in caplog.records if "can't be kept" in record.message]
 
 
 def test_without_a_state_directory_nothing_is_kept(bundle: Bundle) -> None:
-    settings = SETTINGS.model_copy(update={"backend": "onnxruntime"})
-    assert not quick(bundle, None, settings).cached
-    assert not quick(bundle, None, settings).cached
+    assert not quick(bundle, None, ONE_BACKEND).cached
+    assert not quick(bundle, None, ONE_BACKEND).cached
 
 
 def test_where_nothing_is_left_to_choose_nothing_is_tried(

@@ -9,22 +9,25 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
-from typing import Final
-
-import paho.mqtt.publish
+from typing import TYPE_CHECKING, Final
 
 from agent.publisher import Publisher
 from agent.settings import MqttSettings
 from tests.message_samples import IDENTITY, SUPPRESSED, birth, disclosure, health, window
 from tests.mosquitto_fixtures import Broker
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 ROOT: Final = Path(__file__).parent.parent
 PLACES: Final = (ROOT / "agent" / "docs" / "mqtt.md", ROOT / "README.md")
 BEGIN: Final = "<!-- transcript: python -m tests.transcript_mqtt --write -->\n"
 END: Final = "<!-- end of transcript -->\n"
-_END_TOPIC: Final = "end/of/transcript"
+_MESSAGES: Final = 6
+_LIMIT_S: Final = 20.0
 
 
 def transcript() -> str:
@@ -32,26 +35,28 @@ def transcript() -> str:
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
         place = ["-h", broker.host, "-p", str(broker.port)]
         subscriber = subprocess.Popen(
-            ["mosquitto_sub", *place, "-v", "-q", "1", "-t", "emotion-agent/#", "-t", _END_TOPIC],
+            ["mosquitto_sub", *place, "-v", "-q", "1", "-C", str(_MESSAGES), "-t", "emotion-agent/#"],
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert subscriber.stdout is not None
-        while "SUBSCRIBE" not in broker.log:
-            time.sleep(0.05)
+        wait_until(lambda: "SUBSCRIBE" in broker.log)
         publisher = Publisher(MqttSettings(host=broker.host, port=broker.port), IDENTITY, birth())
         publisher.start()
-        while not publisher.status().connected:
-            time.sleep(0.05)
+        wait_until(lambda: publisher.status().connected)
         publisher.publish_counts(window(0, length_s=300.0), disclosure(12))
         publisher.publish_counts(window(1, length_s=300.0), SUPPRESSED)
         publisher.publish_health(health())
         publisher.stop()
-        paho.mqtt.publish.single(_END_TOPIC, "", 1, hostname=broker.host, port=broker.port)
-        lines = list(iter(subscriber.stdout.readline, f"{_END_TOPIC} \n"))
-        subscriber.terminate()
-        subscriber.wait()
-    return "".join(lines)
+        text, _ = subscriber.communicate(timeout=_LIMIT_S)
+    return text
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Look again and again, with an end."""
+    pause, by_s = threading.Event(), time.monotonic() + _LIMIT_S
+    while not condition():
+        assert time.monotonic() < by_s, "the session did not come about"
+        pause.wait(0.02)
 
 
 def with_block(text: str, block: str) -> str:

@@ -1,4 +1,4 @@
-"""Live cameras through OpenCV: V4L2 devices, RTSP and HTTP streams, GStreamer pipelines."""
+"""Live cameras through OpenCV: V4L2 devices, RTSP and HTTP streams."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.cameras import load_opencv
 from agent.cameras.address import AddressKind, parse_address, with_credentials
 from agent.cameras.buffers import FrameBuffers
-from agent.errors import CameraError, ConfigError
+from agent.errors import CameraError
 from agent.frame import Frame
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _REMEDY: Final = {
     AddressKind.V4L2: "check its cable, other users of it, and that the agent is in the group video",
     AddressKind.URL: "check the address, the credentials file and the network",
-    AddressKind.GSTREAMER: "try the pipeline with gst-launch-1.0",
 }
 
 _LOW_DELAY: Final = "fflags;nobuffer|flags;low_delay|fpsprobesize;0"
@@ -34,7 +33,7 @@ _OPTIONS_VARIABLE: Final = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
 
 class OpenCvCamera:
-    """Any device, URL or pipeline that OpenCV opens."""
+    """A V4L2 device or a stream by its URL; pipelines are the business of ``gstreamer``."""
 
     def __init__(
         self,
@@ -62,15 +61,12 @@ class OpenCvCamera:
 
         Raises:
             CameraError: It is absent, busy or doesn't answer.
-            ConfigError: This OpenCV can't open such an address, or the credentials file is unusable.
+            ConfigError: The credentials file is unusable.
         """
         self.close()
         cv2 = load_opencv()
-        capture = {
-            AddressKind.V4L2: self._open_device,
-            AddressKind.URL: self._open_url,
-            AddressKind.GSTREAMER: self._open_pipeline,
-        }[self._address.kind](cv2)
+        on_a_url = self._address.kind is AddressKind.URL
+        capture = self._open_url(cv2) if on_a_url else self._open_device(cv2)
         if not capture.isOpened():
             capture.release()
             remedy = _REMEDY[self._address.kind]
@@ -150,19 +146,11 @@ class OpenCvCamera:
         with _capture_options(f"rtsp_transport;{self._settings.rtsp_transport}|{_LOW_DELAY}"):
             return cv2.VideoCapture(url, cv2.CAP_FFMPEG, parameters)
 
-    def _open_pipeline(self, cv2: Any) -> Any:
-        if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
-            raise ConfigError(
-                f"sources.{self._name}.device: this OpenCV is built without GStreamer;"
-                " install the system's python3-opencv or use another source"
-            )
-        return cv2.VideoCapture(self._address.target, cv2.CAP_GSTREAMER)
-
 
 def _what_is_there(absent: Path) -> str:
     """What to do about a device path that leads nowhere, with the present one that looks most like it."""
     pattern = "video*" if absent.parent == Path("/dev") else "*"
-    present = sorted(path.name for path in absent.parent.glob(pattern))
+    present = sorted(path.name for path in absent.parent.glob(pattern) if path.exists())
     if not present:
         return "no camera is plugged in, so check its cable"
     nearest = get_close_matches(absent.name, present, n=1, cutoff=0.0)[0]

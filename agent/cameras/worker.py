@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from agent.cameras.address import AddressKind, parse_address
 from agent.cameras.shared import SlotWriter
 from agent.cameras.wire import PeerGoneError, Wire
 from agent.errors import CameraError, ConfigError
@@ -48,6 +49,10 @@ def make_camera(name: str, settings: dict[str, Any], buffers: SlotWriter) -> Cam
         from agent.cameras.picamera2 import Picamera2Camera  # noqa: PLC0415 - only what is used is loaded
 
         return Picamera2Camera(name, cast("Picamera2Source", table), buffers)
+    if parse_address(table.device).kind is AddressKind.GSTREAMER:
+        from agent.cameras.gstreamer import GStreamerCamera  # noqa: PLC0415 - only what is used is loaded
+
+        return GStreamerCamera(name, cast("OpenCvSource", table), buffers)
     from agent.cameras.opencv import OpenCvCamera  # noqa: PLC0415 - only what is used is loaded
 
     if table.credentials_file is not None:

@@ -20,6 +20,7 @@ from agent.inference.selection import Choice, choose
 from agent.settings import LatencySettings, ModelsSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from agent.inference.trial import Trial
@@ -125,7 +126,7 @@ def examine(
     *,
     state_dir: Path | None = None,
     reselect: bool = False,
-    progress: Any = None,
+    progress: Callable[[Trial], None] | None = None,
 ) -> Report:
     """Look at everything; no camera is opened and nothing is written.
 
@@ -149,7 +150,7 @@ def examine(
             latency.budget_ms,
             reselect=reselect,
             keep=False,
-            report=progress or _ignore,
+            report=progress,
         )
     except AgentError as error:
         problem, exit_code = str(error), error.exit_code
@@ -165,10 +166,6 @@ def examine(
         problem=problem,
         exit_code=exit_code,
     )
-
-
-def _ignore(_trial: Trial) -> None:
-    return
 
 
 def _version(packages: tuple[str, ...]) -> str | None:

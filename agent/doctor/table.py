@@ -57,8 +57,10 @@ def _surroundings(report: Report) -> list[tuple[str, str]]:
         rows.append(("camera", f"{camera.path}: {camera.name}{stable}{access}"))
     if not report.cameras:
         rows.append(("camera", "no /dev/video* on this machine"))
-    for source in report.sources:
-        rows.append((f"source {source.name}", f"{'ok' if source.ok else 'PROBLEM'}: {source.detail}"))
+    rows += [
+        (f"source {source.name}", f"{'ok' if source.ok else 'PROBLEM'}: {source.detail}")
+        for source in report.sources
+    ]
     if report.broker is None:
         rows.append(("broker", "not looked for: give --config"))
     else:
@@ -110,7 +112,7 @@ def _conclusion(report: Report) -> list[str]:
         lines.append("Backend and precision are pinned by the configuration: nothing was tried.")
     if not choice.fits:
         lines.append(
-            f"None fits the budget of {report.budget_ms:g} ms: raise latency.budget_ms or use a faster device."
+            f"None fits the budget of {report.budget_ms:g} ms: raise latency.budget_ms or take a faster box."
         )
     return lines
 

@@ -1,0 +1,240 @@
+"""The measured process: the daemon's own pipeline, fed from shared memory.
+
+Reads one request as JSON from stdin, prints JSON lines: progress, then the result. It holds nothing
+that a daemon doesn't hold, so that its memory is the daemon's.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from multiprocessing import resource_tracker, shared_memory
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from agent.bench.recording import RecordingScheduler, Times, timed
+from agent.daemon import build_pipeline
+from agent.frame import Frame
+from agent.networks import Networks, choose_networks
+from agent.settings import AgentSettings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from agent.pipeline import Pipeline, Step
+
+WARM_UP_FRAMES: Final = 60
+_TOLD_EVERY_S: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to run."""
+
+    settings: dict[str, Any]
+    """Of the agent."""
+    state_dir: str | None
+    memory: str
+    """Name of the shared memory that holds the frames."""
+    shape: tuple[int, int, int, int]
+    """N×H×W×3."""
+    spawned_s: float
+    """Monotonic seconds at which this process was asked for."""
+    fps: float | None
+    """Pace of the camera, which waits for nobody; None shows the next frame when the last is done."""
+    seconds: float
+    frames: int | None = None
+    """Stop after so many instead."""
+
+
+def main() -> None:
+    """Serve one request."""
+    raw = json.load(sys.stdin)
+    request = Request(**{**raw, "shape": tuple(raw["shape"])})
+    settings = AgentSettings.model_validate(request.settings)
+    state_dir = None if request.state_dir is None else Path(request.state_dir)
+    networks, choice = choose_networks(settings, state_dir)
+    times = Times()
+    measured = Networks(
+        tuple(timed(network, times, "detector_network_s") for network in networks.detectors),
+        None
+        if networks.classifier is None
+        else timed(networks.classifier, times, "classifier_network_s"),
+        networks.start_tier,
+        networks.costs,
+    )
+    scheduler = RecordingScheduler(
+        times, settings.latency.budget_ms, measured.relative_costs, measured.start_tier
+    )
+    pipeline = build_pipeline(measured, settings, time.monotonic, scheduler)
+    ready_s = time.monotonic() - request.spawned_s
+    memory = shared_memory.SharedMemory(request.memory)
+    # The parent made it and removes it; this process must not.
+    resource_tracker.unregister(memory._name, "shared_memory")  # type: ignore[attr-defined]  # noqa: SLF001
+    pictures: NDArray[np.uint8] = np.ndarray(request.shape, np.uint8, memory.buf)
+    run = Run(pipeline, pictures, times)
+    run.play(request)
+    result = run.result()
+    say(
+        result={
+            **result,
+            "ready_s": ready_s,
+            "cached": choice.cached,
+            "backend": networks.detectors[0].file.backend,
+            "precision": networks.detectors[0].file.precision,
+            "tiers": [network.name for network in networks.detectors],
+        }
+    )
+    del pictures, run
+    memory.close()
+
+
+class Run:
+    """One measurement; the frame is copied as a camera driver would hand it over."""
+
+    def __init__(self, pipeline: Pipeline, pictures: NDArray[np.uint8], times: Times) -> None:
+        self._pipeline = pipeline
+        self._pictures = pictures
+        self._order = [*range(len(pictures)), *range(len(pictures) - 2, 0, -1)]
+        self._pixels = np.empty_like(pictures[0])
+        self._times = times
+        self._latencies_ms: list[float] = []
+        self._copy_s = self._step_s = 0.0
+        self._frames = self._skipped = self._stale = self._readings = 0
+        self._told_s = 0.0
+        self._rss_mb: list[float] = []
+
+    def play(self, request: Request) -> None:
+        """Warm up, then measure."""
+        limit = request.frames
+        for index in range(WARM_UP_FRAMES):
+            self._show(index, time.monotonic())
+        self._reset()
+        started_s = time.monotonic()
+        sample_every = max(1, (limit or 1_000) // 50)
+        shown = -1
+        while True:
+            now_s = time.monotonic()
+            if (limit is None and now_s - started_s >= request.seconds) or (
+                limit is not None and self._frames >= limit
+            ):
+                break
+            if request.fps is None:
+                shown += 1
+                captured_s = now_s
+            else:
+                due = int((now_s - started_s) * request.fps)
+                if due <= shown:
+                    time.sleep(max(0.0, started_s + (shown + 1) / request.fps - now_s))
+                    continue
+                self._skipped += due - shown - 1
+                shown = due
+                captured_s = started_s + due / request.fps
+            self._show(shown, captured_s)
+            self._tell(now_s, started_s, request)
+            if self._frames % sample_every == 0:
+                self._rss_mb.append(rss_mb())
+
+    def result(self) -> dict[str, Any]:
+        """All figures; times in milliseconds."""
+        latencies = np.array(self._latencies_ms or [0.0])
+        p50, p95, p99 = (float(np.percentile(latencies, cut)) for cut in (50, 95, 99))
+        per_frame = 1000.0 / max(1, self._frames)
+        network_s = self._times.detector_network_s + self._times.classifier_network_s
+        tiers = self._times.tiers
+        return {
+            "frames": self._frames,
+            "frame_ms": (self._copy_s + self._step_s) * per_frame,
+            "fps": self._frames / max(1e-9, self._copy_s + self._step_s),
+            "p50_ms": p50,
+            "p95_ms": p95,
+            "p99_ms": p99,
+            "max_ms": float(latencies.max()),
+            "dropped": self._skipped + self._stale,
+            "dropped_in_mailbox": self._skipped,
+            "dropped_stale": self._stale,
+            "readings_per_frame": self._readings / max(1, self._frames),
+            "classifications_per_frame": self._times.classifications / max(1, self._frames),
+            "tier_changes": sum(a != b for a, b in zip(tiers, tiers[1:], strict=False)),
+            "last_tier": tiers[-1] if tiers else 0,
+            "overhead_ms": (self._copy_s + self._step_s - network_s) * per_frame,
+            "stages_ms": {
+                "capture copy": self._copy_s * per_frame,
+                "detector network": self._times.detector_network_s * per_frame,
+                "letterbox, decode, track": (self._times.detection_s - self._times.detector_network_s)
+                * per_frame,
+                "classifier network": self._times.classifier_network_s * per_frame,
+                "crop, vote": (self._times.classification_s - self._times.classifier_network_s) * per_frame,
+                "rest": (self._step_s - self._times.detection_s - self._times.classification_s) * per_frame,
+            },
+            "rss_mb": rss_mb(),
+            "rss_first_mb": self._rss_mb[0] if self._rss_mb else rss_mb(),
+            "rss_growth_mb": _growth(self._rss_mb),
+        }
+
+    def _show(self, index: int, captured_s: float) -> Step:
+        started_s = time.perf_counter()
+        np.copyto(self._pixels, self._pictures[self._order[index % len(self._order)]])
+        copied_s = time.perf_counter()
+        step = self._pipeline.step(Frame(self._pixels, captured_s, "bench", index))
+        ended_s = time.perf_counter()
+        self._copy_s += copied_s - started_s
+        self._step_s += ended_s - copied_s
+        self._times.tiers.append(step.tier)
+        self._frames += 1
+        if step.dropped:
+            self._stale += 1
+        else:
+            self._latencies_ms.append(step.latency_ms)
+            self._readings += len(step.readings)
+        return step
+
+    def _reset(self) -> None:
+        self._latencies_ms.clear()
+        self._copy_s = self._step_s = 0.0
+        self._frames = self._skipped = self._stale = self._readings = 0
+        for name, value in asdict(Times()).items():
+            setattr(self._times, name, value)
+
+    def _tell(self, now_s: float, started_s: float, request: Request) -> None:
+        if now_s - self._told_s < _TOLD_EVERY_S:
+            return
+        self._told_s = now_s
+        share = self._frames / request.frames if request.frames else (now_s - started_s) / request.seconds
+        say(progress=min(1.0, share))
+
+
+def rss_mb() -> float:
+    """Resident memory without what is shared with the parent, in MiB; 0 where the system doesn't tell."""
+    values = {"VmRSS": 0.0, "RssShmem": 0.0}
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0.0
+    for line in lines:
+        key, _, value = line.partition(":")
+        if key in values:
+            values[key] = float(value.split()[0]) / 1024.0
+    return values["VmRSS"] - values["RssShmem"]
+
+
+def _growth(samples: list[float]) -> float:
+    """From the median of the second tenth of the samples to that of the last tenth."""
+    tenth = max(1, len(samples) // 10)
+    if len(samples) < 3 * tenth:
+        return 0.0
+    return float(np.median(samples[-tenth:]) - np.median(samples[tenth : 2 * tenth]))
+
+
+def say(**message: Any) -> None:
+    """One line to the parent."""
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The networks that one agent runs, opened by what its configuration or its own trials say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.inference.loading import LoadedNetwork, default_bundle_folder, load_network
+from agent.inference.manifest import Bundle
+from agent.inference.selection import Choice, choose, load_pick
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.settings import AgentSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """What the device runs: the detector at each input size, most accurate first, and the classifier."""
+
+    detectors: tuple[LoadedNetwork, ...]
+    classifier: LoadedNetwork | None
+    """None when the detector already tells expressions."""
+    start_tier: int = 0
+    """Index of the detector to begin with."""
+    costs: tuple[float, ...] = ()
+    """Relative cost of each detector; empty where nothing was measured."""
+
+    @property
+    def relative_costs(self) -> tuple[float, ...]:
+        """As measured, else the pixels of each input."""
+        if self.costs:
+            return self.costs
+        return tuple(
+            float(network.entry.input.height_px * network.entry.input.width_px) for network in self.detectors
+        )
+
+
+def load_networks(settings: AgentSettings) -> Networks:
+    """Verify and open the configured networks.
+
+    Raises:
+        ModelError: The bundle or one of its files is missing, altered or of an unknown shape.
+        BackendError: No installed backend can run them.
+    """
+    chosen = settings.models
+    bundle = Bundle.load(chosen.bundle or default_bundle_folder())
+
+    def load(family: str) -> tuple[LoadedNetwork, ...]:
+        return tuple(
+            load_network(
+                bundle,
+                name,
+                entry,
+                backend=chosen.backend,
+                precision=chosen.precision,
+                threads=chosen.threads,
+            )
+            for name, entry in bundle.family(family).items()
+        )
+
+    detectors = load(chosen.detector)
+    single_stage = detectors[0].entry.task == "face_emotion"
+    return Networks(detectors, None if single_stage else load(chosen.classifier)[0])
+
+
+def choose_networks(
+    settings: AgentSettings, state_dir: Path | None, *, reselect: bool = False
+) -> tuple[Networks, Choice]:
+    """Find out by trying, or remember, what this device runs best, and open it.
+
+    Args:
+        settings: May pin backend or precision.
+        state_dir: Where the trials are kept from start to start; None keeps nothing.
+        reselect: Try again whatever is kept.
+
+    Raises:
+        ModelError: The bundle or one of its files is missing, altered or of an unknown shape.
+        BackendError: No installed backend can run them.
+    """
+    asked = settings.models
+    bundle = Bundle.load(asked.bundle or default_bundle_folder())
+    choice = choose(bundle, asked, state_dir, settings.latency.budget_ms, reselect=reselect)
+    detectors = tuple(load_pick(bundle, pick, asked.threads) for pick in choice.detectors)
+    classifier = None if choice.classifier is None else load_pick(bundle, choice.classifier, asked.threads)
+    times_ms = [pick.ms for pick in choice.detectors]
+    costs = tuple(ms for ms in times_ms if ms is not None)
+    whole = costs if len(costs) == len(times_ms) else ()
+    return Networks(detectors, classifier, choice.start_tier, whole), choice

@@ -1,0 +1,119 @@
+"""A still scene costs few detections, and nothing that moves waits longer than the set time."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.motion_gate import HOLD_S, MotionGate
+from agent.thumbnail import MOST_COLUMNS, MOST_ROWS, thumbnail
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BOUND_S = 0.5
+HEIGHT_PX, WIDTH_PX = 240, 320
+_NOISE = np.random.default_rng(1).normal(0.0, 1.0, (HEIGHT_PX + 64, WIDTH_PX + 64, 3)).astype(np.float32)
+_ROOM = np.random.default_rng(2).integers(40, 200, (12, 16, 3)).repeat(20, 0).repeat(20, 1).astype(np.float32)
+
+
+def empty_room(number: int, sigma: float = 3.0) -> NDArray[np.uint8]:
+    """A room of coloured tiles through a noisy sensor."""
+    down, right = (number * 7) % 64, (number * 13) % 64
+    field = _NOISE[down : down + HEIGHT_PX, right : right + WIDTH_PX]
+    return np.clip(_ROOM + sigma * field, 0, 255).astype(np.uint8)
+
+
+def admitted(frames: list[NDArray[np.uint8]], fps: float) -> list[float]:
+    """Times of the frames that were let through."""
+    gate = MotionGate(BOUND_S)
+    return [number / fps for number, pixels in enumerate(frames) if gate.admits(pixels, number / fps)]
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1.0, 3.0, 8.0])
+@pytest.mark.parametrize("fps", [10.0, 15.0, 30.0])
+def test_an_empty_room_is_looked_at_seldom_but_never_too_seldom(sigma: float, fps: float) -> None:
+    frames = [empty_room(number, sigma) for number in range(int(10 * fps))]
+    times_s = admitted(frames, fps)
+    gaps_s = np.diff(times_s)
+    assert gaps_s.max() <= BOUND_S + 1e-9
+    settled = [at_s for at_s in times_s if at_s > HOLD_S + 1.0]
+    assert len(settled) <= math.ceil((10.0 - HOLD_S - 1.0) / (BOUND_S - 1.0 / fps)) + 1
+
+
+@pytest.mark.parametrize("size_px", [10, 16, 40])
+@pytest.mark.parametrize("speed_px", [2, 8])
+def test_a_face_that_enters_is_looked_at_frame_by_frame(size_px: int, speed_px: int) -> None:
+    fps = 15.0
+    frames = [empty_room(number) for number in range(75)]
+    for number in range(45, 75):
+        left = (number - 45) * speed_px
+        frames[number][100 : 100 + size_px, left : left + size_px] = (150, 180, 230)
+    times_s = admitted(frames, fps)
+    entered_s = 45 / fps
+    noticed_s = min(at_s for at_s in times_s if at_s >= entered_s)
+    assert noticed_s - entered_s <= BOUND_S
+    assert len([at_s for at_s in times_s if at_s >= entered_s]) >= 25
+
+
+def test_a_person_who_pauses_is_still_followed_for_a_while() -> None:
+    fps = 10.0
+    frames = [empty_room(number) for number in range(60)]
+    for number in range(30, 60):
+        left = min(number - 30, 3) * 20
+        frames[number][100:140, left : left + 40] = (150, 180, 230)
+    times_s = admitted(frames, fps)
+    assert len([at_s for at_s in times_s if 3.0 <= at_s < 3.3 + HOLD_S]) >= 12
+
+
+def test_a_light_that_is_switched_counts_as_movement() -> None:
+    frames = [empty_room(number) for number in range(30)]
+    frames += [(empty_room(number) * 0.5).astype(np.uint8) for number in range(5)]
+    assert 3.0 in admitted(frames, 10.0)
+
+
+def test_another_frame_size_is_looked_at() -> None:
+    gate = MotionGate(BOUND_S)
+    for number in range(30):
+        gate.admits(empty_room(number), number / 10.0)
+    assert gate.admits(empty_room(0)[:200], 3.01)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.floats(0.01, 0.4), min_size=5, max_size=40), st.lists(st.booleans(), min_size=40, max_size=40)
+)
+def test_the_first_frame_after_the_set_time_is_always_let_through(
+    gaps_s: list[float], moving: list[bool]
+) -> None:
+    """Whatever the rhythm of the frames; only a frame that comes late can be looked at late."""
+    gate = MotionGate(BOUND_S)
+    at_s = admitted_at_s = 0.0
+    for number, gap_s in enumerate(gaps_s):
+        at_s += gap_s
+        pixels = empty_room(number)
+        if moving[number]:
+            pixels[50:90, 50:90] = number * 6
+        if gate.admits(pixels, at_s):
+            admitted_at_s = at_s
+        assert at_s - admitted_at_s <= BOUND_S
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (16, 16), (61, 81), (480, 640), (4320, 7680), (7, 5000)])
+def test_a_thumbnail_is_small_whatever_the_frame(shape: tuple[int, int]) -> None:
+    pixels = np.zeros((*shape, 3), np.uint8)
+    rows, columns = thumbnail(pixels).shape
+    assert 1 <= rows <= MOST_ROWS
+    assert 1 <= columns <= MOST_COLUMNS
+
+
+def test_a_thumbnail_is_no_view_of_the_frame() -> None:
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    sample = thumbnail(pixels)
+    pixels[:] = 9
+    assert not sample.any()
