@@ -38,7 +38,7 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def check_lines(text: str) -> set[str]:
     """Every line is a topic and a payload of the contract; the kinds seen."""
-    kinds = set()
+    kinds: set[str] = set()
     for line in text.splitlines():
         topic, _, payload = line.partition(" ")
         address = parse_topic("emotion-agent", topic)
@@ -49,6 +49,10 @@ def check_lines(text: str) -> set[str]:
         else:
             SCHEMAS[address.kind].model_validate_json(payload)
     return kinds
+
+
+def topics_of(text: str) -> list[str]:
+    return [line.partition(" ")[0] for line in text.splitlines()]
 
 
 def test_the_printed_transcript_is_what_a_broker_shows_today() -> None:

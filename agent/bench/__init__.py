@@ -1,8 +1,8 @@
 """``emotion-agent bench``: how fast this box is, by the agent's own code on drawn frames.
 
-    clip (N faces) ──shared memory──► worker process: copy, detect, track, classify, vote ──► figures
-    bundle ──► one probe per backend × precision × tier ──► figures
-                                                              └──► table | JSON
+clip (N faces) ──shared memory──► worker process: copy, detect, track, classify, vote ──► figures
+bundle ──► one probe per backend × precision × tier ──► figures
+                                                          └──► table | JSON
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from agent.scheduler import Scheduler
@@ -29,7 +29,6 @@ class Times:
     classification_s: float = 0.0
     """Crop, network, vote."""
     classifications: int = 0
-    tiers: list[int] = field(default_factory=list)
 
 
 class TimedNetwork:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from agent.pipeline import Pipeline, Step
 
 WARM_UP_FRAMES: Final = 60
+MOST_LATENCIES: Final = 100_000
+"""Of which quantiles are taken; beyond it the oldest are overwritten."""
 _TOLD_EVERY_S: Final = 0.25
 
 
@@ -61,9 +63,7 @@ def main() -> None:
     times = Times()
     measured = Networks(
         tuple(timed(network, times, "detector_network_s") for network in networks.detectors),
-        None
-        if networks.classifier is None
-        else timed(networks.classifier, times, "classifier_network_s"),
+        None if networks.classifier is None else timed(networks.classifier, times, "classifier_network_s"),
         networks.start_tier,
         networks.costs,
     )
@@ -102,7 +102,11 @@ class Run:
         self._order = [*range(len(pictures)), *range(len(pictures) - 2, 0, -1)]
         self._pixels = np.empty_like(pictures[0])
         self._times = times
-        self._latencies_ms: list[float] = []
+        # Committed up front: what the measurement itself needs must not look like growth.
+        self._latencies_ms = np.ones(MOST_LATENCIES, np.float32)
+        self._measured = 0
+        self._tier_changes = 0
+        self._last_tier: int | None = None
         self._copy_s = self._step_s = 0.0
         self._frames = self._skipped = self._stale = self._readings = 0
         self._told_s = 0.0
@@ -141,11 +145,10 @@ class Run:
 
     def result(self) -> dict[str, Any]:
         """All figures; times in milliseconds."""
-        latencies = np.array(self._latencies_ms or [0.0])
+        latencies = self._latencies_ms[: max(1, min(self._measured, MOST_LATENCIES))]
         p50, p95, p99 = (float(np.percentile(latencies, cut)) for cut in (50, 95, 99))
         per_frame = 1000.0 / max(1, self._frames)
         network_s = self._times.detector_network_s + self._times.classifier_network_s
-        tiers = self._times.tiers
         return {
             "frames": self._frames,
             "frame_ms": (self._copy_s + self._step_s) * per_frame,
@@ -159,8 +162,8 @@ class Run:
             "dropped_stale": self._stale,
             "readings_per_frame": self._readings / max(1, self._frames),
             "classifications_per_frame": self._times.classifications / max(1, self._frames),
-            "tier_changes": sum(a != b for a, b in zip(tiers, tiers[1:], strict=False)),
-            "last_tier": tiers[-1] if tiers else 0,
+            "tier_changes": self._tier_changes,
+            "last_tier": self._last_tier or 0,
             "overhead_ms": (self._copy_s + self._step_s - network_s) * per_frame,
             "stages_ms": {
                 "capture copy": self._copy_s * per_frame,
@@ -184,17 +187,19 @@ class Run:
         ended_s = time.perf_counter()
         self._copy_s += copied_s - started_s
         self._step_s += ended_s - copied_s
-        self._times.tiers.append(step.tier)
+        self._tier_changes += self._last_tier is not None and step.tier != self._last_tier
+        self._last_tier = step.tier
         self._frames += 1
         if step.dropped:
             self._stale += 1
         else:
-            self._latencies_ms.append(step.latency_ms)
+            self._latencies_ms[self._measured % MOST_LATENCIES] = step.latency_ms
+            self._measured += 1
             self._readings += len(step.readings)
         return step
 
     def _reset(self) -> None:
-        self._latencies_ms.clear()
+        self._measured = self._tier_changes = 0
         self._copy_s = self._step_s = 0.0
         self._frames = self._skipped = self._stale = self._readings = 0
         for name, value in asdict(Times()).items():
