@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from agent import topics
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from agent.broker import BrokerLink
     from agent.messages import BirthMessage, HealthMessage
     from agent.settings import HomeAssistantSettings
+
+logger = logging.getLogger(__name__)
 
 
 class Announcer:
@@ -24,6 +27,7 @@ class Announcer:
         self._birth = birth
         self._homeassistant = homeassistant
         self._told_health: HealthMessage | None = None
+        self._warned = False
 
     @property
     def will(self) -> Will:
@@ -47,6 +51,12 @@ class Announcer:
 
     def answer(self, link: BrokerLink) -> None:
         """Home Assistant has (re)started when it says ``online``: it wants discovery again."""
+        if link.subscribed is False and not self._warned:
+            self._warned = True
+            logger.warning(
+                "the broker refuses to tell of %s: allow it, or discovery is not repeated when it starts",
+                topics.homeassistant_status_topic(self._homeassistant.prefix),
+            )
         while link.received:
             message = link.received.popleft()
             if message.payload == topics.ONLINE.encode() and not message.retained:

@@ -68,8 +68,8 @@ class BrokerLink:
     def __init__(self, settings: MqttSettings, client_id: str, will: Will | None = None) -> None:
         self.alive = False
         """True from the broker's acceptance to the end of the connection."""
-        self.subscribed = False
-        """The broker has granted a subscription."""
+        self.subscribed: bool | None = None
+        """Whether the broker granted the latest subscription; None until it has answered."""
         self.end_reason = ""
         """One sentence; why the link is not, or no longer, alive."""
         self.acknowledged: deque[Acknowledgement] = deque()
@@ -135,7 +135,7 @@ class BrokerLink:
         return self._last_ticket
 
     def subscribe(self, topic_filter: str) -> None:
-        """Ask for messages with QoS 1; a refusal ends the link."""
+        """Ask for messages with QoS 1; the answer shows in ``subscribed``."""
         self._client.subscribe(topic_filter, qos=1)
 
     def step(self, timeout_s: float, wake: Wake | None = None) -> None:
@@ -255,11 +255,7 @@ class BrokerLink:
         reasons: list[ReasonCode],
         _properties: Properties | None,
     ) -> None:
-        if any(reason.is_failure for reason in reasons):
-            broker = broker_name(self._settings)
-            self._end(f"{broker} refuses the subscription: check its access list for this user")
-        else:
-            self.subscribed = True
+        self.subscribed = not any(reason.is_failure for reason in reasons)
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
         self.received.append(Received(message.topic, bytes(message.payload), message.retain))

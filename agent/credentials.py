@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.errors import ConfigError
+from agent.settings import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 CREDENTIALS_VARIABLE: Final = "CREDENTIALS_DIRECTORY"
 """Set by systemd for units with ``LoadCredential=``."""
+USERNAME_CREDENTIAL: Final = "mqtt-username"
 PASSWORD_CREDENTIAL: Final = "mqtt-password"  # noqa: S105 - the name of a credential, not its value
 
 _MAX_SECRET_BYTES: Final = 65_535
@@ -35,25 +37,33 @@ class Credentials:
 
 
 def load_credentials(settings: MqttSettings, environment: Mapping[str, str] = os.environ) -> Credentials:
-    """Read user name and password from where the settings point, else from the systemd credential.
+    """Read user name and password from where the settings point, else from systemd credentials.
 
     Raises:
         ConfigError: A file is missing, unreadable, empty or no text; or there is a password without a user.
     """
-    username = settings.username
     if settings.username_file is not None:
-        username = _read_secret("mqtt.username_file", settings.username_file)
-    password = None
+        username: str | None = _read_secret("mqtt.username_file", settings.username_file)
+    else:
+        username = settings.username or _read_credential(USERNAME_CREDENTIAL, environment)
     if settings.password_file is not None:
-        _warn_if_public(settings.password_file)
-        password = _read_secret("mqtt.password_file", settings.password_file)
-    elif folder := environment.get(CREDENTIALS_VARIABLE):
-        path = Path(folder) / PASSWORD_CREDENTIAL
-        if path.exists():
-            password = _read_secret(f"credential {PASSWORD_CREDENTIAL}", path)
+        password: str | None = _read_secret("mqtt.password_file", settings.password_file)
+    else:
+        password = _read_credential(PASSWORD_CREDENTIAL, environment)
     if password is not None and username is None:
         raise ConfigError("there is an MQTT password but no user: set mqtt.username or mqtt.username_file")
     return Credentials(username, password)
+
+
+def warn_of_exposure(settings: MqttSettings) -> None:
+    """Say once what is readable by others although it works."""
+    if not settings.uses_tls and not is_loopback(settings.host):
+        logger.warning(
+            "mqtt.tls = false: everything, a password included, travels in clear to %s", settings.host
+        )
+    path = settings.password_file
+    if path is not None and path.exists() and path.stat().st_mode & 0o007:
+        logger.warning("mqtt.password_file %s is open to every user of this machine: chmod 600 it", path)
 
 
 def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
@@ -102,6 +112,12 @@ def _add_client_certificate(context: ssl.SSLContext, certificate: Path, key: Pat
         ) from error
 
 
+def _read_credential(name: str, environment: Mapping[str, str]) -> str | None:
+    folder = environment.get(CREDENTIALS_VARIABLE)
+    path = Path(folder or "") / name
+    return _read_secret(f"credential {name}", path) if folder and path.exists() else None
+
+
 def _read_secret(key: str, path: Path) -> str:
     try:
         raw = path.read_bytes()
@@ -116,12 +132,3 @@ def _read_secret(key: str, path: Path) -> str:
     if not secret or "\n" in secret or "\0" in secret or len(raw) > _MAX_SECRET_BYTES:
         raise ConfigError(f"{key} {path} must hold exactly one line of text")
     return secret
-
-
-def _warn_if_public(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return  # reading it says why
-    if mode & 0o007:
-        logger.warning("mqtt.password_file %s is open to every user of this machine: chmod 600 it", path)

@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from agent.thumbnail import thumbnail
+from agent.thumbnail import averaged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+LEVELS: Final = 256
 HOLD_S: Final = 1.0
 """After the last movement every frame is still looked at for this long: people pause."""
 LEAST_CHANGE: Final = 10.0
-"""Grey levels a sample must differ by at least."""
+"""Grey levels a cell must differ by at least. In a noisy room (uniform noise of 8 levels through H.264) the
+third largest difference of an empty scene stays at 8 or below; a face of 16 pixels that stands out by no more
+than 20 levels reaches this."""
 NOISE_FACTOR: Final = 6.0
 """Times the median difference, which is four standard deviations of Gaussian noise."""
-LEAST_SAMPLES: Final = 3
-"""Changed samples that make a movement; a face 16 pixels high in 640×480 covers four."""
+LEAST_CELLS: Final = 3
+"""Changed cells that make a movement; a face 16 pixels high in 640×480 covers four."""
 NOISE_MEMORY: Final = 0.1
 """Weight of the newest frame in the estimate of the noise."""
 
@@ -45,7 +48,7 @@ class MotionGate:
             pixels: H×W×3 uint8, BGR, not empty.
             at_s: Monotonic seconds of the capture; rising.
         """
-        sample = thumbnail(pixels).astype(np.int16)
+        sample = averaged(pixels).astype(np.int16)
         first = self._reference is None
         if first or self._moves(sample):
             self._moved_at_s = at_s
@@ -63,10 +66,11 @@ class MotionGate:
     def _moves(self, sample: NDArray[np.int16]) -> bool:
         if self._reference is None or self._reference.shape != sample.shape:
             return True
-        difference = np.abs(sample - self._reference)
-        typical = float(np.median(difference))
+        # How many cells differ by how much; counting is several times faster than sorting.
+        counts = np.bincount(np.abs(sample - self._reference).ravel(), minlength=LEVELS)
+        typical = float(np.searchsorted(np.cumsum(counts), sample.size // 2))
         if typical > LEAST_CHANGE + NOISE_FACTOR * self._noise:
             return True  # the light changed, or the camera was turned
         self._noise += NOISE_MEMORY * (typical - self._noise)
         threshold = max(LEAST_CHANGE, NOISE_FACTOR * max(typical, self._noise))
-        return int(np.count_nonzero(difference > threshold)) >= LEAST_SAMPLES
+        return int(counts[int(threshold) + 1 :].sum()) >= LEAST_CELLS

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from agent import topics
 from agent.announcement import Announcer
 from agent.broker import BrokerLink
-from agent.credentials import load_credentials, tls_context
+from agent.credentials import load_credentials, tls_context, warn_of_exposure
 from agent.delivery import Delivery, Route
 from agent.dialling import Backoff, Dial, Wake
 from agent.messages import counts_message
@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-REPLAY_PER_S: Final = 20.0
-"""Windows per second after an outage: a thousand devices coming back stay below 20,000 messages/s."""
+REPLAY_PER_S: Final = 5.0
+"""Windows per second after an outage: a day's backlog takes a minute, and a thousand devices coming back
+stay below 5,000 messages per second."""
 
 _LASTING_S: Final = 10.0
 """A connection that lasted this long ends the growth of the waits between attempts."""
@@ -65,7 +66,23 @@ class BrokerStatus:
 
 
 class Publisher:
-    """Publishes for one device. ``start`` once, ``stop`` once; the rest is safe from any thread."""
+    """Publishes for one device. ``start`` once, ``stop`` once; the rest is safe from any thread.
+
+    Building one checks credentials and certificates; it connects and writes nothing yet.
+
+    Args:
+        settings: The broker.
+        identity: Whose topics to write.
+        birth: Published at every accepted connect; its session id names all windows of this run.
+        clock: Maps monotonic instants to UTC.
+        state_dir: Existing folder for the queue file; None keeps unsent windows in memory only.
+        homeassistant: Discovery is announced when it says so.
+        backoff: Waits between attempts.
+        replay_per_s: Historical windows sent per second.
+
+    Raises:
+        ConfigError: A credential or certificate file can't be used.
+    """
 
     def __init__(
         self,
@@ -79,23 +96,9 @@ class Publisher:
         backoff: Backoff | None = None,
         replay_per_s: float = REPLAY_PER_S,
     ) -> None:
-        """Check credentials and certificates; connects and writes nothing yet.
-
-        Args:
-            settings: The broker.
-            identity: Whose topics to write.
-            birth: Published at every accepted connect; its session id names all windows of this run.
-            clock: Maps monotonic instants to UTC.
-            state_dir: Existing folder for the queue file; None keeps unsent windows in memory only.
-            homeassistant: Discovery is announced when it says so.
-            backoff: Waits between attempts.
-            replay_per_s: Historical windows sent per second.
-
-        Raises:
-            ConfigError: A credential or certificate file can't be used.
-        """
         load_credentials(settings)
         tls_context(settings)
+        warn_of_exposure(settings)
         self._settings = settings
         self._client_id = settings.client_id or identity.client_id
         self._session_id = birth.session_id

@@ -53,6 +53,12 @@ def explain_reason(settings: MqttSettings, reason: ReasonCode) -> str:
     return f"{what.format(broker=broker_name(settings))}: {remedy}"
 
 
+def explain_subscription(settings: MqttSettings, topic_filter: str) -> str:
+    """A refused SUBSCRIBE."""
+    broker = broker_name(settings)
+    return f"{broker} refuses the subscription to {topic_filter}: check its access list for this user"
+
+
 def explain_error(settings: MqttSettings, error: OSError | ValueError) -> str:
     """A connection attempt that failed before the broker spoke MQTT."""
     broker = broker_name(settings)
@@ -60,7 +66,7 @@ def explain_error(settings: MqttSettings, error: OSError | ValueError) -> str:
         case ssl.SSLCertVerificationError():
             sentence = _explain_certificate(broker, error)
         case ssl.SSLError():
-            why = error.reason or str(error)
+            why = getattr(error, "reason", None) or str(error)
             sentence = f"TLS with {broker} failed ({why}): check mqtt.port, mqtt.tls and the certificates"
         case socket.gaierror():
             sentence = f"can't resolve the name of {broker}: check mqtt.host and the device's DNS"
@@ -82,7 +88,11 @@ def explain_loss(settings: MqttSettings, library_error: str, *, accepted: bool) 
     broker = broker_name(settings)
     detail = f" ({library_error})" if library_error else ""
     if accepted:
-        return f"lost the connection to {broker}{detail}: check the network and the broker's log"
+        # Old brokers close the connection of a client id that another client takes, and say nothing.
+        return (
+            f"lost the connection to {broker}{detail}: check the network, the broker's log,"
+            " and that no other device has the same mqtt.client_id"
+        )
     if settings.uses_tls:
         # With TLS 1.3 a broker judges the client's certificate after the handshake has ended here.
         return (

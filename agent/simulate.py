@@ -21,6 +21,7 @@ from agent.dialling import Backoff
 from agent.errors import BrokerError, ConfigError
 from agent.messages import counts_message, new_session_id
 from agent.outbox import Outbox
+from agent.refusals import explain_subscription
 from agent.settings import is_loopback
 from agent.simulate_device import VirtualDevice
 from agent.simulate_report import SimulationReport, Traffic, processor_seconds
@@ -245,9 +246,12 @@ class _Reader:
         self._view = FleetView(self.settings.root)
         self._link = BrokerLink(self.settings, f"emotion-agent-simulate-{new_session_id()[:8]}")
         self._link.open()
-        self._link.subscribe(topics.fleet_filter(self.settings.root, site=SITE))
-        while self._link.alive and not self._link.subscribed:
+        topic_filter = topics.fleet_filter(self.settings.root, site=SITE)
+        self._link.subscribe(topic_filter)
+        while self._link.alive and self._link.subscribed is None:
             self._link.step(_STEP_S)
+        if not self._link.subscribed:
+            raise BrokerError(self._link.end_reason or explain_subscription(self.settings, topic_filter))
         self._thread = threading.Thread(target=self._read, name="simulate-reader", daemon=True)
         self._thread.start()
 

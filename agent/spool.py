@@ -153,7 +153,10 @@ class Spool:
                 "DELETE FROM windows WHERE number = ?", [(number,) for number in numbers]
             )
         )
-        self._measure()
+        try:
+            self._measure()
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
         self._discard_if_empty()
 
     def oldest(self, count: int) -> list[int]:

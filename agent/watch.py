@@ -19,7 +19,7 @@ from agent.broker import BrokerLink
 from agent.credentials import load_credentials, tls_context
 from agent.dialling import Backoff
 from agent.errors import BrokerError
-from agent.refusals import broker_name
+from agent.refusals import broker_name, explain_subscription
 from agent.watch_fleet import FleetView
 from agent.watch_table import FleetTable, line
 
@@ -109,10 +109,10 @@ class _Reader:
         link = BrokerLink(self._settings, f"emotion-agent-watch-{secrets.token_hex(4)}")
         link.open()
         link.subscribe(self._filter)
-        while link.alive and not link.subscribed:
+        while link.alive and link.subscribed is None:
             link.step(_STEP_S)
-        if not link.alive:
-            raise BrokerError(link.end_reason)
+        if not link.subscribed:
+            raise BrokerError(link.end_reason or explain_subscription(self._settings, self._filter))
         self._hint_at_s = time.monotonic() + _HINT_AFTER_S
         return link
 

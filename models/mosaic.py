@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MIN_VISIBLE_SHARE = 0.4
 """A face of which less is left after cropping is ignored rather than taught."""
+DRAWS_FOR_A_SHARP_FACE = 4
 PASTE_TINT = np.array([0.72, 0.86, 1.0])
 """Rough blue, green, red weights of skin, for the grey portraits."""
 
@@ -38,6 +39,8 @@ class MosaicStyle:
     """Shorter faces are ignored: they can neither be taught nor asked for."""
     face_range_px: tuple[float, float] = (7.0, 150.0)
     """Range of the heights that cells aim at, log-uniform."""
+    max_enlargement: float = 1.3
+    """No photo is blown up more, unless a cell is taller than it."""
     paste_probability: float = 0.4
     max_pastes: int = 4
     no_face_share: float = 0.14
@@ -75,6 +78,7 @@ class Composer:
         # Photos of groups are rare and look most like crowds: they are drawn more often.
         crowding = np.sqrt([float(len(source.faces)) for source in self._with_faces])
         self._crowding = np.cumsum(crowding) / max(1e-9, float(crowding.sum()))
+        self._tallest_px = [float(_heights(source.faces).max()) for source in self._with_faces]
         self._close_ups = [_Source(_pyramid(photo.pixels), photo.faces, photo.ignored) for photo in close_ups]
 
     def compose(self, generator: np.random.Generator, size_px: int, style: MosaicStyle) -> Composition:
@@ -106,11 +110,21 @@ class Composer:
         empty = self._without_faces and (not self._with_faces or generator.random() < style.no_face_share)
         if empty:
             source = self._without_faces[int(generator.integers(len(self._without_faces)))]
+            aim_px = 0.0
         else:
-            drawn = int(np.searchsorted(self._crowding, generator.random(), side="right"))
-            source = self._with_faces[min(drawn, len(self._with_faces) - 1)]
-        transform = _crop_transform(generator, source, size, style)
+            aim_px = _aim(generator, size[1], style)
+            source = self._sharp_enough(generator, aim_px / style.max_enlargement)
+        transform = _crop_transform(generator, source, aim_px, size, style)
         return _warped(source, transform, size, style.min_face_px)
+
+    def _sharp_enough(self, generator: np.random.Generator, least_px: float) -> _Source:
+        """A photo with a face of ``least_px`` or more; after some draws without one, the last drawn."""
+        for _ in range(DRAWS_FOR_A_SHARP_FACE):
+            drawn = int(np.searchsorted(self._crowding, generator.random(), side="right"))
+            drawn = min(drawn, len(self._with_faces) - 1)
+            if self._tallest_px[drawn] >= least_px:
+                break
+        return self._with_faces[drawn]
 
     def _with_portrait(self, generator: np.random.Generator, below: Composition) -> Composition:
         """Blend one portrait in through a soft ellipse, where it covers no face by half."""
@@ -168,24 +182,37 @@ def _cuts(generator: np.random.Generator, size_px: int, grid: int) -> list[int]:
     return [0, *inner, size_px]
 
 
+def _heights(boxes: Boxes) -> np.ndarray:
+    return np.asarray(boxes[:, 3] - boxes[:, 1])
+
+
+def _aim(generator: np.random.Generator, cell_height_px: int, style: MosaicStyle) -> float:
+    """The height that a face of a cell shall get."""
+    low, high = style.face_range_px
+    high = max(low + 1, min(high, 0.9 * cell_height_px))
+    return float(np.exp(generator.uniform(np.log(low), np.log(high))))
+
+
 def _crop_transform(
-    generator: np.random.Generator, source: _Source, size: tuple[int, int], style: MosaicStyle
+    generator: np.random.Generator, source: _Source, aim_px: float, size: tuple[int, int], style: MosaicStyle
 ) -> np.ndarray:
     """2 x 3 matrix from the photo's pixels to the cell's: scale, stretch, mirror, tilt, shift."""
     photo_height, photo_width = source.levels[0].shape[:2]
     width, height = size
-    low, high = style.face_range_px
-    aim_px = np.exp(generator.uniform(np.log(low), np.log(max(low + 1, min(high, 0.9 * height)))))
     stretch = np.exp(np.clip(generator.normal(-0.2, 0.25), -0.8, 0.4))
     if len(source.faces):
-        left, top, right, bottom = source.faces[int(generator.integers(len(source.faces)))]
+        heights = _heights(source.faces)
+        sharp = np.flatnonzero(heights >= min(aim_px / style.max_enlargement, float(heights.max())))
+        left, top, right, bottom = source.faces[sharp[int(generator.integers(len(sharp)))]]
         scale = aim_px / max(1.0, bottom - top)
         anchor = np.array([(left + right) / 2, (top + bottom) / 2])
     else:
         scale = np.exp(generator.uniform(np.log(0.3), np.log(1.5)))
         anchor = generator.random(2) * (photo_width, photo_height)
     # A cell is covered almost whole, and nothing is blown up until it is mere blur.
-    scale_y = float(np.clip(scale, 0.85 * height / photo_height, max(2.2, height / photo_height)))
+    scale_y = float(
+        np.clip(scale, 0.85 * height / photo_height, max(style.max_enlargement, height / photo_height))
+    )
     scale_x = float(max(scale_y * stretch, 0.85 * width / photo_width))
     mirror = -1.0 if generator.random() < 0.5 else 1.0  # noqa: PLR2004 - half of the time
     tilted = generator.random() < style.rotated_share

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FACE_PX = 64
-FACE = "yolo_face_test_64"
+FAMILY = "yolo_face_pico"
+FACE = f"{FAMILY}_{FACE_PX}"
 EMOTION = "mobilenet_emotion"
 
 
@@ -111,15 +112,21 @@ def network_file(backend: str, precision: str, path: Path) -> NetworkFile:
 
 
 def _entry(name: str) -> NetworkEntry:
-    common = {"licence": "Apache-2.0", "training_data": (), "family": name}
+    common = {"licence": "Apache-2.0", "training_data": ()}
     placeholder = [{"backend": "onnxruntime", "precision": "fp32", "path": "x", "sha256": "0" * 64}]
     if name == EMOTION:
         spec = InputSpec(height_px=48, width_px=48, colour="GREY")
         labels = (*EMOTIONS, UNKNOWN)
-        own: dict[str, Any] = {"task": "emotion", "input": spec, "labels": labels, "head": "logits"}
+        own: dict[str, Any] = {
+            "family": EMOTION,
+            "task": "emotion",
+            "input": spec,
+            "labels": labels,
+            "head": "logits",
+        }
     else:
         spec = InputSpec(height_px=FACE_PX, width_px=FACE_PX, colour="BGR")
-        own = {"task": "face", "input": spec, "labels": ("face",), "strides": (8, 16, 32)}
+        own = {"family": FAMILY, "task": "face", "input": spec, "labels": ("face",), "strides": (8, 16, 32)}
     return NetworkEntry.model_validate({**common, **own, "files": placeholder})
 
 

@@ -252,6 +252,8 @@ def test_secrets_come_from_files_or_the_systemd_credential_and_stay_out_of_sight
     found = load_credentials(MqttSettings(username_file=tmp_path / "user"), environment)
     assert (found.username, found.password) == ("door-1", "s3cret")
     assert "s3cret" not in repr(found)
+    (tmp_path / "mqtt-username").write_text("door-9")
+    assert load_credentials(MqttSettings(), environment).username == "door-9"
     assert load_credentials(MqttSettings(), {}).password is None
 
 

@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
@@ -26,7 +26,7 @@ from agent.settings import (
     OpenCvSource,
     ReplaySource,
 )
-from tests.backend_fixtures import EMOTION, FACE, bundle_fixture
+from tests.backend_fixtures import bundle_fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,18 +37,11 @@ if TYPE_CHECKING:
 __all__ = ["bundle_fixture"]
 
 
-def settings_for(bundle: Bundle, tmp_path: Path, **models: Any) -> AgentSettings:
+def settings_for(bundle: Bundle, tmp_path: Path) -> AgentSettings:
     return AgentSettings(
         deployment=DeploymentSettings(site="s", device="d", context="demo"),
         sources={"door": ReplaySource(type="replay", path=tmp_path / "no-such-clip.avi")},
-        models=ModelsSettings(
-            bundle=bundle.folder,
-            detector=FACE,
-            classifier=EMOTION,
-            backend="onnxruntime",
-            threads=1,
-            **models,
-        ),
+        models=ModelsSettings(bundle=bundle.folder, backend="onnxruntime", threads=1),
         mqtt=MqttSettings(host="127.0.0.1", port=closed_port()),
     )
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.motion_gate import HOLD_S, MotionGate
-from agent.thumbnail import MOST_COLUMNS, MOST_ROWS, thumbnail
+from agent.thumbnail import MOST_COLUMNS, MOST_ROWS, averaged, thumbnail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,6 +110,12 @@ def test_a_thumbnail_is_small_whatever_the_frame(shape: tuple[int, int]) -> None
     rows, columns = thumbnail(pixels).shape
     assert 1 <= rows <= MOST_ROWS
     assert 1 <= columns <= MOST_COLUMNS
+    assert averaged(pixels).shape == (MOST_ROWS, MOST_COLUMNS)
+
+
+def test_averaging_takes_most_of_the_noise_away() -> None:
+    noise = np.random.default_rng(1).normal(128.0, 20.0, (480, 640, 3)).clip(0, 255).astype(np.uint8)
+    assert float(averaged(noise).std()) < 6.0
 
 
 def test_a_thumbnail_is_no_view_of_the_frame() -> None:

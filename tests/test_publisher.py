@@ -7,14 +7,17 @@ import sys
 import threading
 import time
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent.dialling import Backoff
+from agent.domain import EmotionWindow
 from agent.errors import ConfigError
 from agent.publisher import Publisher
 from agent.settings import MqttSettings
+from agent.wallclock import WallClock
 from tests.message_samples import IDENTITY, SUPPRESSED, birth, disclosure, health, window
 from tests.mosquitto_fixtures import Broker, BrokerOptions, Record, Recorder, broker, free_port
 
@@ -255,6 +258,57 @@ def test_restarts_of_the_broker_lose_no_window_and_invent_none(broker: Broker) -
     assert all(number == 1 for (_, _, historical), number in seen.items() if not historical)
     assert {seq for _, seq, _ in seen} <= set(range(6))
     assert publisher.status().dropped == 0
+
+
+def test_a_broker_that_takes_few_messages_at_once_gets_no_more(tmp_path: Path) -> None:
+    """MQTT 5 brokers say how many unacknowledged messages they take; more would end the connection."""
+    (tmp_path / "broker").mkdir()
+    with Broker(tmp_path / "broker", BrokerOptions(extra="max_inflight_messages 2")) as strict:
+        with Recorder(strict) as recorder:
+            publisher = publisher_for(strict.port)
+            publisher.start()
+            for seq in range(60):
+                publisher.publish_counts(window(seq), disclosure())
+            recorder.wait_for(has_counts(60))
+            publisher.stop()
+        assert "exceeded" not in strict.log.lower()
+    assert [message["seq"] for message in counts(recorder.records)] == list(range(60))
+
+
+def test_two_devices_with_one_name_are_told_so(broker: Broker) -> None:
+    first, second = publisher_for(broker.port), publisher_for(broker.port)
+    first.start()
+    wait_until(lambda: first.status().connected)
+    second.start()
+    wait_until(lambda: "mqtt.client_id" in first.status().reason + second.status().reason)
+    second.stop()
+    first.stop()
+
+
+def test_windows_of_a_wrong_clock_are_stamped_anew_once_it_is_right(tmp_path: Path) -> None:
+    (tmp_path / "broker").mkdir()
+    late_broker = Broker(tmp_path / "broker")
+    wrong_by_s = 365 * 86_400.0
+    right = threading.Event()
+    clock = WallClock(
+        wall=lambda: time.time() - (0.0 if right.is_set() else wrong_by_s), synchronised=right.is_set
+    )
+    settings = MqttSettings(host=late_broker.host, port=late_broker.port)
+    publisher = Publisher(settings, IDENTITY, birth(), clock=clock, backoff=quick(), replay_per_s=500.0)
+    publisher.start()
+    first_window = window(0)
+    closed_at_s = first_window.closed_at_s
+    publisher.publish_counts(first_window, disclosure())
+    publisher.publish_counts(EmotionWindow("door", 1, closed_at_s, closed_at_s + 60.0, 1.0), disclosure())
+    wait_until(lambda: "is not listening" in publisher.status().reason)
+    right.set()
+    with late_broker, Recorder(late_broker) as recorder:
+        recorder.wait_for(has_counts(2))
+        publisher.stop()
+    first, second = counts(recorder.records)
+    assert first["clock_synced"]
+    assert first["window_end"] == second["window_start"]
+    assert abs(datetime.fromisoformat(first["window_start"]).timestamp() - time.time()) < 3_600.0
 
 
 def test_importing_the_publisher_loads_neither_numpy_nor_opencv() -> None:

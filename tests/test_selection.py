@@ -33,7 +33,7 @@ for _package in ("openvino", "ai_edge_litert"):
     pytest.importorskip(_package, reason=f"{_package} is not installed: pip install '.[openvino,litert]'")
 
 __all__ = ["bundle_fixture"]
-SETTINGS = ModelsSettings(detector=FACE, classifier=EMOTION, threads=1)
+SETTINGS = ModelsSettings(threads=1)
 ONE_BACKEND = SETTINGS.model_copy(update={"backend": "onnxruntime"})
 PACKAGES = {
     "onnxruntime": ("onnxruntime",),
@@ -275,7 +275,7 @@ def test_choosing_writes_one_file_and_talks_to_nobody(bundle: Bundle, tmp_path: 
         "from agent.inference.manifest import Bundle\n"
         "from agent.inference.selection import choose\n"
         "from agent.settings import ModelsSettings\n"
-        f"settings = ModelsSettings(detector={FACE!r}, classifier={EMOTION!r}, threads=1)\n"
+        "settings = ModelsSettings(threads=1)\n"
         f"bundle = Bundle.load(Path({str(bundle.folder)!r}))\n"
         f"choose(bundle, settings, Path({str(state)!r}), 100.0, probe_s=0.01)\n"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
 
 import typer
@@ -13,6 +13,7 @@ from agent.errors import AgentError
 
 
 def bench(
+    *,
     budget_ms: Annotated[float, typer.Option(min=5.0, help="Latency budget.")] = 100.0,
     threads: Annotated[int, typer.Option(min=0, help="Inference threads; 0 is the agent's own choice.")] = 0,
     backend: Annotated[str, typer.Option(help="auto, onnxruntime, openvino or litert.")] = "auto",
@@ -23,7 +24,6 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0.1, help="Per number of faces.")] = 10.0,
     burners: Annotated[int, typer.Option(min=0, max=64, help="Neighbours that burn a core each.")] = 0,
     soak: Annotated[int, typer.Option(min=0, help="Frames to run for the growth of memory.")] = 0,
-    *,
     peers: Annotated[bool, typer.Option("--peers", help="Compare with other packages on one clip.")] = False,
     peer_python: Annotated[
         str, typer.Option(help="Python that has the fer package (pip install fer, in a venv of its own).")

@@ -28,7 +28,7 @@ LABEL: Final = "happiness"
 """What the astronaut shows."""
 _HEAD: Final = (slice(0, 225), slice(130, 320))
 """Rows and columns of the head in the astronaut's picture."""
-_FACE: Final = Box(43.0, 62.0, 139.0, 185.0)
+_FACE: Final = Box(50.0, 60.0, 146.0, 183.0)
 """The face inside the head."""
 _SWAY_PX: Final = 3.0
 _MARGIN: Final = 0.94
@@ -129,7 +129,7 @@ def _place(canvas: NDArray[np.uint8], head: Head, spot: _Spot, phase: float) -> 
 def _soft_mask(height: int, width: int) -> NDArray[np.float32]:
     mask = np.zeros((height, width), np.float32)
     cv2.ellipse(mask, (width // 2, height // 2), (int(0.47 * width), int(0.48 * height)), 0, 0, 360, 1.0, -1)
-    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.02 * height)))[:, :, None]
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.02 * height)), np.float32)[:, :, None]
 
 
 def _pictures() -> tuple[NDArray[np.uint8], Head]:

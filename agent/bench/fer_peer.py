@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from typing import Any
 
 _LABELS = {
     "angry": "anger",
@@ -51,7 +52,8 @@ def main() -> None:
     sys.stdout.write(json.dumps(answer) + "\n")
 
 
-def _plain(face):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - whatever the package returns
+def _plain(face: Any) -> list[Any]:
+    """Left, top, right, bottom, and the leading label."""
     left, top, width, height = (float(value) for value in face["box"])
     emotions = face["emotions"]
     best = max(emotions, key=emotions.get)

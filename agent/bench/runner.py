@@ -122,16 +122,16 @@ class _Bench:
             )
         with _burning(options.burners):
             pipeline = {str(count): self._faces(settings, count) for count in options.faces}
-            baseline = {}
+            baseline: dict[str, Any] = {}
             if "1" in pipeline:
                 fp32 = self._settings("onnxruntime", "fp32")
                 baseline = self._play("1 face, ONNX Runtime FP32", fp32, crowd(1), fps=None)
-            soak = None
+            soak: dict[str, Any] | None = None
             if options.soak_frames:
                 soak = self._play(
                     f"soak, {options.soak_frames} frames", settings, crowd(1), options.soak_frames, fps=None
                 )
-            peers = ()
+            peers: list[dict[str, Any]] = []
             if options.peers:
                 with self._task("peers"):
                     peers = compare_peers(options.peer_python, options.yunet, settings)

@@ -45,7 +45,7 @@ def _verdict(trial: Trial, picks: Mapping[str, Trial]) -> str:
     if trial.ms >= winner.ms:
         share = trial.ms / winner.ms if winner.ms > 0.0 else 1.0
         return f"slower, {share:.1f} times the time of {_name(winner)}"
-    return f"as fast, but {_name(winner)} serves all networks with one runtime or is preferred at a near tie"
+    return f"quick here, but {winner.backend} is the better one for all networks together"
 
 
 def _name(trial: Trial) -> str:
