@@ -57,10 +57,9 @@ class Announcer:
                 "the broker refuses to tell of %s: allow it, or discovery is not repeated when it starts",
                 topics.homeassistant_status_topic(self._homeassistant.prefix),
             )
-        while link.received:
-            message = link.received.popleft()
-            if message.payload == topics.ONLINE.encode() and not message.retained:
-                self._discover(link)
+        messages = [link.received.popleft() for _ in range(len(link.received))]
+        if any(message.payload == topics.ONLINE.encode() and not message.retained for message in messages):
+            self._discover(link)
 
     def say_offline(self, link: BrokerLink) -> int:
         """Last thing before a clean disconnect; returns the ticket to wait for."""

@@ -31,6 +31,8 @@ class _Estimate:
     weights: NDArray[np.float64]
     """Exponentially decayed sum of probability vectors, as of ``voted_at_s``."""
     voted_at_s: float
+    reading: Reading
+    """What follows from the weights; decay scales them all alike and so leaves it as it is."""
 
 
 class Classifier:
@@ -81,9 +83,7 @@ class Classifier:
     def readings(self, tracks: Sequence[Track]) -> list[Reading]:
         """The present estimate of every given track that has one."""
         return [
-            self._reading(track.track_id, self._estimates[track.track_id])
-            for track in tracks
-            if track.track_id in self._estimates
+            self._estimates[track.track_id].reading for track in tracks if track.track_id in self._estimates
         ]
 
     def forget(self, live_track_ids: Collection[int]) -> None:
@@ -99,20 +99,20 @@ class Classifier:
     def _fold(self, track_id: int, probabilities: NDArray[np.float64], now_s: float) -> None:
         estimate = self._estimates.get(track_id)
         if estimate is None:
-            self._estimates[track_id] = _Estimate(probabilities.copy(), now_s)
+            weights = probabilities.copy()
+            self._estimates[track_id] = _Estimate(weights, now_s, self._read(track_id, weights))
             return
         age_ms = max(0.0, now_s - estimate.voted_at_s) * 1000.0
         estimate.weights *= 0.5 ** (age_ms / self._settings.half_life_ms)
         estimate.weights += probabilities
         estimate.voted_at_s = now_s
+        estimate.reading = self._read(track_id, estimate.weights)
 
-    def _reading(self, track_id: int, estimate: _Estimate) -> Reading:
-        probabilities = estimate.weights / estimate.weights.sum()
-        leading = int(probabilities.argmax())
-        label = LABELS[leading]
-        if probabilities[leading] < self._unknown_below:
-            label = UNKNOWN
-        return Reading(track_id, label, float(probabilities[leading]))
+    def _read(self, track_id: int, weights: NDArray[np.float64]) -> Reading:
+        leading = int(weights.argmax())
+        confidence = float(weights[leading] / weights.sum())
+        label = UNKNOWN if confidence < self._unknown_below else LABELS[leading]
+        return Reading(track_id, label, confidence)
 
 
 class _Runner:

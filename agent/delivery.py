@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 _IN_FLIGHT: Final = 10
 """Windows sent and not acknowledged; leaves room for the retained messages."""
+_HISTORICAL_IN_FLIGHT: Final = 2
+"""Of those, late ones: a broker busy with a returning fleet sets the pace by its acknowledgements."""
 SECURE_AFTER_S: Final = 5.0
 """Windows unacknowledged for this long go to the queue file as well, in case the power fails next."""
 STALL_S: Final = 20.0
@@ -67,6 +69,8 @@ class Delivery:
             historical = self._next.window.message.historical
             if now_s < self._not_before_s and (self.refusal or (paced and historical)):
                 return self._not_before_s - now_s
+            if historical and len(self._in_flight) >= _HISTORICAL_IN_FLIGHT:
+                return float("inf")
             self._send(self._next)
             self._next = None
             if historical:

@@ -148,12 +148,13 @@ class Outbox:
         """Delete acknowledged rows from the file; a failure keeps them for the next try."""
         if self._spool is None or not self._acknowledged:
             return
+        # Emptied first: other threads read ``depth``, which may be too high for an instant, never too low.
+        rows, self._acknowledged = self._acknowledged, set()
         try:
-            self._spool.delete(self._acknowledged)
+            self._spool.delete(rows)
         except SpoolError as error:
+            self._acknowledged = rows
             self._complain(error)
-            return
-        self._acknowledged.clear()
 
     def close(self) -> None:
         """Store what is left and close the file; without one, what is left is lost and counted."""
@@ -172,20 +173,22 @@ class Outbox:
         self._untaken.append(number)
 
     def _next_stored(self) -> tuple[int, WaitingWindow | None] | None:
-        if self._spool is None or self.stored == 0:
-            return None
-        if not self._page:
-            try:
-                self._page.extend(self._spool.read(self._read_up_to, _BATCH))
-            except SpoolError as error:
-                self._complain(error)
-                return None
-        while self._page:
+        while self._page or self._read_page():
             entry = self._page.popleft()
             self._read_up_to = entry[0]
             if entry[0] not in self._acknowledged:
                 return entry
         return None
+
+    def _read_page(self) -> bool:
+        """Fetch the next rows; False when there are none, or the file can't be read now."""
+        if self._spool is None or self.stored == 0:
+            return False
+        try:
+            self._page.extend(self._spool.read(self._read_up_to, _BATCH))
+        except SpoolError as error:
+            self._complain(error)
+        return bool(self._page)
 
     def _enforce_bounds(self) -> None:
         excess = self.depth - self._max_windows
@@ -199,7 +202,7 @@ class Outbox:
 
     def _drop_oldest(self, count: int) -> None:
         self.dropped += count
-        in_file = min(count, self.stored)
+        in_file = min(count, self.depth - len(self._memory))
         if self._spool is not None and in_file:
             self._drop_rows(self._spool, in_file)
         self._forget(list(self._memory)[: count - in_file])

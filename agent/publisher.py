@@ -255,7 +255,9 @@ class Publisher:
         if self._clock.refresh():
             logger.info("the wall clock is synchronised; unsent windows are stamped with it")
         while self._inbox:
-            self._route.outbox.put(self._inbox.popleft(), online=self._connected)
+            # Removed last, so that ``status`` never misses a window on its way.
+            self._route.outbox.put(self._inbox[0], online=self._connected)
+            self._inbox.popleft()
 
     def _refused(self, error: BrokerError) -> None:
         # The same reason again is worth a line in the log, but no alarm.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Picture = Literal["good", "black", "overexposed", "covered", "frozen"]
 """What a camera shows."""
 
-SAMPLE_INTERVAL_S: Final = 0.25
+SAMPLE_INTERVAL_S: Final = 0.5
 """A lens is not taped between two frames; looking this often is enough and cheap."""
 PATIENCE_S: Final = 2.0
 """A light that is switched, or a coat that brushes past, doesn't count."""
@@ -129,7 +129,7 @@ def _detail(sample: NDArray[np.uint8], visible: NDArray[np.bool_]) -> float | No
 
 
 class _FreezeWatch:
-    """Has a camera sent the very same picture for too long? Judged by samples; a sensor moves some of them."""
+    """Has a camera sent the same picture for too long? Judged by samples; a sensor moves some of them."""
 
     def __init__(self) -> None:
         self._same_since_s = 0.0

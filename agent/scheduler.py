@@ -2,6 +2,9 @@
 
 Levers, in order: drop a frame that is already too old; classify only as many tracks as the time left allows;
 detect every n-th frame and let the tracker coast; step to a smaller input size, and back with hysteresis.
+
+Votes are spread besides: however much time is left, classification takes no longer per frame than a
+detection does, so that a frame with fifty faces takes about as long as one with five.
 """
 
 from __future__ import annotations
@@ -15,8 +18,10 @@ if TYPE_CHECKING:
 
 TARGET_SHARE: Final = 0.85
 """Work is planned up to this share of the budget; the rest absorbs what no plan foresees."""
-STEP_DOWN_AFTER: Final = 5
-"""Consecutive detections that don't fit before a smaller input size is taken."""
+STEP_DOWN_AT: Final = 3.0
+"""Detections that don't fit before a smaller input size is taken; older ones weigh ever less."""
+OVERRUN_MEMORY: Final = 0.98
+"""Weight an overrun keeps from one detection to the next: one in sixteen is too many in the long run."""
 STEP_UP_SHARE: Final = 0.6
 """A larger input size is tried again only when it is expected to need less than this share."""
 FIRST_HOLD_S: Final = 10.0
@@ -79,9 +84,10 @@ class Scheduler:
         self._frames_since_detection = MAX_DETECTION_INTERVAL
         self._interval = 1
         self._consecutive_drops = 0
-        self._misfits = 0
+        self._overruns = 0.0
         self._hold_s = FIRST_HOLD_S
-        self._tier_since_s = -math.inf
+        self._has_climbed = False
+        self._tier_since_s: float | None = None
         self.tier = start_tier
 
     def plan(self, now_s: float, age_ms: float) -> Plan:
@@ -91,7 +97,9 @@ class Scheduler:
             self._consecutive_drops += 1
             return Plan(drop=True, detect=False, tier=self.tier)
         self._consecutive_drops = 0
-        self._consider_larger_tier(now_s)
+        if self._tier_since_s is None:
+            self._tier_since_s = now_s
+        self._consider_larger_tier(now_s, self._tier_since_s)
         self._frames_since_detection += 1
         detect = self._frames_since_detection >= self._interval
         if detect:
@@ -101,10 +109,11 @@ class Scheduler:
     def detection_took(self, cost_ms: float, now_s: float) -> None:
         """Learn the cost of detecting at the present tier, and step down when it keeps not fitting."""
         self._detection.observe(cost_ms)
-        self._misfits = self._misfits + 1 if self._detection.mean_ms > self._target_ms else 0
+        self._overruns *= OVERRUN_MEMORY
+        self._overruns += cost_ms > self._target_ms
         lowest = len(self._relative_costs) - 1
-        if self._misfits >= STEP_DOWN_AFTER and self.tier < lowest:
-            fell_back_soon = now_s - self._tier_since_s < 2.0 * self._hold_s
+        if self._overruns > STEP_DOWN_AT and self.tier < lowest:
+            fell_back_soon = self._has_climbed and now_s - (self._tier_since_s or now_s) < 2.0 * self._hold_s
             self._hold_s = min(LONGEST_HOLD_S, 2.0 * self._hold_s) if fell_back_soon else FIRST_HOLD_S
             self._move_to(self.tier + 1, now_s)
 
@@ -117,17 +126,27 @@ class Scheduler:
 
         On a frame without detection at least one is allowed, so that votes arrive however slow the device is.
         """
-        cost_ms = self._classification.upper_ms
-        room_ms = self._target_ms - age_ms
-        fitting = 1 if cost_ms <= 0.0 else max(0, math.floor(room_ms / cost_ms))
-        fits = min(waiting, fitting)
+        in_time = self._votes_within(self._target_ms - age_ms, self._classification.upper_ms)
+        fits = min(waiting, in_time)
         if not detected:
             fits = max(fits, min(1, waiting))
         self._adapt_interval(waiting, fits)
-        return fits
+        quota_ms = self._detection.mean_ms * (1.0 if detected else 2.0)
+        return min(fits, max(1, self._votes_within(quota_ms, self._classification.mean_ms)))
+
+    def has_time(self, age_ms: float) -> bool:
+        """Whether one more classification still fits a frame that is ``age_ms`` old by now."""
+        return age_ms + self._classification.mean_ms <= self._target_ms
+
+    @staticmethod
+    def _votes_within(room_ms: float, cost_ms: float) -> int:
+        """One while the cost is unknown, to learn it."""
+        return 1 if cost_ms <= 0.0 else max(0, math.floor(room_ms / cost_ms))
 
     def _adapt_interval(self, waiting: int, fits: int) -> None:
         """Skip detections while votes wait: a skipped detection's time goes to classification."""
+        if self._classification.mean_ms <= 0.0:
+            return  # nothing is known yet that could justify it
         if waiting > 0 and fits == 0:
             self._interval = max(2, self._interval)
         elif waiting > 2 * fits:
@@ -136,15 +155,16 @@ class Scheduler:
             alone = self._detection.upper_ms + self._classification.upper_ms > self._target_ms
             self._interval = 2 if alone and waiting else 1
 
-    def _consider_larger_tier(self, now_s: float) -> None:
-        if self.tier == 0 or now_s - self._tier_since_s < self._hold_s:
+    def _consider_larger_tier(self, now_s: float, since_s: float) -> None:
+        if self.tier == 0 or now_s - since_s < self._hold_s or self._detection.mean_ms <= 0.0:
             return
         ratio = self._relative_costs[self.tier - 1] / self._relative_costs[self.tier]
         if self._detection.upper_ms * ratio < STEP_UP_SHARE * self._target_ms:
+            self._has_climbed = True
             self._move_to(self.tier - 1, now_s)
 
     def _move_to(self, tier: int, now_s: float) -> None:
         self.tier = tier
         self._tier_since_s = now_s
-        self._misfits = 0
+        self._overruns = 0.0
         self._detection = CostEstimate()

@@ -85,7 +85,6 @@ class OpenCvSource(SourceBase):
     credentials_file: Path | None = None
     """One line ``user:password`` for an RTSP URL; keeps both out of this file and of every log."""
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
-    """TCP loses no packets; UDP survives cameras whose TCP stalls."""
 
 
 class Picamera2Source(SourceBase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -44,6 +44,24 @@ class Augmentation:
     mix_probability: float = 0.15
     """Of a batch being blended with itself in another order (Zhang et al. 2018)."""
     mix_alpha: float = 0.3
+
+
+FINISHING: Final = Augmentation(
+    rotation_deg=6.0,
+    scale=(0.95, 1.08),
+    stretch=0.02,
+    shift=0.04,
+    shear=0.02,
+    contrast=(0.9, 1.1),
+    brightness=8.0,
+    gamma=(0.93, 1.07),
+    noise=3.0,
+    noise_probability=0.05,
+    blur_probability=0.03,
+    erase_probability=0.0,
+    mix_probability=0.0,
+)
+"""For the end of a short run: a network that does not overfit yet had better see faces as they are."""
 
 
 def augment(images: Tensor, side_px: int, strength: Augmentation, generator: np.random.Generator) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agent.domain import EMOTIONS, LABELS
-from models.emotion_augment import Augmentation, augment, mix
+from models.emotion_augment import FINISHING, Augmentation, augment, mix
 from models.emotion_scores import score_emotions
 from models.ferplus import in_protocol, majority, read_ferplus, soft_targets
 from models.mobilenet import INPUT_PX, MobileNetEmotion, save_emotion
@@ -39,6 +39,8 @@ RARE_REPEATS: Final = 2
 """How often an epoch shows a FER+ image of a class with less than ``RARE_SHARE`` of the images."""
 MIXED_SHARE: Final = 0.5
 """Mixing images stops after this share of the run."""
+FINISHING_SHARE: Final = 0.8
+"""From this share of the run on augmentation is mild."""
 SIDES_PX: Final = ((0.3, 32), (0.8, 40), (1.0, INPUT_PX))
 """Images are this large up to that share of the run: smaller first, for speed (Tan & Le 2021, section 4)."""
 
@@ -128,14 +130,15 @@ class EmotionTask:
         share = (epoch + 0.5) / self._recipe.epochs
         side_px = next(px for until, px in SIDES_PX if share < until)
         mixed = share < MIXED_SHARE
+        strength = self._augmentation if share < FINISHING_SHARE else FINISHING
         size = self._recipe.batch_size
         for step in range(self.steps_per_epoch):
             chosen = torch.from_numpy(order[step * size : (step + 1) * size])
-            images = augment(self._faces.images[chosen], side_px, self._augmentation, generator)
+            images = augment(self._faces.images[chosen], side_px, strength, generator)
             targets = self._faces.targets[chosen]
             weights = self._faces.weights[chosen]
-            if mixed and generator.random() < self._augmentation.mix_probability:
-                images, targets, weights = mix(images, targets, weights, self._augmentation, generator)
+            if mixed and generator.random() < strength.mix_probability:
+                images, targets, weights = mix(images, targets, weights, strength, generator)
             yield Batch(images.contiguous(memory_format=torch.channels_last), targets, weights)
 
     def loss(self, network: nn.Module, batch: Batch, progress: float) -> tuple[Tensor, Mapping[str, float]]:

@@ -41,19 +41,28 @@ class CalibrationSet:
     sha256: str
 
 
-def face_calibration(data_dir: Path, spec: InputSpec, count: int = FACE_IMAGES) -> CalibrationSet:
-    """Train-split scenes and compositions of them, letterboxed as frames are.
+class FaceCalibration:
+    """Train-split scenes and compositions of them, letterboxed as frames are."""
 
-    Raises:
-        ModelError: The data are missing or hold no image.
-    """
-    generator = np.random.default_rng(SEED)
-    scenes = read_scenes(data_dir, "train")
-    composer = Composer(scenes, read_close_ups(data_dir))
-    chosen = generator.permutation(len(scenes))[: count - count // 2]
-    frames = [scenes[index].pixels for index in chosen]
-    frames += [composer.compose(generator, spec.height_px, MosaicStyle()).pixels for _ in range(count // 2)]
-    return letterboxed(frames, spec)
+    def __init__(self, data_dir: Path) -> None:
+        """Read the photos, once for all input sizes.
+
+        Raises:
+            ModelError: The data are missing or broken.
+        """
+        self._scenes = read_scenes(data_dir, "train")
+        self._composer = Composer(self._scenes, read_close_ups(data_dir))
+
+    def images(self, spec: InputSpec, count: int = FACE_IMAGES) -> CalibrationSet:
+        """The same images on every run."""
+        generator = np.random.default_rng(SEED)
+        chosen = generator.permutation(len(self._scenes))[: count - count // 2]
+        scenes = [self._scenes[index].pixels for index in chosen]
+        style = MosaicStyle()
+        small_faces = [
+            self._composer.compose(generator, spec.height_px, style).pixels for _ in range(count // 2)
+        ]
+        return letterboxed([*scenes, *small_faces], spec)
 
 
 def letterboxed(frames: Sequence[NDArray[np.uint8]], spec: InputSpec) -> CalibrationSet:

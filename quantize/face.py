@@ -14,7 +14,7 @@ from models.runtime_scores import score_faces
 from models.scenes import read_crowds, read_scenes
 from models.yolo import STRIDES, VARIANTS
 from quantize.build import Plan
-from quantize.calibration import face_calibration
+from quantize.calibration import FaceCalibration
 from quantize.gate import FACE_POINTS
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def face_plans(weights: Path, data_dir: Path, folder: Path) -> Iterator[tuple[Pl
     variant = next(name for name, spec in VARIANTS.items() if spec == network.spec)
     crowds = read_crowds(data_dir)
     composer = Composer(read_scenes(data_dir, "valid"), [])
+    calibration = FaceCalibration(data_dir)
     for size_px in INPUT_SIZES_PX:
         name = f"yolo_face_{variant}_{size_px}"
         fp32_path = folder / f"{name}.fp32.onnx"
@@ -65,7 +66,7 @@ def face_plans(weights: Path, data_dir: Path, folder: Path) -> Iterator[tuple[Pl
             Plan(
                 name=name,
                 entry=_entry(f"yolo_face_{variant}", spec),
-                images=face_calibration(data_dir, spec),
+                images=calibration.images(spec),
                 held_out=held_out,
                 reported=reported,
                 allowed_points=FACE_POINTS,

@@ -3,6 +3,10 @@
 What leads from the last convolution to an output stays in float: scores and distances have ranges
 of their own, and one shared 8-bit scale would cost them (onnxruntime issue 14233). At the other end
 the uint8 image already is a quantised tensor; see ``quantize.image_entry``.
+
+Ranges are plain minima and maxima. Percentiles (99.99, 99.999), entropy and a moving average were
+tried on the expression network, on held-out FER+: accuracy within 0.3 point of one another, the first
+three for double the time, the last with three times the error of the logits.
 """
 
 from __future__ import annotations

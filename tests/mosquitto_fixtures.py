@@ -19,6 +19,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from tests.contract import check_contract
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -204,7 +206,8 @@ class Record:
 class Recorder:
     """Subscribes to everything and keeps it in order; reconnects by itself after a broker restart.
 
-    With ``session``, a client id, the broker keeps what it could not deliver for later.
+    At the end it checks that every agent's message kept the contract. With ``session``, a client id, the
+    broker keeps what it could not deliver for later.
     """
 
     def __init__(self, broker: Broker, *, session: str = "", **login: Any) -> None:
@@ -237,11 +240,13 @@ class Recorder:
     def __exit__(
         self,
         _type: type[BaseException] | None,
-        _error: BaseException | None,
+        error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        if error is None:
+            check_contract(self.records)
 
     def wait_subscribed(self, deadline_s: float = 10.0) -> None:
         """After a broker restart: until messages are recorded again."""

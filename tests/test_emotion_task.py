@@ -174,6 +174,7 @@ class _Constant(nn.Module):
 def test_a_small_training_learns_and_can_be_loaded(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The data tell labels by brightness, which the augmentation rightly takes away.
     monkeypatch.setattr(emotion_task, "Augmentation", lambda: GENTLE)
+    monkeypatch.setattr(emotion_task, "FINISHING", GENTLE)
     weights = train_emotion(data_dir, data_dir / "run", epochs=8, width=0.25, seed=0)
     network = load_emotion(weights)
     logits = logits_of(network, np.stack([_face(60), _face(240)]))

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["broker"]  # a fixture
 
 TOPIC = "homeassistant/device/emotion-agent_museum_door-1/config"
-jinja2 = pytest.importorskip("jinja2", reason="jinja2 renders Home Assistant's templates (dev extra)")
 
 
 def discovery() -> dict[str, Any]:
@@ -39,6 +38,7 @@ def counts(told: Disclosure, *, historical: bool = False) -> CountsMessage:
 
 
 def rendered(template: str, message: CountsMessage) -> str:
+    jinja2 = pytest.importorskip("jinja2", reason="jinja2 renders Home Assistant's templates (dev extra)")
     text: str = jinja2.Environment().from_string(template).render(value_json=json.loads(message.payload()))
     return text
 

@@ -116,6 +116,24 @@ def test_the_bound_drops_the_oldest_and_counts_them(tmp_path: Path, on_disk: boo
     assert seqs(take_all(outbox)) == list(range(15, 25))
 
 
+def test_rows_that_can_not_be_deleted_do_not_hide_the_windows_behind_them(tmp_path: Path) -> None:
+    """On a full disk acknowledged rows stay in the file; they are skipped, however many they are."""
+    spool = Spool(tmp_path / FILE_NAME)
+    outbox = Outbox(1000, spool)
+    for seq in range(100):
+        outbox.put(waiting(seq), online=False)
+    spool.close()
+    (tmp_path / FILE_NAME).rename(tmp_path / "away")
+    (tmp_path / FILE_NAME).mkdir()  # no database can be opened there
+    parcels = [Parcel(number, stored=True, window=waiting(number - 1)) for number in range(1, 91)]
+    for parcel in parcels:
+        outbox.acknowledge(parcel)
+    (tmp_path / FILE_NAME).rmdir()
+    (tmp_path / "away").rename(tmp_path / FILE_NAME)
+    assert outbox.depth == 10
+    assert seqs(take_all(outbox)) == list(range(90, 100))
+
+
 def test_the_size_bound_holds_too(tmp_path: Path) -> None:
     outbox = Outbox(10_000, Spool(tmp_path / FILE_NAME), max_bytes=5_000)
     for seq in range(100):

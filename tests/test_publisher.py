@@ -18,6 +18,7 @@ from agent.errors import ConfigError
 from agent.publisher import Publisher
 from agent.settings import MqttSettings
 from agent.wallclock import WallClock
+from tests.contract import check_contract
 from tests.message_samples import IDENTITY, SUPPRESSED, birth, disclosure, health, window
 from tests.mosquitto_fixtures import Broker, BrokerOptions, Record, Recorder, broker, free_port
 
@@ -96,6 +97,7 @@ def test_a_session_reads_online_birth_counts_health_offline(broker: Broker, prot
     assert (full["seq"], full["people"], full["counts"]["happiness"], full["historical"]) == (0, 7, 7, False)
     assert (suppressed["suppressed"], suppressed["people"], suppressed["counts"]) == (True, None, None)
     assert publisher.status().queue_depth == 0
+    assert check_contract(recorder.records) == 6
 
 
 def test_availability_birth_and_health_are_retained_counts_are_not(broker: Broker) -> None:

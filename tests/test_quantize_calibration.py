@@ -14,9 +14,9 @@ from agent.inference.preprocess import Letterbox, crop_face
 from quantize.calibration import (
     CalibrationReader,
     CalibrationSet,
+    FaceCalibration,
     cropped,
     emotion_calibration,
-    face_calibration,
     letterboxed,
 )
 from tests.network_fixtures import FACE, SCENE
@@ -82,11 +82,13 @@ def test_reader_reads_in_ranges_that_may_reach_over_the_end() -> None:
 
 
 @needs_data
-def test_face_set_has_the_size_and_count_asked_for() -> None:
+def test_face_set_is_the_same_on_every_run() -> None:
     spec = InputSpec(height_px=96, width_px=96, colour="BGR")
-    images = face_calibration(DATA, spec, count=9)
+    calibration = FaceCalibration(DATA)
+    images = calibration.images(spec, count=9)
     assert images.inputs.shape == (9, 96, 96, 3)
     assert images.inputs.std(axis=(1, 2, 3)).min() > 5
+    assert calibration.images(spec, count=9).sha256 == images.sha256
 
 
 @needs_data
@@ -98,4 +100,4 @@ def test_emotion_set_mixes_ferplus_and_portraits() -> None:
 
 def test_absent_data_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="data folder"):
-        face_calibration(tmp_path, SCENE, count=4)
+        FaceCalibration(tmp_path)

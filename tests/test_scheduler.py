@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import quantiles
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +27,8 @@ class Device:
     tiers: list[int] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
     classified: int = 0
+    noise: np.random.Generator | None = None
+    """A neighbour that now and then takes the core away for up to three times a stage's own time."""
 
     def __post_init__(self) -> None:
         self.scheduler = Scheduler(self.budget_ms, self.detection_ms)
@@ -42,14 +47,30 @@ class Device:
         if plan.drop:
             return
         if plan.detect:
-            cost_ms = self.detection_ms[plan.tier] * self.slowdown
+            cost_ms = self._cost_ms(self.detection_ms[plan.tier])
             age_ms += cost_ms
             self.scheduler.detection_took(cost_ms, self.now_s)
-        for _ in range(self.scheduler.allowance(age_ms, waiting, detected=plan.detect)):
+        for done in range(self.scheduler.allowance(age_ms, waiting, detected=plan.detect)):
+            if done and not self.scheduler.has_time(age_ms):
+                break
             self.classified += 1
-            age_ms += self.classification_ms * self.slowdown
-            self.scheduler.classification_took(self.classification_ms * self.slowdown)
+            cost_ms = self._cost_ms(self.classification_ms)
+            age_ms += cost_ms
+            self.scheduler.classification_took(cost_ms)
         self.latencies_ms.append(age_ms)
+
+    def _cost_ms(self, alone_ms: float) -> float:
+        stolen = 1.0
+        if self.noise is not None and self.noise.random() < 0.2:
+            stolen = self.noise.uniform(1.0, 3.0)
+        return alone_ms * self.slowdown * stolen
+
+    @property
+    def tier_changes(self) -> int:
+        return sum(a != b for a, b in pairwise(self.tiers))
+
+    def p99_ms(self) -> float:
+        return quantiles(self.latencies_ms, n=100, method="inclusive")[98]
 
 
 def test_a_crowd_costs_no_more_than_the_budget() -> None:
@@ -71,8 +92,7 @@ def test_a_box_too_slow_for_the_largest_input_moves_to_a_smaller_one_and_stays()
     device = Device(budget_ms=50.0, detection_ms=(90.0, 30.0), classification_ms=2.0)
     device.frames(300, waiting=1)
     assert device.tiers[-1] == 1
-    changes = sum(a != b for a, b in zip(device.tiers, device.tiers[1:], strict=False))
-    assert changes == 1
+    assert device.tier_changes == 1
 
 
 def test_after_a_passing_slowdown_the_larger_input_comes_back() -> None:
@@ -90,8 +110,7 @@ def test_the_tier_does_not_oscillate_when_neither_fits_well() -> None:
     """Steps up that fail soon are tried ever more rarely."""
     device = Device(budget_ms=50.0, detection_ms=(45.0, 20.0), classification_ms=1.0)
     device.frames(15 * 300, waiting=1)
-    changes = sum(a != b for a, b in zip(device.tiers, device.tiers[1:], strict=False))
-    assert changes <= 2
+    assert device.tier_changes <= 2
 
 
 def test_a_stale_frame_is_dropped_but_not_for_ever() -> None:
@@ -135,3 +154,112 @@ def test_a_steady_cost_is_learnt_with_a_shrinking_margin() -> None:
         estimate.observe(10.0)
     assert estimate.mean_ms == pytest.approx(10.0)
     assert estimate.upper_ms == pytest.approx(10.0, rel=0.01)
+
+
+def test_fifty_faces_take_about_as_long_as_five() -> None:
+    """Votes are spread over frames; every face still gets its turn."""
+    few = Device(budget_ms=30.0, detection_ms=(2.5,), classification_ms=0.5)
+    few.frames(15 * 60, waiting=5)
+    many = Device(budget_ms=30.0, detection_ms=(2.5,), classification_ms=0.5)
+    many.frames(15 * 60, waiting=50)
+    assert many.p99_ms() <= 1.2 * few.p99_ms()
+    assert many.classified >= 50 * 60
+    assert all(plan.detect for plan in many.plans)
+
+
+def test_a_neighbour_that_steals_the_core_breaks_neither_budget_nor_calm() -> None:
+    device = Device(budget_ms=30.0, detection_ms=(6.0, 3.0), classification_ms=1.0)
+    device.noise = np.random.default_rng(7)
+    for _ in range(60):
+        device.frames(45, waiting=5)
+        device.frames(30, waiting=50)
+    assert device.p99_ms() <= 30.0
+    assert device.tier_changes == 0
+
+
+def test_a_minute_of_throttling_moves_down_once_and_back_once() -> None:
+    """Cost times three for a minute, on a box whose largest input then doesn't fit."""
+    device = Device(budget_ms=50.0, detection_ms=(20.0, 8.0), classification_ms=1.0)
+    device.frames(15 * 60, waiting=3)
+    assert device.tiers[-1] == 0
+    device.slowdown = 3.0
+    device.frames(15 * 60, waiting=3)
+    assert device.tiers[-1] == 1
+    device.slowdown = 1.0
+    device.frames(15 * 600, waiting=3)
+    assert device.tiers[-1] == 0
+    assert device.tier_changes == 2
+    assert device.p99_ms() <= 50.0
+
+
+def test_a_neighbour_that_makes_the_largest_input_miss_the_budget_moves_it_down_for_good() -> None:
+    """On average it would fit; one frame in ten would not, and a budget is no average."""
+    device = Device(budget_ms=50.0, detection_ms=(20.0, 8.0), classification_ms=1.0)
+    device.noise = np.random.default_rng(3)
+    device.frames(15 * 600, waiting=3)
+    assert device.tiers[-1] == 1
+    assert device.tier_changes == 1
+    assert device.p99_ms() <= 50.0
+
+
+def test_throttling_that_still_fits_changes_no_tier() -> None:
+    device = Device(budget_ms=100.0, detection_ms=(20.0, 8.0), classification_ms=1.0)
+    for slowdown in (1.0, 3.0, 1.0, 3.0, 1.0):
+        device.slowdown = slowdown
+        device.frames(15 * 60, waiting=10)
+    assert device.tier_changes == 0
+    assert device.p99_ms() <= 100.0
+
+
+def test_bursts_of_fifty_faces_leave_no_mark_on_the_frames_between() -> None:
+    device = Device(budget_ms=40.0, detection_ms=(10.0,), classification_ms=2.0)
+    device.frames(50, waiting=0)
+    quiet_ms = device.latencies_ms[-1]
+    for _ in range(20):
+        device.frames(5, waiting=50)
+        device.latencies_ms.clear()
+        device.frames(40, waiting=0)
+        assert max(device.latencies_ms) == pytest.approx(quiet_ms)
+    assert all(plan.detect for plan in device.plans[-39:])
+
+
+def test_a_box_too_slow_for_anything_keeps_counting() -> None:
+    """No tier fits: detections go on and votes arrive, however late."""
+    device = Device(budget_ms=20.0, detection_ms=(90.0, 60.0), classification_ms=15.0)
+    device.frames(300, waiting=5, interval_s=0.2)
+    assert device.tiers[-1] == 1
+    assert device.classified >= 50
+    assert sum(plan.detect for plan in device.plans) >= 50
+
+
+def test_classification_stops_when_the_time_is_used_up_after_all() -> None:
+    scheduler = Scheduler(budget_ms=100.0)
+    scheduler.classification_took(10.0)
+    assert scheduler.has_time(70.0)
+    assert not scheduler.has_time(80.0)
+
+
+def test_the_agent_begins_at_the_tier_it_is_told() -> None:
+    assert Scheduler(100.0, (4.0, 2.0, 1.0), start_tier=2).plan(0.0, 0.0).tier == 2
+
+
+@given(
+    detection_ms=st.floats(1.0, 60.0),
+    ratio=st.floats(0.3, 0.9),
+    classification_ms=st.floats(0.1, 10.0),
+    seed=st.integers(0, 1_000),
+)
+@settings(max_examples=40)
+def test_no_device_oscillates_for_five_minutes(
+    detection_ms: float, ratio: float, classification_ms: float, seed: int
+) -> None:
+    """Whatever the box, a steady load makes it settle: failing attempts get ever rarer."""
+    device = Device(
+        budget_ms=40.0,
+        detection_ms=(detection_ms, detection_ms * ratio),
+        classification_ms=classification_ms,
+        noise=np.random.default_rng(seed),
+    )
+    device.frames(15 * 300, waiting=10)
+    assert device.tier_changes <= 6
+    assert sum(a != b for a, b in pairwise(device.tiers[-15 * 60 :])) <= 1

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
+import pty
+import random
+import termios
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -238,3 +243,76 @@ def test_a_broker_restart_is_survived(broker: Broker) -> None:
     publish_until_seen(broker, output)
     stop.set()
     reader.join()
+
+
+def test_rubbish_through_a_real_broker_leaves_watch_alive(broker: Broker) -> None:
+    chance = random.Random(5)  # noqa: S311 - repeatable rubbish
+    leaves = (
+        "availability",
+        "birth",
+        "health",
+        "counts/door",
+        "counts/\x7f\u202e",
+        "counts/a/b",
+        "frame",
+        "",
+    )
+    rubbish: list[Any] = [
+        (
+            f"emotion-agent/v1/museum/door-{chance.randrange(5)}/{chance.choice(leaves)}",
+            mutated(chance),
+            1,
+            False,
+        )
+        for _ in range(400)
+    ]
+    stop, output = threading.Event(), io.StringIO()
+    views: list[FleetView] = []
+    settings = MqttSettings(host=broker.host, port=broker.port)
+    reader = threading.Thread(
+        target=lambda: views.append(watch(settings, as_json=True, stop=stop, seconds=60.0, output=output))
+    )
+    reader.start()
+    publish_until_seen(broker, output)
+    paho.mqtt.publish.multiple(rubbish, hostname=broker.host, port=broker.port)
+    output.truncate(0)
+    publish_until_seen(broker, output)
+    stop.set()
+    reader.join()
+    assert sum(device.malformed for device in views[0].devices.values()) > 100
+    assert drawn(views[0])
+
+
+def mutated(chance: random.Random) -> bytes:
+    """A real payload with bytes changed, or no payload at all."""
+    payload = bytearray(chance.choice((counts(1), health().payload(), birth().payload(), b"online", b"")))
+    for _ in range(chance.randrange(6)):
+        if payload:
+            payload[chance.randrange(len(payload))] = chance.randrange(256)
+    return bytes(payload)
+
+
+def test_on_a_terminal_there_is_a_live_table(broker: Broker) -> None:
+    leader, follower = pty.openpty()
+    termios.tcsetwinsize(follower, (40, 160))
+    stop, screen = threading.Event(), io.StringIO()
+
+    def collect() -> None:
+        with contextlib.suppress(OSError):  # how a pseudo-terminal says that its other end is closed
+            while data := os.read(leader, 65_536):
+                screen.write(data.decode(errors="replace"))
+
+    collector = threading.Thread(target=collect)
+    collector.start()
+    with os.fdopen(follower, "w") as terminal:
+        settings = MqttSettings(host=broker.host, port=broker.port)
+        options = {"stop": stop, "seconds": 60.0, "output": terminal}
+        reader = threading.Thread(target=watch, args=(settings,), kwargs=options)
+        reader.start()
+        publish_until_seen(broker, screen)
+        stop.set()
+        reader.join()
+    collector.join()
+    os.close(leader)
+    assert "people per window" in screen.getvalue()
+    assert "suppressed" not in screen.getvalue()
