@@ -6,19 +6,19 @@ import logging
 import os
 import signal
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from agent import __version__, cli_fleet
+from agent import __version__, cli_device, cli_fleet
+from agent.cli_device import DEFAULT_CONFIG, Config
 from agent.config import load_settings
 from agent.errors import AgentError, ConfigError
 
 if TYPE_CHECKING:
     from agent.daemon import Daemon
 
-DEFAULT_CONFIG: Final = Path("/etc/emotion-agent/config.toml")
 INTERRUPTED: Final = 130
 """Exit status of a program ended by SIGINT where that is no clean stop (shell convention)."""
 
@@ -28,8 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-Config = Annotated[Path, typer.Option("--config", "-c", help="TOML file.")]
 
 
 @app.callback()
@@ -85,6 +83,9 @@ def demo(
         raise AgentError("no window arrived through MQTT; run again with --verbose and read the log")
 
 
+app.command()(cli_device.doctor)
+app.command()(cli_device.bench)
+app.command()(cli_device.notice)
 app.command()(cli_fleet.watch)
 app.command()(cli_fleet.simulate)
 

@@ -249,7 +249,7 @@ def test_the_agent_begins_at_the_tier_it_is_told() -> None:
     classification_ms=st.floats(0.1, 10.0),
     seed=st.integers(0, 1_000),
 )
-@settings(max_examples=40)
+@settings(max_examples=12)
 def test_no_device_oscillates_for_five_minutes(
     detection_ms: float, ratio: float, classification_ms: float, seed: int
 ) -> None:

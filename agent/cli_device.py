@@ -1,0 +1,85 @@
+"""Commands that look at this box: ``doctor``, ``bench`` and ``notice``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.config import load_settings
+
+DEFAULT_CONFIG = Path("/etc/emotion-agent/config.toml")
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="TOML file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+def doctor(
+    *,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="TOML file; else defaults.")] = None,
+    reselect: Annotated[bool, typer.Option(help="Try every backend again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Explain this box: what it is, whether camera and broker answer, which backend won and why."""
+    chosen = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
+    settings = load_settings(chosen) if chosen is not None else None
+    from agent.daemon import state_directory  # noqa: PLC0415 - the help must not wait for NumPy
+    from agent.doctor import run_doctor  # noqa: PLC0415
+
+    state_dir = None if settings is None else state_directory(settings)
+    raise typer.Exit(run_doctor(settings, state_dir=state_dir, reselect=reselect, as_json=as_json))
+
+
+def bench(
+    *,
+    budget_ms: Annotated[float, typer.Option(min=5.0, help="Latency budget.")] = 100.0,
+    threads: Annotated[int, typer.Option(min=0, help="Inference threads; 0 is the agent's own choice.")] = 0,
+    backend: Annotated[str, typer.Option(help="auto, onnxruntime, openvino or litert.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, int8_u8s8, int8_s8s8 or int8.")] = "auto",
+    bundle: Annotated[Path | None, typer.Option(help="Folder with manifest.toml.", exists=True)] = None,
+    faces: Annotated[str, typer.Option(help="Numbers of faces, with commas.")] = "1,5,20,50",
+    fps: Annotated[float, typer.Option(min=0.0, help="Pace of the drawn camera; 0 is unpaced.")] = 15.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Per number of faces.")] = 10.0,
+    burners: Annotated[int, typer.Option(min=0, max=64, help="Neighbours that burn a core each.")] = 0,
+    soak: Annotated[int, typer.Option(min=0, help="Frames to run for the growth of memory.")] = 0,
+    peers: Annotated[bool, typer.Option("--peers", help="Compare with other packages on one clip.")] = False,
+    peer_python: Annotated[
+        str, typer.Option(help="Python that has the fer package (pip install fer, in a venv of its own).")
+    ] = sys.executable,
+    yunet: Annotated[Path | None, typer.Option(help="YuNet's .onnx file.", exists=True)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure backends, the whole pipeline, memory, and peers."""
+    from agent.bench import BenchOptions, run_bench  # noqa: PLC0415 - the help must not wait for NumPy
+
+    options = BenchOptions(
+        faces=tuple(int(count) for count in faces.split(",") if count),
+        budget_ms=budget_ms,
+        threads=threads,
+        backend=backend,
+        precision=precision,
+        bundle=bundle,
+        fps=fps or None,
+        seconds=seconds,
+        burners=burners,
+        soak_frames=soak,
+        peers=peers,
+        peer_python=peer_python,
+        yunet=yunet,
+    )
+    raise typer.Exit(run_bench(options, as_json=as_json))
+
+
+def notice(
+    *,
+    config: Config = DEFAULT_CONFIG,
+    language: Annotated[str, typer.Option(help="de, en, es, fr, it or nl.")] = "en",
+    form: Annotated[str, typer.Option("--format", help="text, markdown or html.")] = "text",
+) -> None:
+    """Print the notice for the door, filled in from the configuration (EU AI Act Art. 50(3))."""
+    settings = load_settings(config)
+    from agent.notice import render_notice  # noqa: PLC0415
+
+    typer.echo(render_notice(settings.deployment, settings.privacy, language=language, format=form), nl=False)
