@@ -39,12 +39,16 @@ def _options(
 
 
 @app.command()
-def run(config: Config = DEFAULT_CONFIG) -> None:
+def run(
+    config: Config = DEFAULT_CONFIG,
+    *,
+    reselect: Annotated[bool, typer.Option("--reselect", help="Try every backend again.")] = False,
+) -> None:
     """Count until SIGTERM or SIGINT, or to the end of a replayed file."""
     settings = load_settings(config)
     from agent.daemon import Daemon  # noqa: PLC0415 - `check` must not need the inference runtime
 
-    daemon = Daemon(settings)
+    daemon = Daemon(settings, reselect=reselect)
     stop_on_signals(daemon)
     daemon.run()
 

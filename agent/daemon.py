@@ -17,20 +17,19 @@ from typing import TYPE_CHECKING, Final
 
 from agent import __version__
 from agent.aggregator import Aggregator
-from agent.capture import Capture
+from agent.capture import Capture, make_capture
 from agent.classifier import Classifier
 from agent.detector import Detector
 from agent.hardening import harden
 from agent.health import HealthRecorder
 from agent.mailbox import Mailbox
 from agent.messages import BirthMessage, BirthModels, BirthPolicy, ModelIdentity, new_session_id
-from agent.networks import load_networks
+from agent.networks import choose_networks
 from agent.pipeline import Pipeline
 from agent.privacy import PrivacyPolicy
 from agent.publisher import Publisher
 from agent.scheduler import Scheduler
 from agent.sd_notify import Notifier
-from agent.source import make_source
 from agent.thermal import read_device
 from agent.topics import Identity
 from agent.tracker import Tracker
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
 
     from agent.frame import Frame
     from agent.inference.loading import LoadedNetwork
+    from agent.inference.selection import Choice
     from agent.networks import Networks
     from agent.settings import AgentSettings
 
@@ -105,10 +105,12 @@ class Daemon:
         BackendError: Likewise.
     """
 
-    def __init__(self, settings: AgentSettings) -> None:
+    def __init__(self, settings: AgentSettings, *, reselect: bool = False) -> None:
         harden()
         self._settings = settings
-        self._networks = load_networks(settings)
+        self._state_dir = state_directory(settings)
+        self._networks, choice = choose_networks(settings, self._state_dir, reselect=reselect)
+        _log_choice(choice)
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._clock = time.monotonic
@@ -225,8 +227,7 @@ class Daemon:
         lanes = {}
         for name, source in settings.sources.items():
             pipeline = build_pipeline(self._networks, settings, self._clock)
-            camera = make_source(name, source, self._stop)
-            capture = Capture(name, camera, self._mailbox, self._stop, source.stall_timeout_s)
+            capture = make_capture(name, source, self._mailbox, self._stop)
             lanes[name] = Lane(capture, pipeline, Aggregator(name, settings.privacy.window_s, self._clock()))
         return lanes
 
@@ -254,14 +255,24 @@ class Daemon:
             identity,
             birth,
             clock=self._wallclock,
-            state_dir=state_directory(settings),
+            state_dir=self._state_dir,
             homeassistant=settings.homeassistant,
         )
 
     def _close_networks(self) -> None:
         for network in (*self._networks.detectors, self._networks.classifier):
             if network is not None:
+                network.network.input_buffer.fill(0)  # the last picture it saw
                 network.network.close()
+
+
+def _log_choice(choice: Choice) -> None:
+    for pick in (*choice.detectors, choice.classifier):
+        if pick is not None:
+            speed = "" if pick.ms is None else f", {pick.ms:.2f} ms"
+            logger.info("%s runs on %s %s%s", pick.network, pick.backend, pick.precision, speed)
+    if not choice.fits:
+        logger.warning("no detector is expected to fit latency.budget_ms: run emotion-agent doctor")
 
 
 def _identity(network: LoadedNetwork) -> ModelIdentity:

@@ -104,13 +104,21 @@ class HealthRecorder:
 
 
 def _camera_health(status: CameraStatus) -> CameraHealth:
-    return CameraHealth(state=status.state, reconnects=status.reconnects, stalls_1h=status.stalls_1h)
+    return CameraHealth(
+        state=status.state,
+        reconnects=status.reconnects,
+        stalls_1h=status.stalls_1h,
+        picture=status.picture,
+        reason=status.reason,
+    )
 
 
 def _worst(parts: Mapping[str, CameraHealth]) -> CameraHealth:
-    """One line for all cameras: the worst state, the sums of the counters."""
-    return CameraHealth(
-        state=max((part.state for part in parts.values()), key=_SEVERITY.index),
-        reconnects=sum(part.reconnects for part in parts.values()),
-        stalls_1h=sum(part.stalls_1h for part in parts.values()),
+    """One line for all cameras: the worst one's, with the sums of the counters."""
+    worst = max(parts.values(), key=lambda part: (_SEVERITY.index(part.state), part.picture != "good"))
+    return worst.model_copy(
+        update={
+            "reconnects": sum(part.reconnects for part in parts.values()),
+            "stalls_1h": sum(part.stalls_1h for part in parts.values()),
+        },
     )

@@ -162,6 +162,8 @@ class CameraHealth(Message):
     state: str = Field(description="starting, delivering, reopening or ended")
     reconnects: Tally = 0
     stalls_1h: Tally = 0
+    picture: str = Field(default="good", description="good, black, overexposed, covered or frozen")
+    reason: str = Field(default="", description="what is wrong, in one sentence; empty when all is well")
 
 
 class QueueHealth(Message):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -87,4 +89,11 @@ def choose_networks(
     times_ms = [pick.ms for pick in choice.detectors]
     costs = tuple(ms for ms in times_ms if ms is not None)
     whole = costs if len(costs) == len(times_ms) else ()
+    _return_free_memory()
     return Networks(detectors, classifier, choice.start_tier, whole), choice
+
+
+def _return_free_memory() -> None:
+    """Give back what loading needed; glibc would keep some megabytes of it for the process's whole life."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)

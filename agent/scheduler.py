@@ -22,8 +22,12 @@ STEP_DOWN_AT: Final = 3.0
 """Detections that don't fit before a smaller input size is taken; older ones weigh ever less."""
 OVERRUN_MEMORY: Final = 0.98
 """Weight an overrun keeps from one detection to the next: one in sixteen is too many in the long run."""
-STEP_UP_SHARE: Final = 0.6
-"""A larger input size is tried again only when it is expected to need less than this share."""
+STEP_UP_SHARE: Final = 0.8
+"""A detection whose cost, carried over to the larger input size, stays below this share would have fitted."""
+STEP_UP_BELOW: Final = 0.01
+"""Share of detections that may not have fitted for the larger input size to be tried again."""
+SHARE_WEIGHT: Final = 0.01
+"""Of one detection in that share; half a minute of calm at 15 a second makes up for a step down."""
 FIRST_HOLD_S: Final = 10.0
 LONGEST_HOLD_S: Final = 600.0
 MAX_DETECTION_INTERVAL: Final = 4
@@ -85,6 +89,7 @@ class Scheduler:
         self._interval = 1
         self._consecutive_drops = 0
         self._overruns = 0.0
+        self._missed_share = 1.0
         self._hold_s = FIRST_HOLD_S
         self._has_climbed = False
         self._tier_since_s: float | None = None
@@ -111,6 +116,7 @@ class Scheduler:
         self._detection.observe(cost_ms)
         self._overruns *= OVERRUN_MEMORY
         self._overruns += cost_ms > self._target_ms
+        self._learn_larger_tier(cost_ms)
         lowest = len(self._relative_costs) - 1
         if self._overruns > STEP_DOWN_AT and self.tier < lowest:
             fell_back_soon = self._has_climbed and now_s - (self._tier_since_s or now_s) < 2.0 * self._hold_s
@@ -155,11 +161,18 @@ class Scheduler:
             alone = self._detection.upper_ms + self._classification.upper_ms > self._target_ms
             self._interval = 2 if alone and waiting else 1
 
-    def _consider_larger_tier(self, now_s: float, since_s: float) -> None:
-        if self.tier == 0 or now_s - since_s < self._hold_s or self._detection.mean_ms <= 0.0:
+    def _learn_larger_tier(self, cost_ms: float) -> None:
+        """Note whether this detection would have fitted at the next larger input size."""
+        if self.tier == 0:
             return
         ratio = self._relative_costs[self.tier - 1] / self._relative_costs[self.tier]
-        if self._detection.upper_ms * ratio < STEP_UP_SHARE * self._target_ms:
+        missed = cost_ms * ratio > STEP_UP_SHARE * self._target_ms
+        self._missed_share += SHARE_WEIGHT * (missed - self._missed_share)
+
+    def _consider_larger_tier(self, now_s: float, since_s: float) -> None:
+        if self.tier == 0 or now_s - since_s < self._hold_s:
+            return
+        if self._missed_share < STEP_UP_BELOW:
             self._has_climbed = True
             self._move_to(self.tier - 1, now_s)
 
@@ -167,4 +180,5 @@ class Scheduler:
         self.tier = tier
         self._tier_since_s = now_s
         self._overruns = 0.0
+        self._missed_share = 1.0
         self._detection = CostEstimate()

@@ -70,10 +70,11 @@ def watch(
     tls_context(settings)
     view = FleetView(settings.root)
     reader = _Reader(settings, chosen or WatchFilter(), stop or threading.Event(), seconds)
+    console = Console(file=output)
     if as_json:
         reader.read(lambda message: _print_json(view, message, output))
-    elif output.isatty():
-        _show_table(reader, view, Console(file=output), broker_name(settings))
+    elif output.isatty() and not console.is_dumb_terminal:
+        _show_table(reader, view, console, broker_name(settings))
     else:
         reader.read(lambda message: _print_line(view, message, output))
     return view
@@ -149,8 +150,9 @@ def _show_table(reader: _Reader, view: FleetView, console: Console, broker: str)
     table = FleetTable(view, f"expression counts at {broker}")
 
     def render() -> None:
-        # Frame, header, title and caption take eight lines.
-        live.update(table.render(time.monotonic(), max_rows=max(1, console.height - 8)), refresh=True)
+        # Title, header, rules and caption take seven lines.
+        drawn = table.render(time.monotonic(), console.width, max_rows=max(1, console.height - 7))
+        live.update(drawn, refresh=True)
 
     with Live(console=console, auto_refresh=False) as live:
         reader.read(lambda message: _feed(view, message), render)

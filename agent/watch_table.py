@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING, Final
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -27,19 +29,21 @@ _COLOURS: Final = {
     "no_camera": "red",
     "offline": "red",
 }
+_ALWAYS: Final = 0
 _COLUMNS: Final = (
-    ("site", "left"),
-    ("device", "left"),
-    ("source", "left"),
-    ("state", "left"),
-    ("people", "right"),
-    ("dominant", "left"),
-    ("coverage", "right"),
-    ("gaps", "right"),
-    ("p99 ms", "right"),
-    ("queue", "right"),
-    ("people per window", "left"),
+    ("site", "left", _ALWAYS),
+    ("device", "left", _ALWAYS),
+    ("source", "left", _ALWAYS),
+    ("state", "left", _ALWAYS),
+    ("people", "right", _ALWAYS),
+    ("dominant", "left", _ALWAYS),
+    ("coverage", "right", 76),
+    ("gaps", "right", 76),
+    ("p99 ms", "right", 100),
+    ("queue", "right", 100),
+    ("people per window", "left", 120),
 )
+"""Heading, alignment, and the width of the screen in characters from which the column is shown."""
 
 
 class FleetTable:
@@ -49,14 +53,20 @@ class FleetTable:
         self._view = view
         self._title = title
 
-    def render(self, now_s: float, max_rows: int | None = None) -> Table:
-        """The table as it stands at monotonic ``now_s``; rows beyond ``max_rows`` are summed up below."""
-        table = Table(title=Text(self._title) if self._title else None, title_justify="left")
-        for name, justify in _COLUMNS:
-            table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
+    def render(self, now_s: float, width: int = 160, max_rows: int | None = None) -> Table:
+        """The table as it stands at monotonic ``now_s``, on a screen of ``width`` characters.
+
+        Narrow screens lose columns, never the names of devices; rows beyond ``max_rows`` are summed up below.
+        """
+        title = Text(self._title) if self._title else None
+        table = Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD)
+        shown = [width >= least for _, _, least in _COLUMNS]
+        for (name, justify, _), visible in zip(_COLUMNS, shown, strict=True):
+            if visible:
+                table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
         rows = list(self._view.rows())
         for device, source, view in rows[:max_rows]:
-            table.add_row(*_cells(device, source, view, now_s))
+            table.add_row(*compress(_cells(device, source, view, now_s), shown))
         table.caption = Text(self._caption(now_s, hidden=len(rows) - len(rows[:max_rows])))
         return table
 
@@ -75,7 +85,7 @@ class FleetTable:
 def line(device: DeviceView, source: str, view: SourceView, now_s: float) -> str:
     """One row as plain text, for output that is no terminal."""
     cells = [cell.plain for cell in _cells(device, source, view, now_s)]
-    return "  ".join(f"{name} {cell or '-'}" for (name, _), cell in zip(_COLUMNS, cells, strict=True))
+    return "  ".join(f"{name} {cell or '-'}" for (name, _, _), cell in zip(_COLUMNS, cells, strict=True))
 
 
 def sparkline(people: Sequence[int | None]) -> str:

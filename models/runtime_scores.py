@@ -11,11 +11,11 @@ import numpy as np
 
 from agent.classifier import Classifier
 from agent.detector import Detector
-from agent.domain import EMOTIONS, Track
+from agent.domain import EMOTIONS, Box, Track
 from agent.frame import Frame
 from agent.inference.preprocess import InputImage
 from agent.settings import ClassifierSettings, DetectorSettings
-from models.average_precision import Judged, average_precision
+from models.average_precision import OVERLAP, Judged, average_precision
 from models.emotion_scores import score_emotions
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class PortraitScores:
 
     portraits: int
     found_share: float
-    """Of the portraits in which the detector found a face at its default threshold."""
+    """Of the portraits whose best detection, at the default threshold, overlaps the face by half (IoU)."""
     accuracy: dict[str, float]
     """Per true emotion with at least one found portrait: share labelled as it is."""
     accuracy_all: float
@@ -153,7 +153,9 @@ def score_portraits(
         colour = np.asarray(cv2.cvtColor(portrait.grey, cv2.COLOR_GRAY2BGR), np.uint8)
         frame = Frame(colour, 0.0, "evaluation", index)
         faces = finder.detect(frame)
-        if not faces:
+        left, top, width, height = portrait.box
+        truth = Box(left, top, left + width, top + height)
+        if not faces or faces[0].box.iou(truth) < OVERLAP:
             continue
         track = Track(index, faces[0].box, faces[0].score, observed=True)
         namer.classify(frame, track, 0.0)

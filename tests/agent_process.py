@@ -61,6 +61,8 @@ def replay(path: Path, **options: Any) -> str:
     return "\n".join(lines)
 
 
+PINNED = {"EMOTION_AGENT_MODELS__BACKEND": "onnxruntime", "EMOTION_AGENT_MODELS__PRECISION": "int8_u8s8"}
+"""Nothing to choose, so that no start waits for trials; ``test_selection`` is about those."""
 NOT_ON_A_DEVICE = {"NOTIFY_SOCKET", "CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS"}
 """Runtimes keep quiet where they find some of these; the agent must be quiet without them."""
 
@@ -76,6 +78,7 @@ class AgentProcess:
     def __enter__(self) -> Self:
         with self._log_path.open("wb") as log:
             environment = {key: value for key, value in os.environ.items() if key not in NOT_ON_A_DEVICE}
+            environment |= PINNED
             self.process = subprocess.Popen(self._arguments, stdout=log, stderr=log, env=environment)
         return self
 

@@ -33,25 +33,13 @@ class Canary:
     def raw_needles(self) -> list[bytes]:
         """Bytes of some rows as they lie in memory: BGR, RGB, grey, and each colour plane alone."""
         grey = cv2.cvtColor(self.pixels, cv2.COLOR_BGR2GRAY)
-        forms = [
-            self.pixels,
-            self.pixels[:, :, ::-1],
-            grey,
-            *(self.pixels[:, :, plane] for plane in range(3)),
-        ]
         rows = range(4, _BLOCK_PX - 4, 8)
-        probes = [form[row, 20 : 20 + _PROBE_PX].tobytes() for form in forms for row in rows]
-        # A single plane's probe is short: take a longer piece of it.
-        return [probe if len(probe) > _PROBE_PX else self._longer(probe, forms) for probe in probes]
-
-    @staticmethod
-    def _longer(probe: bytes, forms: list[NDArray[np.uint8]]) -> bytes:
-        for form in forms:
-            for row in form:
-                data = row.tobytes()
-                if (start := data.find(probe)) >= 0 and len(data) >= start + 2 * _PROBE_PX:
-                    return data[start : start + 2 * _PROBE_PX]
-        return probe
+        colour = [self.pixels, self.pixels[:, :, ::-1]]
+        needles = [form[row, 20 : 20 + _PROBE_PX].tobytes() for form in colour for row in rows]
+        # Of a single channel three times the width is looked for, so that all needles are equally long.
+        for channel in (grey, *np.moveaxis(self.pixels, 2, 0)):
+            needles += [channel[row, 20 : 20 + 3 * _PROBE_PX].tobytes() for row in rows]
+        return needles
 
     def needles(self) -> list[bytes]:
         """The raw ones, and what prints, logs and encoders make of them: hex, base64, lists of numbers."""

@@ -17,7 +17,7 @@ from agent.doctor import examine, run_doctor
 from agent.doctor.broker_check import check_broker
 from agent.doctor.cameras import find_cameras, judge_sources
 from agent.doctor.facts import read_facts
-from agent.inference.selection import choose
+from agent.inference.selection import TrialOptions, choose
 from agent.settings import (
     AgentSettings,
     DeploymentSettings,
@@ -89,7 +89,7 @@ def test_what_the_daemon_kept_is_shown_and_nothing_is_written(bundle: Bundle, tm
     assert fresh.choice is not None
     assert not fresh.choice.cached
     assert not (tmp_path / "state").exists()
-    choose(bundle, settings.models, tmp_path / "state", 100.0, probe_s=0.01)
+    choose(bundle, settings.models, tmp_path / "state", 100.0, options=TrialOptions(0.01))
     kept = examine(settings, state_dir=tmp_path / "state")
     assert kept.choice is not None
     assert kept.choice.cached

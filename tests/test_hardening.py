@@ -45,6 +45,25 @@ def test_a_crash_leaves_no_core_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_freed_picture_does_not_stay_in_the_heap() -> None:
+    """Of blocks of frame size that a library fills and frees, no page is left in the process."""
+    done = run(
+        "import ctypes; from agent.hardening import harden; harden();"
+        "c = ctypes.CDLL(None); c.malloc.restype = ctypes.c_void_p;"
+        "blocks = [c.malloc(300_000) for _ in range(4)];"
+        "[ctypes.memset(ctypes.c_void_p(b), 0xC5, 300_000) for b in blocks];"
+        "[c.free(ctypes.c_void_p(b)) for b in blocks];"
+        "regions = [line.split()[0].split('-') for line in open('/proc/self/maps') if ' rw' in line];"
+        "memory = open('/proc/self/mem', 'rb', 0); found = 0\n"
+        "for start, end in regions:\n"
+        "    memory.seek(int(start, 16)); data = memory.read(int(end, 16) - int(start, 16))\n"
+        # Not searched for with a needle, which would be found itself.
+        "    found += sum(not data[at:at + 4096].strip(b'\\xc5') for at in range(0, len(data), 4096))\n"
+        "print(found)"
+    )
+    assert done.stdout.strip() == "0", done.stderr
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="changing user needs root")
 @pytest.mark.parametrize(("hardened", "can_read"), [(False, True), (True, False)])
 def test_another_process_of_the_same_user_can_not_read_the_memory(*, hardened: bool, can_read: bool) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NETWORK_SUFFIXES = {".onnx", ".xml", ".bin", ".tflite"}
+
+
 def plain(name: str = "net", **fields: Any) -> dict[str, Any]:
     entry = make_entry(SCENE, files=(make_file("net.onnx", content=b"weights"),), **fields)
     return {"schema_version": 1, "networks": {name: entry.model_dump(mode="json", exclude_none=True)}}
@@ -122,5 +125,8 @@ def test_shipped_bundle_has_the_default_networks_in_every_precision() -> None:
 
 def test_shipped_bundle_holds_no_file_that_the_manifest_does_not_name() -> None:
     bundle = Bundle.load(default_bundle_folder())
-    named = {file.path for entry in bundle.manifest.networks.values() for file in entry.files}
-    assert {path.name for path in bundle.folder.glob("*.onnx")} == named
+    files = [file for entry in bundle.manifest.networks.values() for file in entry.files]
+    named = {bundle.folder / file.path for file in files}
+    named |= {path.with_suffix(".bin") for path in named if path.suffix == ".xml"}
+    networks = {path for path in bundle.folder.rglob("*") if path.suffix in NETWORK_SUFFIXES}
+    assert networks == named

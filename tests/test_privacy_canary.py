@@ -32,6 +32,9 @@ __all__ = ["broker"]
 
 ROOT: Final = Path(__file__).parent.parent
 
+FIXED: Final = '[models]\nbackend = "onnxruntime"\nprecision = "fp32"'
+"""Saves the timing of every backend, which is not what is tested here."""
+
 RUN: Final = """
 import sys
 from pathlib import Path
@@ -114,7 +117,7 @@ def test_no_file_message_or_log_line_holds_a_pixel(
     broker: Broker, canary: Canary, pictures: Path, tmp_path: Path, children: list[Child]
 ) -> None:
     """The whole run under ``--verbose``-like logging: state folder, MQTT, output."""
-    config = write_config(tmp_path, replay(pictures, fps=20), broker.port, window_s=1.0)
+    config = write_config(tmp_path, replay(pictures, fps=20), broker.port, window_s=1.0, extra=FIXED)
     with Recorder(broker) as recorder:
         child = Child(RUN, config)
         children.append(child)
@@ -134,7 +137,7 @@ def test_no_file_message_or_log_line_holds_a_pixel(
 def test_a_forced_crash_tells_the_size_of_the_picture_and_not_one_pixel(
     broker: Broker, canary: Canary, pictures: Path, tmp_path: Path, children: list[Child]
 ) -> None:
-    config = write_config(tmp_path, replay(pictures, fps=20), broker.port)
+    config = write_config(tmp_path, replay(pictures, fps=20), broker.port, extra=FIXED)
     child = Child(CRASH, config)
     children.append(child)
     assert child.process.wait(60.0) not in {0, 2, 3, 4}
@@ -151,7 +154,9 @@ def test_after_the_pipeline_has_stopped_its_memory_holds_no_picture(
 ) -> None:
     """Found while it runs, which proves the search; gone once the run is over, objects still alive."""
     needles = canary.raw_needles()
-    config = write_config(tmp_path, replay(pictures, fps=20, loop=True), broker.port, window_s=1.0)
+    config = write_config(
+        tmp_path, replay(pictures, fps=20, loop=True), broker.port, window_s=1.0, extra=FIXED
+    )
     with Recorder(broker) as recorder:
         child = Child(RUN.replace("daemon.run()", STOPPABLE), config)
         children.append(child)

@@ -97,6 +97,13 @@ def test_portraits_without_a_found_face_are_counted_as_such() -> None:
     assert (scores.portraits, scores.found_share, scores.accuracy) == (1, 0.0, {})
 
 
+def test_box_beside_the_face_is_not_the_face() -> None:
+    grey = np.zeros((128, 128), np.uint8)
+    network = loaded(classifier("happiness"), task="emotion", labels=LABELS, head="logits")
+    portraits = [Portrait("a.jpg", grey, 1, (0, 0, 128, 128)), Portrait("b.jpg", grey, 1, (40, 40, 32, 32))]
+    assert score_portraits(loaded(one_face()), network, portraits).found_share == 0.5
+
+
 def test_networks_are_timed_in_turns() -> None:
     first, second = one_face(), one_face()
     times = run_times_ms([loaded(first), loaded(second)], rounds=7)

@@ -18,7 +18,7 @@ from agent.inference.choice_cache import FILE_NAME
 from agent.inference.manifest import Bundle
 from agent.inference.probe import Request
 from agent.inference.probing import probe_backend
-from agent.inference.selection import choose, decide, load_pick
+from agent.inference.selection import TrialOptions, choose, decide, load_pick
 from agent.inference.trial import Trial
 from agent.settings import ModelsSettings
 from tests.backend_fixtures import EMOTION, FACE, bundle_fixture, network_file
@@ -35,6 +35,7 @@ for _package in ("openvino", "ai_edge_litert"):
 __all__ = ["bundle_fixture"]
 SETTINGS = ModelsSettings(threads=1)
 ONE_BACKEND = SETTINGS.model_copy(update={"backend": "onnxruntime"})
+QUICK = TrialOptions(seconds=0.01)
 PACKAGES = {
     "onnxruntime": ("onnxruntime",),
     "openvino": ("openvino",),
@@ -43,7 +44,7 @@ PACKAGES = {
 
 
 def quick(bundle: Bundle, state_dir: Path | None, settings: ModelsSettings = SETTINGS, **more: Any) -> Choice:
-    return choose(bundle, settings, state_dir, 100.0, probe_s=0.01, **more)
+    return choose(bundle, settings, state_dir, 100.0, options=QUICK, **more)
 
 
 def outcomes(choice: Choice, backend: str) -> set[str]:
@@ -273,11 +274,11 @@ def test_choosing_writes_one_file_and_talks_to_nobody(bundle: Bundle, tmp_path: 
     program = (
         "from pathlib import Path\n"
         "from agent.inference.manifest import Bundle\n"
-        "from agent.inference.selection import choose\n"
+        "from agent.inference.selection import TrialOptions, choose\n"
         "from agent.settings import ModelsSettings\n"
         "settings = ModelsSettings(threads=1)\n"
         f"bundle = Bundle.load(Path({str(bundle.folder)!r}))\n"
-        f"choose(bundle, settings, Path({str(state)!r}), 100.0, probe_s=0.01)\n"
+        f"choose(bundle, settings, Path({str(state)!r}), 100.0, options=TrialOptions(0.01))\n"
     )
     watched = "trace=openat,open,creat,mkdir,mkdirat,connect,sendto,sendmsg"
     traced = ["strace", "-f", "-qq", "-o", str(log), "-e", watched, sys.executable, "-B", "-c", program]

@@ -25,7 +25,7 @@ from agent.bench.worker import Request
 from agent.errors import AgentError
 from agent.inference.loading import default_bundle_folder
 from agent.inference.manifest import Bundle
-from agent.inference.selection import choose
+from agent.inference.selection import TrialOptions, choose
 from agent.settings import AgentSettings, DeploymentSettings, LatencySettings, ModelsSettings, ReplaySource
 
 if TYPE_CHECKING:
@@ -117,8 +117,9 @@ class _Bench:
                 settings.models,
                 self._folder,
                 options.budget_ms,
-                probe_s=_PROBE_S,
-                report=lambda _trial: self._progress.advance(task, _STEP / 20),
+                options=TrialOptions(
+                    seconds=_PROBE_S, report=lambda _trial: self._progress.advance(task, _STEP / 20)
+                ),
             )
         with _burning(options.burners):
             pipeline = {str(count): self._faces(settings, count) for count in options.faces}

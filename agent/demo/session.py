@@ -19,10 +19,12 @@ from agent.demo.broker import EmbeddedBroker
 from agent.demo.clip import write_clip
 from agent.demo.table import Arrivals
 from agent.errors import AgentError, BrokerError
+from agent.inference.loading import precision_order
 from agent.settings import (
     AgentSettings,
     DeploymentSettings,
     HealthSettings,
+    ModelsSettings,
     MqttSettings,
     OpenCvSource,
     PrivacySettings,
@@ -99,6 +101,8 @@ def _settings(source: SourceSettings, port: int, folder: Path) -> AgentSettings:
     return AgentSettings(
         deployment=DeploymentSettings(site="demo", device="this-machine", context="demo"),
         sources={"clip": source},
+        # What the processor's instructions suggest: trying all backends would keep the viewer waiting.
+        models=ModelsSettings(backend="onnxruntime", precision=precision_order()[0]),
         privacy=PrivacySettings(window_s=WINDOW_S, min_count=1, acknowledge_individual_counts=True),
         mqtt=MqttSettings(host="127.0.0.1", port=port, protocol="3.1.1"),
         health=HealthSettings(interval_s=2.0),

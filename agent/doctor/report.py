@@ -16,7 +16,7 @@ from agent.doctor.table import print_report
 from agent.errors import AgentError
 from agent.inference.loading import default_bundle_folder
 from agent.inference.manifest import Bundle
-from agent.inference.selection import Choice, choose
+from agent.inference.selection import Choice, TrialOptions, choose
 from agent.settings import LatencySettings, ModelsSettings
 
 if TYPE_CHECKING:
@@ -149,8 +149,7 @@ def examine(
             state_dir,
             latency.budget_ms,
             reselect=reselect,
-            keep=False,
-            report=progress,
+            options=TrialOptions(keep=False, report=progress),
         )
     except AgentError as error:
         problem, exit_code = str(error), error.exit_code

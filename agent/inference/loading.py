@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import ModuleType
 
-    from agent.inference.manifest import Bundle, NetworkEntry, NetworkFile
+    from agent.inference.manifest import Bundle, NetworkEntry, NetworkFile, Precision
     from agent.inference.network import Network
 
     Opener = Callable[[Path, NetworkEntry, int, str], Network]
@@ -132,7 +132,7 @@ def choose_file(
     )
 
 
-def precision_order(cpu_flags: frozenset[str] | None = None) -> Sequence[str]:
+def precision_order(cpu_flags: frozenset[str] | None = None) -> Sequence[Precision]:
     """Precisions from fastest to slowest as this CPU's instructions suggest.
 
     x86 with VNNI multiplies unsigned by signed bytes in one instruction; ARM with the dot-product

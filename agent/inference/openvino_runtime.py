@@ -7,6 +7,7 @@ installed"; nothing is written and nothing is sent.
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,9 +36,15 @@ if TYPE_CHECKING:
 _DTYPES: Final = {"u8": "uint8", "f32": "float32"}
 
 
+@functools.cache
+def _core() -> Any:
+    """One for all networks: each loads its plugins anew, and keeps them."""
+    return openvino.Core()
+
+
 def find_devices() -> tuple[str, ...]:
     """What OpenVINO can compute on here, the CPU first, then GPU and NPU where their drivers are."""
-    present = [name.lower() for name in openvino.Core().available_devices]
+    present = [name.lower() for name in _core().available_devices]
     return ("cpu", *(name for name in present if name != "cpu"))
 
 
@@ -57,7 +64,7 @@ class OpenVinoNetwork:
             ModelError: The file is no network, or its input or outputs are not what ``entry`` says.
         """
         self.input_spec: InputSpec = entry.input
-        core = openvino.Core()
+        core = _core()
         model = _read(core, path)
         _check_input(path, model, entry.input)
         self.output_shapes = _fixed_output_shapes(path, model)

@@ -66,6 +66,20 @@ class Choice:
     """Whether the trials are from an earlier start."""
 
 
+@dataclass(frozen=True, slots=True)
+class TrialOptions:
+    """How candidates are tried."""
+
+    seconds: float = PROBE_S
+    """How long each file is timed."""
+    item_timeout_s: float = ITEM_TIMEOUT_S
+    """After which a candidate is taken for hung."""
+    keep: bool = True
+    """Write new trials down."""
+    report: Callable[[Trial], None] | None = None
+    """Takes each new trial as it is known."""
+
+
 def choose(
     bundle: Bundle,
     settings: ModelsSettings,
@@ -73,10 +87,7 @@ def choose(
     budget_ms: float,
     *,
     reselect: bool = False,
-    keep: bool = True,
-    item_timeout_s: float = ITEM_TIMEOUT_S,
-    probe_s: float = PROBE_S,
-    report: Callable[[Trial], None] | None = None,
+    options: TrialOptions = TrialOptions(),
 ) -> Choice:
     """Try the candidates, or read what trying them brought before, and decide.
 
@@ -86,10 +97,7 @@ def choose(
         state_dir: Where to keep the trials; made where missing, None keeps nothing.
         budget_ms: From capture to reading.
         reselect: Try again whatever is kept.
-        keep: Write new trials down.
-        item_timeout_s: After which a candidate is taken for hung.
-        probe_s: How long each file is timed.
-        report: Takes each new trial as it is known.
+        options: How to try.
 
     Raises:
         ModelError: The bundle lacks a configured network or precision.
@@ -101,30 +109,28 @@ def choose(
     networks = {**tiers, **classifiers}
     items = _candidates(networks, settings)
     if all(len(found) == 1 for found in items.values()):
-        picks = {name: Pick(name, found[0][0], CPU, found[0][1]) for name, found in items.items()}
-        return Choice(
-            tuple(picks[name] for name in tiers),
-            next((picks[name] for name in classifiers), None),
-            start_tier=0,
-            fits=True,
-            rows=(),
-        )
+        return _only_choice(items, tuple(tiers))
     threads = settings.threads or default_threads()
-    asked = (settings.backend, settings.precision, *networks)
-    now = circumstances(bundle.folder, threads, asked)
+    now = circumstances(bundle.folder, threads, (settings.backend, settings.precision, *networks))
     kept = None if reselect else read_trials(state_dir, now)
-    trials = kept
-    if trials is None:
-        requests = _requests(bundle, items, threads, probe_s)
-        trials = tuple(
-            trial
-            for request in requests
-            for trial in probe_backend(request, item_timeout_s=item_timeout_s, report=report)
-        )
+    trials = _try_all(bundle, items, threads, options) if kept is None else kept
     choice = decide(trials, tuple(tiers), next(iter(classifiers), None), budget_ms, cached=kept is not None)
-    if kept is None and keep:
+    if kept is None and options.keep:
         write_trials(state_dir, now, trials)
     return choice
+
+
+def _only_choice(items: Mapping[str, Sequence[tuple[str, str]]], detectors: tuple[str, ...]) -> Choice:
+    """Each network has one file that is allowed."""
+    picks = {name: Pick(name, found[0][0], CPU, found[0][1]) for name, found in items.items()}
+    others = [pick for name, pick in picks.items() if name not in detectors]
+    return Choice(
+        tuple(picks[name] for name in detectors),
+        others[0] if others else None,
+        start_tier=0,
+        fits=True,
+        rows=(),
+    )
 
 
 def load_pick(bundle: Bundle, pick: Pick, threads: int) -> LoadedNetwork:
@@ -207,11 +213,11 @@ def _candidates(
     return found
 
 
-def _requests(
-    bundle: Bundle, items: Mapping[str, Sequence[tuple[str, str]]], threads: int, probe_s: float
-) -> list[Request]:
-    """One per backend that has anything to try."""
-    requests = []
+def _try_all(
+    bundle: Bundle, items: Mapping[str, Sequence[tuple[str, str]]], threads: int, options: TrialOptions
+) -> tuple[Trial, ...]:
+    """One request per backend that has anything to try."""
+    trials: list[Trial] = []
     for backend in ADAPTERS:
         wanted = [
             (name, precision)
@@ -220,8 +226,9 @@ def _requests(
             if candidate == backend
         ]
         if wanted:
-            requests.append(Request(str(bundle.folder), backend, threads, probe_s, tuple(wanted)))
-    return requests
+            request = Request(str(bundle.folder), backend, threads, options.seconds, tuple(wanted))
+            trials += probe_backend(request, item_timeout_s=options.item_timeout_s, report=options.report)
+    return tuple(trials)
 
 
 def _one_runtime(good: Sequence[Trial], networks: Sequence[str]) -> dict[str, Trial] | None:
