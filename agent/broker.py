@@ -99,6 +99,11 @@ class BrokerLink:
         self._client.on_message = self._on_message
         self._client.on_log = self._on_log
 
+    @property
+    def name(self) -> str:
+        """How sentences call the broker."""
+        return broker_name(self._settings)
+
     def open(self, abandoned: threading.Event | None = None) -> None:
         """Resolve, connect, handshake, and wait for the broker's acceptance; blocks for seconds.
 
@@ -125,7 +130,7 @@ class BrokerLink:
             self.step(0.2)
         if not self.alive:
             self.close()
-            raise BrokerError(self.end_reason or f"{broker_name(self._settings)} closed the connection")
+            raise BrokerError(self.end_reason or f"{self.name} closed the connection")
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
         """Send with QoS 1, in order; the returned ticket comes back in ``acknowledged``."""

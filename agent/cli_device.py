@@ -52,7 +52,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure backends, the whole pipeline, memory, and peers."""
-    from agent.bench import BenchOptions, run_bench  # noqa: PLC0415 - the help must not wait for NumPy
+    from agent.bench.runner import BenchOptions, run_bench  # noqa: PLC0415 - the help must not wait for NumPy
 
     options = BenchOptions(
         faces=tuple(int(count) for count in faces.split(",") if count),

@@ -100,7 +100,9 @@ class Delivery:
         if waiting_s > SECURE_AFTER_S:
             self._route.outbox.store()
         if waiting_s > STALL_S:
-            sentence = f"the broker has acknowledged nothing for {STALL_S:.0f} s: check its load and disk"
+            sentence = (
+                f"{self._link.name} has acknowledged nothing for {STALL_S:.0f} s: check its load and disk"
+            )
             self._link.give_up(sentence)
 
     def _send(self, parcel: Parcel) -> None:

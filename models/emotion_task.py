@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 WEIGHTS_NAME: Final = "mobilenet_emotion.pt"
 PORTRAIT_CROP_SCALE: Final = 1.0
+"""Side of a portrait's crop, and of a device's, as a multiple of the face box's longer side (model card)."""
 PORTRAIT_WEIGHT: Final = 0.5
 """Of a portrait in the loss: its label is one person's opinion."""
 PORTRAIT_CERTAINTY: Final = 0.8
@@ -193,7 +194,7 @@ def train_emotion(
     data_dir: Path,
     run_dir: Path,
     *,
-    epochs: int = 34,
+    epochs: int = 46,
     width: float = 1.0,
     seed: int = 0,
     resume: bool = True,

@@ -196,6 +196,9 @@ install_files() { # NAME of a release
   ln -sfn /opt/emotion-agent/venv/bin/emotion-agent "$command_link"
   ln -sfn current/systemd/install.sh "$base/install.sh"
   install -D -m 644 "$files/emotion-agent.service" "$units/$SERVICE.service"
+  install -D -m 644 "$files/emotion-agent-provision.service" "$units/$SERVICE-provision.service"
+  install -d "$units/multi-user.target.wants"
+  ln -sfn "../$SERVICE-provision.service" "$units/multi-user.target.wants/$SERVICE-provision.service"
   install -D -m 644 "$files/emotion-agent.sysusers.conf" "$root/etc/sysusers.d/$SERVICE.conf"
   install -D -m 644 "$files/emotion-agent.tmpfiles.conf" "$root/etc/tmpfiles.d/$SERVICE.conf"
   if [[ -n $camera ]]; then install -D -m 644 "$files/drop-ins/$camera.conf" "$overrides/20-camera.conf"; fi
@@ -318,6 +321,7 @@ do_allow_broker() {
 do_uninstall() {
   if is_live; then systemctl disable --now --quiet "$SERVICE" 2>/dev/null || true; fi
   rm -rf "${base:?}" "$command_link" "$units/$SERVICE.service" "$units/multi-user.target.wants/$SERVICE.service" \
+    "$units/$SERVICE-provision.service" "$units/multi-user.target.wants/$SERVICE-provision.service" \
     "$overrides/20-camera.conf" "$overrides/50-network.conf" \
     "$root/etc/sysusers.d/$SERVICE.conf" "$root/etc/tmpfiles.d/$SERVICE.conf"
   rmdir "$overrides" 2>/dev/null || true

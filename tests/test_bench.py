@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from agent.bench import BenchOptions, run_bench
 from agent.bench.figures import Figures
+from agent.bench.runner import BenchOptions, run_bench
 from agent.inference.selection import decide
 from agent.inference.trial import Trial
 from tests.backend_fixtures import bundle_fixture

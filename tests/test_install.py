@@ -241,6 +241,87 @@ def test_only_the_hosts_of_the_configuration_are_allowed(installed: Box) -> None
     assert allowed_by(unknown, "--any-address") == "IPAddressAllow=any"
 
 
+PROVISIONED: Final = """\
+[deployment]
+site = "museum"
+
+[mqtt]
+username = "box"
+
+[provision]
+mqtt_password = "first-boot-secret"
+"""
+
+
+def provision(box: Box, text: str) -> subprocess.CompletedProcess[str]:
+    """Put a card with this file into the box and start it for the first time."""
+    boot = box.root / "boot"
+    boot.mkdir(exist_ok=True)
+    (boot / "emotion-agent.toml").write_text(text)
+    return subprocess.run(
+        [str(SYSTEMD / "provision.sh"), "--root", str(box.root), "--boot", str(boot)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_first_boot_takes_the_configuration_from_the_card_and_leaves_no_secret_there(
+    installed: Box,
+) -> None:
+    done = provision(installed, PROVISIONED)
+    assert done.returncode == 0, done.stderr
+    assert (installed.root / KEPT).read_text() == PROVISIONED.partition("[provision]")[0]
+    assert (installed.root / KEPT).stat().st_mode & 0o777 == 0o640
+    secret = installed.root / "etc/credstore/emotion-agent.mqtt-password"
+    assert secret.read_text() == "first-boot-secret"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert list((installed.root / "boot").iterdir()) == []
+    assert "first-boot-secret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("site = ", "not valid TOML"),
+        ('[provision]\nmqtt_password = "x"\n[mqtt]\nhost = "a"\n', "must be the last table"),
+        ('[provision]\nmqtt_pasword = "x"\n', "unknown key provision.mqtt_pasword"),
+        ("[provision]\nmqtt_password = 5\n", "one line of text"),
+    ],
+)
+def test_a_refused_file_stays_on_the_card_with_the_reason_beside_it(
+    installed: Box, text: str, said: str
+) -> None:
+    before = (installed.root / KEPT).read_bytes()
+    done = provision(installed, text)
+    assert done.returncode == 1
+    boot = installed.root / "boot"
+    assert (boot / "emotion-agent.toml").read_text() == text
+    assert said in (boot / "emotion-agent.errors.txt").read_text()
+    assert (installed.root / KEPT).read_bytes() == before
+    (boot / "emotion-agent.errors.txt").unlink()
+
+
+def test_the_package_is_made_of_the_wheels_and_names_the_python_it_is_for(tmp_path: Path) -> None:
+    """Wheels with compiled code fit one minor version; the package depends on exactly that one."""
+    if shutil.which("dpkg-deb") is None:
+        pytest.skip("dpkg-deb is not installed (apt: dpkg)")
+    wheels = tmp_path / "wheels"
+    make_wheel(wheels, "1.0.0")
+    (wheels / "numpy-2.4.6-cp311-cp311-manylinux_2_28_x86_64.whl").write_bytes(b"stand-in")
+    (wheels / "requirements.txt").write_text("emotion-agent==1.0.0\n")
+    command = [str(SYSTEMD / "make_deb.sh"), str(wheels), str(tmp_path), "--arch", "arm64"]
+    subprocess.run(command, check=True, capture_output=True)
+    package = str(tmp_path / "emotion-agent_1.0.0_arm64.deb")
+    facts = subprocess.run(
+        ["dpkg-deb", "--field", package], capture_output=True, text=True, check=True
+    ).stdout
+    assert "Depends: python3 (>= 3.11), python3 (<< 3.12), python3-venv" in facts
+    content = subprocess.run(
+        ["dpkg-deb", "--contents", package], capture_output=True, text=True, check=True
+    ).stdout
+    assert "./usr/share/emotion-agent/wheels/emotion_agent-1.0.0-py3-none-any.whl" in content
+    assert "./usr/share/emotion-agent/systemd/install.sh" in content
+
+
 @pytest.mark.skipif(
     shutil.which("shellcheck") is None, reason="shellcheck is not installed (apt: shellcheck)"
 )

@@ -1,4 +1,4 @@
-"""Promises of the OpenVINO artefact: INT8 inside, float tail, the FP32 network's answers, nothing reported."""
+"""Promises of the OpenVINO artefact: INT8 inside, float tail, near the FP32 answers, nothing reported."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from agent.inference.manifest import Bundle
 
-for _package in ("openvino", "nncf", "skimage"):
-    pytest.importorskip(_package, reason=f"{_package} is not installed: pip install '.[quantize,openvino]'")
+pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install '.[openvino]'")
+pytest.importorskip("nncf", reason="NNCF is not installed: pip install '.[quantize]'")
+pytest.importorskip("skimage", reason="scikit-image is not installed: pip install '.[quantize]'")
 from agent.inference.openvino_runtime import TELEMETRY
 from quantize.calibration import CalibrationSet
 from quantize.openvino_nncf import quantize_openvino

@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-import pytest
-
 from agent.sd_notify import Notifier
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def listen(address: str) -> socket.socket:

@@ -4,9 +4,3 @@ clip (N faces) ──shared memory──► worker process: copy, detect, track,
 bundle ──► one probe per backend × precision × tier ──► figures
                                                           └──► table | JSON
 """
-
-from __future__ import annotations
-
-from agent.bench.runner import BenchOptions, run_bench
-
-__all__ = ["BenchOptions", "run_bench"]

@@ -20,8 +20,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from agent.bench.clip import crowd
 from agent.bench.figures import Figures
 from agent.bench.peers import compare_peers
+from agent.bench.request import Request
 from agent.bench.table import print_figures
-from agent.bench.worker import Request
 from agent.errors import AgentError
 from agent.inference.loading import default_bundle_folder
 from agent.inference.manifest import Bundle

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from multiprocessing import resource_tracker, shared_memory
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from agent.bench.recording import RecordingScheduler, Times, timed
+from agent.bench.request import Request
 from agent.daemon import build_pipeline
 from agent.frame import Frame
 from agent.networks import Networks, choose_networks
@@ -31,26 +32,6 @@ WARM_UP_FRAMES: Final = 60
 MOST_LATENCIES: Final = 100_000
 """Of which quantiles are taken; beyond it the oldest are overwritten."""
 _TOLD_EVERY_S: Final = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to run."""
-
-    settings: dict[str, Any]
-    """Of the agent."""
-    state_dir: str | None
-    memory: str
-    """Name of the shared memory that holds the frames."""
-    shape: tuple[int, int, int, int]
-    """N×H×W×3."""
-    spawned_s: float
-    """Monotonic seconds at which this process was asked for."""
-    fps: float | None
-    """Pace of the camera, which waits for nobody; None shows the next frame when the last is done."""
-    seconds: float
-    frames: int | None = None
-    """Stop after so many instead."""
 
 
 def main() -> None:

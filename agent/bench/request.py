@@ -1,0 +1,26 @@
+"""What the parent asks of the measured process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to run."""
+
+    settings: dict[str, Any]
+    """Of the agent."""
+    state_dir: str | None
+    memory: str
+    """Name of the shared memory that holds the frames."""
+    shape: tuple[int, int, int, int]
+    """N×H×W×3."""
+    spawned_s: float
+    """Monotonic seconds at which this process was asked for."""
+    fps: float | None
+    """Pace of the camera, which waits for nobody; None shows the next frame when the last is done."""
+    seconds: float
+    frames: int | None = None
+    """Stop after so many instead."""
