@@ -40,9 +40,9 @@ RARE_REPEATS: Final = 2
 """How often an epoch shows a FER+ image of a class with less than ``RARE_SHARE`` of the images."""
 MIXED_SHARE: Final = 0.5
 """Mixing images stops after this share of the run."""
-FINISHING_SHARE: Final = 0.65
+FINISHING_SHARE: Final = 0.5
 """From this share of the run on augmentation is mild."""
-SIDES_PX: Final = ((0.3, 32), (0.65, 40), (1.0, INPUT_PX))
+SIDES_PX: Final = ((0.25, 32), (0.5, 40), (1.0, INPUT_PX))
 """Images are this large up to that share of the run: smaller first, for speed (Tan & Le 2021, section 4)."""
 
 

@@ -269,7 +269,7 @@ def test_the_first_boot_takes_the_configuration_from_the_card_and_leaves_no_secr
 ) -> None:
     done = provision(installed, PROVISIONED)
     assert done.returncode == 0, done.stderr
-    assert (installed.root / KEPT).read_text() == PROVISIONED.partition("[provision]")[0]
+    assert (installed.root / KEPT).read_text().strip() == PROVISIONED.partition("[provision]")[0].strip()
     assert (installed.root / KEPT).stat().st_mode & 0o777 == 0o640
     secret = installed.root / "etc/credstore/emotion-agent.mqtt-password"
     assert secret.read_text() == "first-boot-secret"

@@ -163,7 +163,11 @@ def test_after_the_pipeline_has_stopped_its_memory_holds_no_picture(
         child.until("ready")
         recorder.wait_for(lambda records: any("/counts/" in record.topic for record in records), 30.0)
         child.process.send_signal(signal.SIGSTOP)
-        assert found_in_memory(child.process.pid, needles), "the search finds nothing even while it runs"
+        try:
+            hits = found_in_memory(child.process.pid, needles)
+        except PermissionError:
+            pytest.skip("reading the memory of an undumpable process needs CAP_SYS_PTRACE")
+        assert hits, "the search finds nothing even while it runs"
         child.process.send_signal(signal.SIGCONT)
         child.process.send_signal(signal.SIGTERM)
         child.until("stopped")
