@@ -15,10 +15,12 @@ would give a withheld one away. Here no such total exists, by these rules:
   the same bytes, which is all that a subtraction could start from.
 * Within a window either every label is published or none, so there is no withheld cell that the total and
   the other cells would determine.
-* What is published besides windows (birth, health) must hold no number that grows with people: no count of
-  faces, tracks, readings or classifications. Coverage tells of the camera only.
+* What is published besides windows (birth, health) must hold no count of faces, tracks, readings or
+  classifications. Coverage tells of the camera only.
 
-That a window is suppressed does say that fewer than ``min_count`` people were counted.
+That a window is suppressed does say that fewer than ``min_count`` people were counted. And the load of the
+box shows a little in health's frame rate and latency, which hints at whether anything moves in view: where
+even that is too much, set ``health.interval_s`` to the length of a window or more.
 
 **What suppression is not.** In a published window a label may have one vote. Somebody who knows the labels
 of all others in that window can compute the missing one, and somebody who knows that the same people stayed

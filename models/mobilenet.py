@@ -9,12 +9,14 @@ ReLU only and no squeeze-and-excite, so that eight bits are enough.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
 
 from agent.domain import LABELS
+from agent.errors import ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,10 +172,14 @@ def load_emotion(weights: Path) -> MobileNetEmotion:
     """Network in evaluation mode from a file written by :func:`save_emotion`.
 
     Raises:
-        OSError: The file can't be read.
-        KeyError: The file holds something else.
+        ModelError: The file is missing or holds something else.
     """
-    content = torch.load(weights, weights_only=True, map_location="cpu")
-    network = MobileNetEmotion(width=content["width"])
-    network.load_state_dict({name: value.float() for name, value in content["state"].items()})
+    try:
+        content = torch.load(weights, weights_only=True, map_location="cpu")
+        network = MobileNetEmotion(width=content["width"])
+        network.load_state_dict({name: value.float() for name, value in content["state"].items()})
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
+        raise ModelError(
+            f"{weights} holds no expression network: train one with python -m models train emotion"
+        ) from error
     return network.eval()

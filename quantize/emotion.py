@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.errors import ModelError
 from agent.inference.manifest import InputSpec
 from models.emotion_export import export_onnx
 from models.emotion_task import PORTRAIT_CROP_SCALE
@@ -36,12 +35,7 @@ def emotion_plan(weights: Path, data_dir: Path, folder: Path) -> tuple[Plan, Pat
     Raises:
         ModelError: Weights or data are missing or broken.
     """
-    try:
-        network = load_emotion(weights)
-    except (OSError, KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"{weights} holds no expression network ({error}): train one with python -m models train emotion",
-        ) from error
+    network = load_emotion(weights)
     fp32_path = folder / f"{NAME}.fp32.onnx"
     export_onnx(network, fp32_path)
     spec = InputSpec(height_px=INPUT_PX, width_px=INPUT_PX, colour="GREY")

@@ -22,6 +22,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from quantize.calibration import CalibrationReader
 from quantize.image_entry import feed_image_directly, find_image_entry
+from quantize.wide_stem import widen_stem
 
 if TYPE_CHECKING:
     from quantize.calibration import CalibrationSet
@@ -80,6 +81,7 @@ def quantize_onnx(
     if activation_type is QuantType.QUInt8:
         quantized = onnx.load(str(int8_path))
         feed_image_directly(quantized)
+        widen_stem(quantized)
         onnx.checker.check_model(quantized)
         onnx.save(quantized, str(int8_path))
 
