@@ -3,8 +3,8 @@
 Levers, in order: drop a frame that is already too old; classify only as many tracks as the time left allows;
 detect every n-th frame and let the tracker coast; step to a smaller input size, and back with hysteresis.
 
-Votes are spread besides: however much time is left, classification takes no longer per frame than a
-detection does, so that a frame with fifty faces takes about as long as one with five.
+Votes are spread besides: however much time is left, a frame is not filled beyond twice what detection
+takes in an empty scene, so that one with fifty faces takes about as long as one with five.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ FIRST_HOLD_S: Final = 10.0
 LONGEST_HOLD_S: Final = 600.0
 MAX_DETECTION_INTERVAL: Final = 4
 MAX_CONSECUTIVE_DROPS: Final = 2
+FEWEST_VOTES: Final = 2
+"""Per frame, where the budget allows: fifty faces at 15 frames a second then have one in 1.7 s each."""
+FORGETTING: Final = 0.0002
+"""How fast the least detection cost gives way when the box has become slower for good."""
 
 
 class CostEstimate:
@@ -85,6 +89,8 @@ class Scheduler:
         self._relative_costs = tuple(relative_costs)
         self._detection = CostEstimate()
         self._classification = CostEstimate()
+        self._least_detection_ms = 0.0
+        self._last_detection_ms = 0.0
         self._frames_since_detection = MAX_DETECTION_INTERVAL
         self._interval = 1
         self._consecutive_drops = 0
@@ -114,6 +120,9 @@ class Scheduler:
     def detection_took(self, cost_ms: float, now_s: float) -> None:
         """Learn the cost of detecting at the present tier, and step down when it keeps not fitting."""
         self._detection.observe(cost_ms)
+        self._last_detection_ms = cost_ms
+        least_ms = self._least_detection_ms or cost_ms
+        self._least_detection_ms = min(cost_ms, least_ms + FORGETTING * (cost_ms - least_ms))
         self._overruns *= OVERRUN_MEMORY
         self._overruns += cost_ms > self._target_ms
         self._learn_larger_tier(cost_ms)
@@ -137,8 +146,9 @@ class Scheduler:
         if not detected:
             fits = max(fits, min(1, waiting))
         self._adapt_interval(waiting, fits)
-        quota_ms = self._detection.mean_ms * (1.0 if detected else 2.0)
-        return min(fits, max(1, self._votes_within(quota_ms, self._classification.mean_ms)))
+        spent_ms = self._last_detection_ms if detected else 0.0
+        spread = self._votes_within(2.0 * self._least_detection_ms - spent_ms, self._classification.mean_ms)
+        return min(fits, max(FEWEST_VOTES, spread))
 
     def has_time(self, age_ms: float) -> bool:
         """Whether one more classification still fits a frame that is ``age_ms`` old by now."""
@@ -181,4 +191,5 @@ class Scheduler:
         self._tier_since_s = now_s
         self._overruns = 0.0
         self._missed_share = 1.0
+        self._least_detection_ms = 0.0
         self._detection = CostEstimate()

@@ -50,9 +50,12 @@ def test_a_freed_picture_does_not_stay_in_the_heap() -> None:
     done = run(
         "import ctypes; from agent.hardening import harden; harden();"
         "c = ctypes.CDLL(None); c.malloc.restype = ctypes.c_void_p;"
-        "blocks = [c.malloc(300_000) for _ in range(4)];"
+        "c.malloc.argtypes = [ctypes.c_size_t]; c.free.argtypes = [ctypes.c_void_p];"
+        # The first block of a size teaches glibc to keep the next ones; small ones keep them from the edge.
+        "c.free(c.malloc(300_000));"
+        "blocks = [(c.malloc(300_000), c.malloc(4_000))[0] for _ in range(4)];"
         "[ctypes.memset(ctypes.c_void_p(b), 0xC5, 300_000) for b in blocks];"
-        "[c.free(ctypes.c_void_p(b)) for b in blocks];"
+        "[c.free(b) for b in blocks];"
         "regions = [line.split()[0].split('-') for line in open('/proc/self/maps') if ' rw' in line];"
         "memory = open('/proc/self/mem', 'rb', 0); found = 0\n"
         "for start, end in regions:\n"
