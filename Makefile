@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: demo test lint types unit lock clean
+.PHONY: demo test lint types unit lock deb clean
 
 demo: $(VENV)/.demo
 	$(BIN)/emotion-agent demo
@@ -30,8 +30,12 @@ $(VENV)/.demo: pyproject.toml requirements.lock | $(BIN)/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml requirements.lock | $(BIN)/python
-	$(INSTALL) --editable '.[demo,dev,quantize,train]'
+	$(INSTALL) --editable '.[demo,dev,litert,openvino,quantize,train]'
 	touch $@ $(VENV)/.demo
+
+# A Debian package with its wheels inside; needs dpkg-deb.
+deb: $(VENV)/.dev
+	systemd/make_deb.sh
 
 # torch is pinned by hand: a resolver would pick the build with CUDA and its gigabytes.
 lock: $(VENV)/.dev

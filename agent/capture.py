@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from agent.domain import CameraStatus
     from agent.frame import Frame
     from agent.mailbox import Mailbox
-    from agent.motion_gate import MotionGate
-    from agent.quality import PictureWatch
+    from agent.picture.motion_gate import MotionGate
+    from agent.picture.quality import PictureWatch
     from agent.settings import SourceSettings
     from agent.source import FrameSource
 
@@ -173,8 +173,8 @@ def make_capture(name: str, settings: SourceSettings, mailbox: Mailbox, stop: th
     A replay that delivers every frame delivers useless and still ones too.
     """
     # Loaded here: they need NumPy and OpenCV, which reading the configuration doesn't.
-    from agent.motion_gate import MotionGate  # noqa: PLC0415
-    from agent.quality import PictureWatch  # noqa: PLC0415
+    from agent.picture.motion_gate import MotionGate  # noqa: PLC0415
+    from agent.picture.quality import PictureWatch  # noqa: PLC0415
 
     source = make_source(name, settings, stop)
     idle_interval_s = settings.idle_interval_ms / 1000.0

@@ -57,7 +57,7 @@ def run(
 def check(config: Config = DEFAULT_CONFIG) -> None:
     """Check the configuration and the model files without opening a camera or a connection."""
     settings = load_settings(config)
-    from agent.credentials import load_credentials, tls_context  # noqa: PLC0415 - the help must not wait
+    from agent.mqtt.credentials import load_credentials, tls_context  # noqa: PLC0415 - the help must not wait
     from agent.networks import load_networks  # noqa: PLC0415
 
     load_credentials(settings.mqtt)

@@ -38,8 +38,8 @@ def watch(
     seconds: Annotated[float | None, typer.Option(help="End by itself after this time.")] = None,
 ) -> None:
     """Watch a fleet through its broker: state, counts, gaps, latency, queue."""
-    from agent.watch import WatchFilter  # noqa: PLC0415 - the help must not wait for MQTT
-    from agent.watch import watch as follow  # noqa: PLC0415
+    from agent.fleet.watch import WatchFilter  # noqa: PLC0415 - the help must not wait for MQTT
+    from agent.fleet.watch import watch as follow  # noqa: PLC0415
 
     settings = _broker(
         config,
@@ -69,8 +69,8 @@ def simulate(
     allow_remote: Annotated[bool, typer.Option(help="Load a broker on another machine.")] = False,
 ) -> None:
     """Publish the windows of many virtual devices at one broker, and report what that costs."""
-    from agent.simulate import SimulationPlan  # noqa: PLC0415 - the help must not wait for MQTT
-    from agent.simulate import simulate as load  # noqa: PLC0415
+    from agent.fleet.simulate import SimulationPlan  # noqa: PLC0415 - the help must not wait for MQTT
+    from agent.fleet.simulate import simulate as load  # noqa: PLC0415
 
     settings = _broker(config, host=host, port=port)
     report = load(

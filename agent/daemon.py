@@ -20,20 +20,20 @@ from agent.aggregator import Aggregator
 from agent.capture import Capture, make_capture
 from agent.classifier import Classifier
 from agent.detector import Detector
-from agent.hardening import harden
 from agent.health import HealthRecorder
+from agent.host.hardening import harden
+from agent.host.sd_notify import Notifier
+from agent.host.thermal import read_device
 from agent.mailbox import Mailbox
 from agent.messages import BirthMessage, BirthModels, BirthPolicy, ModelIdentity, new_session_id
+from agent.mqtt.topics import Identity
+from agent.mqtt.wallclock import WallClock
 from agent.networks import choose_networks
 from agent.pipeline import Pipeline
 from agent.privacy import PrivacyPolicy
 from agent.publisher import Publisher
 from agent.scheduler import Scheduler
-from agent.sd_notify import Notifier
-from agent.thermal import read_device
-from agent.topics import Identity
 from agent.tracker import Tracker
-from agent.wallclock import WallClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent.domain import CameraStatus
+    from agent.host.thermal import DeviceReadings
     from agent.messages import HealthState
     from agent.pipeline import Step
     from agent.publisher import BrokerStatus
-    from agent.thermal import DeviceReadings
 
 _REMEMBERED_STEPS: Final = 1_000
 """Steps over which quantiles are taken; enough for a p99, bounded for a box that runs for years."""

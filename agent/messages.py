@@ -26,7 +26,7 @@ from pydantic import (
 
 if TYPE_CHECKING:
     from agent.domain import Disclosure, EmotionWindow
-    from agent.wallclock import Stamps
+    from agent.mqtt.wallclock import Stamps
 
 SCHEMA_FOLDER: Final = Path(__file__).parent / "schemas"
 

@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from agent import topics
-from agent.announcement import Announcer
-from agent.broker import BrokerLink
-from agent.credentials import load_credentials, tls_context, warn_of_exposure
-from agent.delivery import Delivery, Route
-from agent.dialling import Backoff, Dial, Wake
 from agent.messages import counts_message
-from agent.outbox import Outbox
+from agent.mqtt import topics
+from agent.mqtt.announcement import Announcer
+from agent.mqtt.broker import BrokerLink
+from agent.mqtt.credentials import load_credentials, tls_context, warn_of_exposure
+from agent.mqtt.delivery import Delivery, Route
+from agent.mqtt.dialling import Backoff, Dial, Wake
+from agent.mqtt.outbox import Outbox
+from agent.mqtt.spool import FILE_NAME, Spool, WaitingWindow
+from agent.mqtt.stamping import Stamper
+from agent.mqtt.wallclock import WallClock, boot_id
 from agent.settings import HomeAssistantSettings
-from agent.spool import FILE_NAME, Spool, WaitingWindow
-from agent.stamping import Stamper
-from agent.wallclock import WallClock, boot_id
 
 if TYPE_CHECKING:
     from pathlib import Path

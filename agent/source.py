@@ -9,8 +9,8 @@ from agent.settings import OpenCvSource, Picamera2Source, ReplaySource
 
 if TYPE_CHECKING:
     from agent.frame import Frame
+    from agent.picture.zones import ExclusionMask
     from agent.settings import SourceSettings
-    from agent.zones import ExclusionMask
 
 
 class FrameSource(Protocol):
@@ -55,7 +55,7 @@ def make_source(name: str, settings: SourceSettings, stop: threading.Event | Non
     source = _camera(name, settings, stop or threading.Event())
     if not settings.exclusion_zones:
         return source
-    from agent.zones import ExclusionMask  # noqa: PLC0415 - loads OpenCV
+    from agent.picture.zones import ExclusionMask  # noqa: PLC0415 - loads OpenCV
 
     return ZonedSource(source, ExclusionMask(settings.exclusion_zones))
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from agent.association import Expectation, associate
 from agent.domain import Box, Face, Track
-from agent.motion import Motion
+from agent.tracking.association import Expectation, associate
+from agent.tracking.motion import Motion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from agent.messages import SCHEMA_FOLDER, SCHEMAS
-from agent.topics import parse_topic
+from agent.mqtt.topics import parse_topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

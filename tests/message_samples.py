@@ -13,7 +13,7 @@ from agent.messages import (
     HealthMessage,
     ModelIdentity,
 )
-from agent.topics import Identity
+from agent.mqtt.topics import Identity
 
 IDENTITY = Identity(site="museum", device="door-1")
 SESSION = "0123456789abcdef0123456789abcdef"

@@ -18,8 +18,8 @@ import threading
 import time
 from pathlib import Path
 
-from agent.dialling import Backoff
 from agent.messages import new_session_id
+from agent.mqtt.dialling import Backoff
 from agent.publisher import Publisher
 from agent.settings import MqttSettings
 from tests.message_samples import IDENTITY, birth, disclosure, health, window

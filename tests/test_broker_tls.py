@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.broker import BrokerLink
-from agent.credentials import load_credentials, tls_context
 from agent.errors import BrokerError, ConfigError
+from agent.mqtt.broker import BrokerLink
+from agent.mqtt.credentials import load_credentials, tls_context
 from agent.publisher import Publisher
 from agent.settings import MqttSettings
 from tests.certificates import SCRIPT, Lab, lab, other_lab

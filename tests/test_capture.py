@@ -18,8 +18,8 @@ from agent.cameras.replay import ReplayCamera
 from agent.capture import Capture, RetryPolicy, make_capture
 from agent.errors import CameraError, ConfigError
 from agent.mailbox import Mailbox
-from agent.motion_gate import MotionGate
-from agent.quality import PictureWatch
+from agent.picture.motion_gate import MotionGate
+from agent.picture.quality import PictureWatch
 from agent.settings import OpenCvSource, ReplaySource
 from tests.clips import number_of, write_video
 from tests.mjpeg_server import MjpegServer, StreamPlan

@@ -8,8 +8,8 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.broker import BrokerLink
-from agent.dialling import Backoff, Dial, Wake
+from agent.mqtt.broker import BrokerLink
+from agent.mqtt.dialling import Backoff, Dial, Wake
 from agent.settings import MqttSettings
 from tests.mosquitto_fixtures import free_port
 

@@ -26,7 +26,7 @@ def run(program: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
 def test_hardening_makes_the_process_undumpable_and_forbids_core_files() -> None:
     """In a process of its own, because there is no way back; doing it twice is harmless."""
     done = run(
-        "import resource; from agent.hardening import harden, is_dumpable;"
+        "import resource; from agent.host.hardening import harden, is_dumpable;"
         "print(is_dumpable()); harden(); harden();"
         "print(is_dumpable(), resource.getrlimit(resource.RLIMIT_CORE))"
     )
@@ -38,7 +38,7 @@ def test_a_crash_leaves_no_core_file(tmp_path: Path) -> None:
     """Even where the surroundings allow core files of any size."""
     done = run(
         "import os, resource as r; r.setrlimit(r.RLIMIT_CORE, (r.getrlimit(r.RLIMIT_CORE)[1],) * 2);"
-        "from agent.hardening import harden; harden(); os.abort()",
+        "from agent.host.hardening import harden; harden(); os.abort()",
         tmp_path,
     )
     assert done.returncode == -signal.SIGABRT
@@ -48,7 +48,7 @@ def test_a_crash_leaves_no_core_file(tmp_path: Path) -> None:
 def test_a_freed_picture_does_not_stay_in_the_heap() -> None:
     """Of blocks of frame size that a library fills and frees, no page is left in the process."""
     done = run(
-        "import ctypes; from agent.hardening import harden; harden();"
+        "import ctypes; from agent.host.hardening import harden; harden();"
         "c = ctypes.CDLL(None); c.malloc.restype = ctypes.c_void_p;"
         "c.malloc.argtypes = [ctypes.c_size_t]; c.free.argtypes = [ctypes.c_void_p];"
         # The first block of a size teaches glibc to keep the next ones; small ones keep them from the edge.
@@ -72,7 +72,7 @@ def test_a_freed_picture_does_not_stay_in_the_heap() -> None:
 def test_another_process_of_the_same_user_can_not_read_the_memory(*, hardened: bool, can_read: bool) -> None:
     """An unprivileged child asks for its parent's memory map, which needs the same right as its memory."""
     done = run(
-        "import ctypes, os, subprocess; from agent.hardening import harden;"
+        "import ctypes, os, subprocess; from agent.host.hardening import harden;"
         f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY});"
         # Changing user clears the flag by itself; set it again as if the program had started as nobody.
         "ctypes.CDLL(None).prctl(4, 1, 0, 0, 0);"

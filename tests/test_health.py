@@ -8,9 +8,9 @@ import pytest
 
 from agent.domain import CameraStatus, Reading
 from agent.health import HealthRecorder
+from agent.host.thermal import DeviceReadings
 from agent.pipeline import Step
 from agent.publisher import BrokerStatus
-from agent.thermal import DeviceReadings
 
 if TYPE_CHECKING:
     from agent.messages import HealthMessage

@@ -9,11 +9,11 @@ import paho.mqtt.publish
 import pytest
 
 from agent.domain import LABELS
-from agent.homeassistant import discovery_payload
 from agent.messages import CountsMessage, counts_message
+from agent.mqtt.homeassistant import discovery_payload
+from agent.mqtt.wallclock import WallClock
 from agent.publisher import Publisher
 from agent.settings import HomeAssistantSettings, MqttSettings
-from agent.wallclock import WallClock
 from tests.message_samples import IDENTITY, SESSION, SUPPRESSED, birth, disclosure, window
 from tests.mosquitto_fixtures import Broker, Recorder, broker
 

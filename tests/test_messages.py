@@ -22,7 +22,7 @@ from agent.messages import (
     rfc3339,
     schema_text,
 )
-from agent.wallclock import Stamps
+from agent.mqtt.wallclock import Stamps
 from tests.contract import jsonschema
 from tests.message_samples import SESSION, SUPPRESSED, birth, disclosure, health
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.motion_gate import HOLD_S, MotionGate
-from agent.thumbnail import MOST_COLUMNS, MOST_ROWS, averaged, thumbnail
+from agent.picture.motion_gate import HOLD_S, MotionGate
+from agent.picture.thumbnail import MOST_COLUMNS, MOST_ROWS, averaged, thumbnail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from agent.domain import EmotionWindow
 from agent.messages import counts_message
-from agent.outbox import Outbox, Parcel
-from agent.spool import FILE_NAME, Spool, SpoolError, WaitingWindow
-from agent.wallclock import Stamps
+from agent.mqtt.outbox import Outbox, Parcel
+from agent.mqtt.spool import FILE_NAME, Spool, SpoolError, WaitingWindow
+from agent.mqtt.wallclock import Stamps
 from tests.message_samples import SESSION, disclosure
 
 if TYPE_CHECKING:
@@ -195,8 +195,8 @@ def test_an_unwritable_folder_leaves_windows_in_memory_until_it_works(tmp_path: 
 KILLED_WRITER = """
 import os, sys
 from pathlib import Path
-from agent.outbox import Outbox
-from agent.spool import Spool
+from agent.mqtt.outbox import Outbox
+from agent.mqtt.spool import Spool
 from tests.test_outbox import waiting
 outbox = Outbox(1000, Spool(Path(sys.argv[1])))
 outbox.load()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import agent
 from agent.messages import SCHEMAS, CountsMessage, counts_message
-from agent.topics import parse_topic
-from agent.wallclock import WallClock
+from agent.mqtt.topics import parse_topic
+from agent.mqtt.wallclock import WallClock
 from tests.message_samples import SESSION, disclosure, health, window
 from tests.transcript_mqtt import BEGIN, END, transcript, with_block
 

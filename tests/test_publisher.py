@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.dialling import Backoff
 from agent.domain import EmotionWindow
 from agent.errors import ConfigError
+from agent.mqtt.dialling import Backoff
+from agent.mqtt.wallclock import WallClock
 from agent.publisher import Publisher
 from agent.settings import MqttSettings
-from agent.wallclock import WallClock
 from tests.contract import check_contract
 from tests.message_samples import IDENTITY, SUPPRESSED, birth, disclosure, health, window
 from tests.mosquitto_fixtures import Broker, BrokerOptions, Record, Recorder, broker, free_port

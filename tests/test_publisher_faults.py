@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent import delivery
-from agent.outbox import Outbox
-from agent.spool import FILE_NAME, Spool
+from agent.mqtt import delivery
+from agent.mqtt.outbox import Outbox
+from agent.mqtt.spool import FILE_NAME, Spool
 from tests.lossy_proxy import LossyProxy
 from tests.message_samples import disclosure, window
 from tests.mosquitto_fixtures import Broker, Recorder, broker

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from agent.aggregator import Aggregator
-from agent.quality import FROZEN_AFTER_S, PATIENCE_S, Picture, PictureWatch
+from agent.picture.quality import FROZEN_AFTER_S, PATIENCE_S, Picture, PictureWatch
 from tests.clips import ffmpeg
 
 if TYPE_CHECKING:

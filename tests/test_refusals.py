@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
-from agent.refusals import explain_error, explain_loss, explain_reason
+from agent.mqtt.refusals import explain_error, explain_loss, explain_reason
 from agent.settings import MqttSettings
 
 SETTINGS = MqttSettings(host="broker.example", port=8883)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from agent.sd_notify import Notifier
+from agent.host.sd_notify import Notifier
 
 if TYPE_CHECKING:
     from pathlib import Path

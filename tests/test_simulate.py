@@ -8,12 +8,12 @@ import paho.mqtt.publish
 import pytest
 
 from agent.errors import BrokerError, ConfigError
+from agent.fleet.simulate import SimulationPlan, simulate
+from agent.fleet.simulate_device import VirtualDevice
+from agent.fleet.simulate_report import processor_seconds
 from agent.messages import counts_message, new_session_id
+from agent.mqtt.wallclock import WallClock
 from agent.settings import MqttSettings
-from agent.simulate import SimulationPlan, simulate
-from agent.simulate_device import VirtualDevice
-from agent.simulate_report import processor_seconds
-from agent.wallclock import WallClock
 from tests.mosquitto_fixtures import Broker, Recorder, broker, free_port
 
 __all__ = ["broker"]  # a fixture

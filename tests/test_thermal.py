@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.thermal import read_device
+from agent.host.thermal import read_device
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import topics
-from agent.topics import Address, Identity, parse_topic
+from agent.mqtt import topics
+from agent.mqtt.topics import Address, Identity, parse_topic
 
 IDENTITY = Identity(site="museum", device="door-1", root="acme/counts")
 LEVEL = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,20}", fullmatch=True)

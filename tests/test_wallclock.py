@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from agent.domain import EmotionWindow
 from agent.messages import CountsMessage, counts_message
-from agent.spool import WaitingWindow
-from agent.stamping import LARGEST_OVERLAP_S, Stamper
-from agent.wallclock import WallClock, boot_id, clock_is_synchronised
+from agent.mqtt.spool import WaitingWindow
+from agent.mqtt.stamping import LARGEST_OVERLAP_S, Stamper
+from agent.mqtt.wallclock import WallClock, boot_id, clock_is_synchronised
 from tests.message_samples import SESSION, disclosure
 
 if TYPE_CHECKING:

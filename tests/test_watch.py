@@ -19,13 +19,13 @@ from rich.console import Console
 
 from agent.domain import LABELS
 from agent.errors import BrokerError
+from agent.fleet.watch import WatchFilter, watch
+from agent.fleet.watch_fleet import MAX_DEVICES, FleetView
+from agent.fleet.watch_table import FleetTable, line, sparkline
 from agent.messages import counts_message
+from agent.mqtt.wallclock import WallClock
 from agent.publisher import Publisher
 from agent.settings import MqttSettings
-from agent.wallclock import WallClock
-from agent.watch import WatchFilter, watch
-from agent.watch_fleet import MAX_DEVICES, FleetView
-from agent.watch_table import FleetTable, line, sparkline
 from tests.message_samples import IDENTITY, SESSION, SUPPRESSED, birth, disclosure, health, window
 from tests.mosquitto_fixtures import Broker, broker, free_port
 

@@ -18,7 +18,7 @@ from agent.cameras.address import AddressKind, parse_address
 from agent.cameras.shared import SlotWriter
 from agent.cameras.wire import PeerGoneError, Wire
 from agent.errors import CameraError, ConfigError
-from agent.hardening import harden
+from agent.host.hardening import harden
 
 if TYPE_CHECKING:
     from agent.cameras.shared import SlotLayout

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from agent.host.thermal import read_device
 from agent.inference.choice_cache import cpu_model
 from agent.inference.loading import default_threads, read_cpu_flags
-from agent.thermal import read_device
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

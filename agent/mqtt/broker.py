@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
 
-from agent.credentials import load_credentials, tls_context
 from agent.errors import BrokerError, ConfigError
-from agent.refusals import broker_name, explain_error, explain_loss, explain_reason
+from agent.mqtt.credentials import load_credentials, tls_context
+from agent.mqtt.refusals import broker_name, explain_error, explain_loss, explain_reason
 
 if TYPE_CHECKING:
     import threading
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
-    from agent.dialling import Wake
+    from agent.mqtt.dialling import Wake
     from agent.settings import MqttSettings
 
 CONNECT_TIMEOUT_S: Final = 10.0

@@ -12,12 +12,12 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from agent import topics
 from agent.domain import LABELS
+from agent.mqtt import topics
 
 if TYPE_CHECKING:
     from agent.messages import BirthMessage
-    from agent.topics import Identity
+    from agent.mqtt.topics import Identity
 
 EXPIRE_AFTER_WINDOWS: Final = 3
 

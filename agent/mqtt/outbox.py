@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from agent.spool import Spool, SpoolError, WaitingWindow
+from agent.mqtt.spool import Spool, SpoolError, WaitingWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

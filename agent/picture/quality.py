@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from agent.thumbnail import thumbnail
-from agent.zones import ExclusionMask
+from agent.picture.thumbnail import thumbnail
+from agent.picture.zones import ExclusionMask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

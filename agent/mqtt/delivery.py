@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.broker import BrokerLink
-    from agent.dialling import Backoff
-    from agent.outbox import Outbox, Parcel
-    from agent.stamping import Stamper
+    from agent.mqtt.broker import BrokerLink
+    from agent.mqtt.dialling import Backoff
+    from agent.mqtt.outbox import Outbox, Parcel
+    from agent.mqtt.stamping import Stamper
 
 logger = logging.getLogger(__name__)
 

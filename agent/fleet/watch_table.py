@@ -9,12 +9,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from agent.watch_fleet import printable
+from agent.fleet.watch_fleet import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent.watch_fleet import DeviceView, FleetView, SeenCounts, SourceView
+    from agent.fleet.watch_fleet import DeviceView, FleetView, SeenCounts, SourceView
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _SUPPRESSED_BAR: Final = "·"

@@ -15,7 +15,7 @@ from agent.errors import BrokerError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.broker import BrokerLink
+    from agent.mqtt.broker import BrokerLink
 
 logger = logging.getLogger(__name__)
 

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from rich.console import Console
 from rich.live import Live
 
-from agent import topics
-from agent.broker import BrokerLink
-from agent.credentials import load_credentials, tls_context
-from agent.dialling import Backoff
 from agent.errors import BrokerError
-from agent.refusals import broker_name, explain_subscription
-from agent.watch_fleet import FleetView
-from agent.watch_table import FleetTable, line
+from agent.fleet.watch_fleet import FleetView
+from agent.fleet.watch_table import FleetTable, line
+from agent.mqtt import topics
+from agent.mqtt.broker import BrokerLink
+from agent.mqtt.credentials import load_credentials, tls_context
+from agent.mqtt.dialling import Backoff
+from agent.mqtt.refusals import broker_name, explain_subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.broker import Received
+    from agent.mqtt.broker import Received
     from agent.settings import MqttSettings
 
 logger = logging.getLogger(__name__)

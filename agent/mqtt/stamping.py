@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from agent.wallclock import Stamps, WallClock, boot_id
+from agent.mqtt.wallclock import Stamps, WallClock, boot_id
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.messages import CountsMessage
-    from agent.spool import WaitingWindow
+    from agent.mqtt.spool import WaitingWindow
 
 LARGEST_OVERLAP_S: Final = 86_400.0
 _REMEMBERED: Final = 256

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from agent import topics
-from agent.broker import Will
-from agent.homeassistant import discovery_payload
+from agent.mqtt import topics
+from agent.mqtt.broker import Will
+from agent.mqtt.homeassistant import discovery_payload
 
 if TYPE_CHECKING:
-    from agent.broker import BrokerLink
     from agent.messages import BirthMessage, HealthMessage
+    from agent.mqtt.broker import BrokerLink
     from agent.settings import HomeAssistantSettings
 
 logger = logging.getLogger(__name__)

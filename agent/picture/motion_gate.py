@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from agent.thumbnail import averaged
+from agent.picture.thumbnail import averaged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,21 +14,21 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from agent import topics
-from agent.broker import BrokerLink
-from agent.delivery import Delivery, Route
-from agent.dialling import Backoff
 from agent.errors import BrokerError, ConfigError
+from agent.fleet.simulate_device import VirtualDevice
+from agent.fleet.simulate_report import SimulationReport, Traffic, processor_seconds
+from agent.fleet.watch_fleet import FleetView
 from agent.messages import counts_message, new_session_id
-from agent.outbox import Outbox
-from agent.refusals import explain_subscription
+from agent.mqtt import topics
+from agent.mqtt.broker import BrokerLink
+from agent.mqtt.delivery import Delivery, Route
+from agent.mqtt.dialling import Backoff
+from agent.mqtt.outbox import Outbox
+from agent.mqtt.refusals import explain_subscription
+from agent.mqtt.spool import WaitingWindow
+from agent.mqtt.stamping import Stamper
+from agent.mqtt.wallclock import WallClock
 from agent.settings import is_loopback
-from agent.simulate_device import VirtualDevice
-from agent.simulate_report import SimulationReport, Traffic, processor_seconds
-from agent.spool import WaitingWindow
-from agent.stamping import Stamper
-from agent.wallclock import WallClock
-from agent.watch_fleet import FleetView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

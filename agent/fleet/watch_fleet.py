@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from agent import topics
 from agent.domain import LABELS
+from agent.mqtt import topics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agent.topics import Address
+    from agent.mqtt.topics import Address
 
 MAX_DEVICES: Final = 20_000
 MAX_SOURCES: Final = 32

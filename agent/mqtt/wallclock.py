@@ -8,7 +8,7 @@ towards a clock that the kernel calls synchronised:
 * When the clock becomes synchronised, the mapping is taken anew, and unsent windows are stamped anew.
 * When a synchronised clock disagrees by more than ``TOLERANCE_S`` (leap second, suspend, a step by the
   time service), the mapping is taken anew as well. A step back would make new windows overlap windows
-  already sent as synchronised; ``agent.stamping`` keeps them apart.
+  already sent as synchronised; ``agent.mqtt.stamping`` keeps them apart.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The other side of the broker: a live view of many devices, and many devices made up."""

@@ -1,0 +1,1 @@
+"""The box itself: its service manager, its memory protection, its temperature."""
