@@ -35,7 +35,8 @@ $(VENV)/.dev: pyproject.toml requirements.lock | $(BIN)/python
 
 # A Debian package with its wheels inside; needs dpkg-deb.
 deb: $(VENV)/.dev
-	systemd/make_deb.sh
+	systemd/make_wheelhouse.sh dist/wheels
+	systemd/make_deb.sh dist/wheels dist
 
 # torch is pinned by hand: a resolver would pick the build with CUDA and its gigabytes.
 lock: $(VENV)/.dev

@@ -103,7 +103,9 @@ def choose(
         ModelError: The bundle lacks a configured network or precision.
         BackendError: No installed backend runs a network correctly; the reasons are named.
     """
-    tiers = _tiers(bundle, settings.detector)
+    # Largest input first: it sees the smallest faces. The scores of two sizes can't be compared, as each
+    # counts faces by their height at its own input.
+    tiers = bundle.family(settings.detector)
     single_stage = next(iter(tiers.values())).task == "face_emotion"
     classifiers = {} if single_stage else dict(list(bundle.family(settings.classifier).items())[:1])
     networks = {**tiers, **classifiers}
@@ -182,17 +184,6 @@ def decide(
         rows=explain(trials, picks),
         cached=cached,
     )
-
-
-def _tiers(bundle: Bundle, family: str) -> dict[str, NetworkEntry]:
-    """A detector family, most accurate first where the manifest says how accurate, else largest first."""
-    found = bundle.family(family)
-
-    def accuracy(entry: NetworkEntry) -> float:
-        fp32 = next((file for file in entry.files if file.precision == "fp32"), entry.files[0])
-        return fp32.scores.get("ap50_16px", 0.0)
-
-    return dict(sorted(found.items(), key=lambda item: -accuracy(item[1])))
 
 
 def _candidates(
