@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import cv2
+
 from agent import __version__
 from agent.aggregator import Aggregator
 from agent.capture import Capture, make_capture
@@ -107,6 +109,8 @@ class Daemon:
 
     def __init__(self, settings: AgentSettings, *, reselect: bool = False) -> None:
         harden()
+        # Its pool of threads would compete with inference for the cores.
+        cv2.setNumThreads(1)
         self._settings = settings
         self._state_dir = state_directory(settings)
         self._networks, choice = choose_networks(settings, self._state_dir, reselect=reselect)

@@ -34,6 +34,8 @@ MAX_DETECTION_INTERVAL: Final = 4
 MAX_CONSECUTIVE_DROPS: Final = 2
 FEWEST_VOTES: Final = 2
 """Per frame, where the budget allows: fifty faces at 15 frames a second then have one in 1.7 s each."""
+MOST_VOTES: Final = 1_000.0
+"""Nobody has more faces in a frame; keeps a cost near zero from overflowing."""
 FORGETTING: Final = 0.0002
 """How fast the least detection cost gives way when the box has become slower for good."""
 
@@ -157,7 +159,7 @@ class Scheduler:
     @staticmethod
     def _votes_within(room_ms: float, cost_ms: float) -> int:
         """One while the cost is unknown, to learn it."""
-        return 1 if cost_ms <= 0.0 else max(0, math.floor(room_ms / cost_ms))
+        return 1 if cost_ms <= 0.0 else max(0, math.floor(min(MOST_VOTES, room_ms / cost_ms)))
 
     def _adapt_interval(self, waiting: int, fits: int) -> None:
         """Skip detections while votes wait: a skipped detection's time goes to classification."""

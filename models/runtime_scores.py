@@ -15,7 +15,7 @@ from agent.domain import EMOTIONS, Box, Track
 from agent.frame import Frame
 from agent.inference.preprocess import InputImage
 from agent.settings import ClassifierSettings, DetectorSettings
-from models.average_precision import OVERLAP, Judged, average_precision
+from models.average_precision import OVERLAP, Judged, average_precision, outside_ignored
 from models.emotion_scores import score_emotions
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ FACE_HEIGHTS_PX: Final = (8, 12, 16, 24)
 """Least face heights at the network's input for which AP50 is stated."""
 EVALUATION: Final = DetectorSettings(score_threshold=0.02, nms_iou=0.5, max_faces=300, min_face_px=0.0)
 """Far below any useful threshold, so that the whole precision-recall curve is seen."""
-_MOSTLY: Final = 0.5
 
 
 class Photo(Protocol):
@@ -100,19 +99,8 @@ def _judged(
     photo: Photo, boxes: NDArray[np.float32], scores: NDArray[np.float32], scale: np.float32
 ) -> Judged:
     """In network pixels, without detections that lie over an ignored region."""
-    kept = ~_mostly_within(boxes, photo.ignored)
+    kept = outside_ignored(boxes, photo.ignored)
     return Judged(photo.faces * scale, boxes[kept] * scale, scores[kept])
-
-
-def _mostly_within(boxes: NDArray[np.float32], regions: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which boxes have more than half of their area in one of the regions."""
-    if not len(boxes) or not len(regions):
-        return np.zeros(len(boxes), bool)
-    low = np.maximum(boxes[:, None, :2], regions[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], regions[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
-    area = np.maximum(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), 1e-9)
-    return np.asarray((shared / area[:, None]).max(axis=1) > _MOSTLY)
 
 
 def _by_height(judged: Sequence[Judged]) -> dict[str, float]:

@@ -25,8 +25,8 @@ PIXEL_FREE: Final = (
     "privacy",
     "messages",
     "health",
-    "outbox",
-    "wallclock",
+    "mqtt.outbox",
+    "mqtt.wallclock",
     "settings",
 )
 LONGEST_MODULE: Final = 300

@@ -141,7 +141,7 @@ def test_batches_have_the_announced_number_size_and_growing_side(data_dir: Path)
     recipe = emotion_recipe(epochs=10, seed=0)
     task = EmotionTask(data_dir, MobileNetEmotion(width=0.25), recipe)
     sides = []
-    for epoch in (0, 5, 9):
+    for epoch in (0, 3, 9):
         batches = list(task.batches(epoch, np.random.default_rng(epoch)))
         assert len(batches) == task.steps_per_epoch
         assert all(len(batch.images) == recipe.batch_size for batch in batches)

@@ -115,8 +115,8 @@ def _summary(figures: Figures) -> list[str]:
         )
     if figures.soak is not None:
         lines.append(
-            f"Soak: {figures.soak['frames']} frames, RSS {figures.soak['rss_first_mb']:.1f} MB at first,"
-            f" {figures.soak['rss_mb']:.1f} MB at the end, growth {figures.soak['rss_growth_mb']:+.2f} MB"
+            f"Soak: {figures.soak['frames']} frames, RSS {figures.soak['rss_mb']:.1f} MB at the end,"
+            f" growth of the process's own memory {figures.soak['rss_growth_mb']:+.2f} MB"
         )
     return lines
 

@@ -91,7 +91,7 @@ class Run:
         self._copy_s = self._step_s = 0.0
         self._frames = self._skipped = self._stale = self._readings = 0
         self._told_s = 0.0
-        self._rss_mb: list[float] = []
+        self._private_mb: list[float] = []
 
     def play(self, request: Request) -> None:
         """Warm up, then measure."""
@@ -122,7 +122,7 @@ class Run:
             self._show(shown, captured_s)
             self._tell(now_s, started_s, request)
             if self._frames % sample_every == 0:
-                self._rss_mb.append(rss_mb())
+                self._private_mb.append(memory_mb("RssAnon"))
 
     def result(self) -> dict[str, Any]:
         """All figures; times in milliseconds."""
@@ -155,9 +155,9 @@ class Run:
                 "crop, vote": (self._times.classification_s - self._times.classifier_network_s) * per_frame,
                 "rest": (self._step_s - self._times.detection_s - self._times.classification_s) * per_frame,
             },
-            "rss_mb": rss_mb(),
-            "rss_first_mb": self._rss_mb[0] if self._rss_mb else rss_mb(),
-            "rss_growth_mb": _growth(self._rss_mb),
+            "rss_mb": memory_mb("VmRSS") - memory_mb("RssShmem"),
+            # Of the process's own memory: pages of libraries come and go as the system likes.
+            "rss_growth_mb": _growth(self._private_mb),
         }
 
     def _show(self, index: int, captured_s: float) -> Step:
@@ -194,18 +194,19 @@ class Run:
         say(progress=min(1.0, share))
 
 
-def rss_mb() -> float:
-    """Resident memory without what is shared with the parent, in MiB; 0 where the system doesn't tell."""
-    values = {"VmRSS": 0.0, "RssShmem": 0.0}
+def memory_mb(kind: str) -> float:
+    """A line of ``/proc/self/status`` in MiB; 0 where the system doesn't tell.
+
+    Args:
+        kind: "VmRSS" for all that is resident, "RssShmem" for what is shared with the parent, "RssAnon"
+            for the process's own.
+    """
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     except OSError:
         return 0.0
-    for line in lines:
-        key, _, value = line.partition(":")
-        if key in values:
-            values[key] = float(value.split()[0]) / 1024.0
-    return values["VmRSS"] - values["RssShmem"]
+    values = [line.split()[1] for line in lines if line.startswith(f"{kind}:")]
+    return float(values[0]) / 1024.0 if values else 0.0
 
 
 def _growth(samples: list[float]) -> float:

@@ -149,7 +149,9 @@ def _show(daemon: Daemon, arrivals: Arrivals, console: Console, limit_s: float |
             finished.set()
 
     # Log lines would tear the table; what matters of them is in the headline.
-    logging.getLogger("agent").setLevel(logging.ERROR)
+    log = logging.getLogger("agent")
+    level = log.level
+    log.setLevel(logging.ERROR)
     worker = threading.Thread(target=work, name="agent")
     worker.start()
     timer = threading.Timer(limit_s, daemon.stop) if limit_s is not None else None
@@ -164,6 +166,7 @@ def _show(daemon: Daemon, arrivals: Arrivals, console: Console, limit_s: float |
             timer.cancel()
         daemon.stop()
         worker.join()
+        log.setLevel(level)
     if failure:
         raise failure[0]
 
