@@ -38,12 +38,13 @@ deb: $(VENV)/.dev
 	systemd/make_wheelhouse.sh dist/wheels
 	systemd/make_deb.sh dist/wheels dist
 
-# torch is pinned by hand: a resolver would pick the build with CUDA and its gigabytes.
+# torch is pinned by hand: a resolver would pick the build with CUDA and its gigabytes. backports-strenum is
+# left open: its newest release refuses the Pythons that litert asks it for.
 lock: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--extra demo --extra dev --extra litert --extra openvino --extra quantize \
-		pyproject.toml --output-file requirements.lock
+		--no-emit-package backports-strenum pyproject.toml --output-file requirements.lock
 	echo 'torch==2.13.0' >> requirements.lock
 
 clean:
