@@ -159,7 +159,7 @@ class Scheduler:
     @staticmethod
     def _votes_within(room_ms: float, cost_ms: float) -> int:
         """One while the cost is unknown, to learn it."""
-        return 1 if cost_ms <= 0.0 else max(0, math.floor(min(MOST_VOTES, room_ms / cost_ms)))
+        return 1 if cost_ms <= 0.0 else math.floor(min(MOST_VOTES, max(0.0, room_ms / cost_ms)))
 
     def _adapt_interval(self, waiting: int, fits: int) -> None:
         """Skip detections while votes wait: a skipped detection's time goes to classification."""
