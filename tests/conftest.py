@@ -16,6 +16,7 @@ settings.load_profile("house")
 def _logging_as_installed() -> None:
     """Every test starts with loggers as they are after an import, whatever was done to them before."""
     logging.disable(logging.NOTSET)
+    logging.root.setLevel(logging.WARNING)
     for name in list(logging.root.manager.loggerDict):
         if name.split(".")[0] != "agent":
             continue
