@@ -42,7 +42,8 @@ def quantize_openvino(fp32_path: Path, xml_path: Path, images: CalibrationSet) -
         raise ModelError(
             f"OpenVINO files can't be written ({error}): install with pip install 'emotion-agent[quantize]'",
         ) from error
-    nncf.set_log_level(logging.ERROR)
+    # Not nncf.set_log_level: that also raises the level of every handler of the whole process.
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     model = openvino.Core().read_model(str(fp32_path))
     tail = tail_nodes(onnx.load(str(fp32_path)))
     quantized = nncf.quantize(
