@@ -50,6 +50,9 @@ def train_face_command(
     run: Run = Path("runs/face"),
     epochs: Epochs = None,
     variant: Annotated[str, typer.Option(help="Member of the yolo_face family.")] = "pico",
+    start: Annotated[
+        Path | None, typer.Option("--from", help="Trained weights to begin with instead of none.")
+    ] = None,
     seed: Seed = 0,
     fresh: Fresh = False,
 ) -> None:
@@ -58,7 +61,7 @@ def train_face_command(
 
     options = {} if epochs is None else {"epochs": epochs}
     with _errors_in_one_sentence():
-        weights = train_face(data, run, variant=variant, seed=seed, resume=not fresh, **options)
+        weights = train_face(data, run, variant=variant, start=start, seed=seed, resume=not fresh, **options)
         typer.echo(f"weights: {weights}; next: python -m quantize face --weights {weights}")
 
 

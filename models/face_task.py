@@ -16,8 +16,8 @@ from agent.inference.postprocess import make_decoder, suppress
 from models.assignment import AssignmentRule, Cells, assign, make_cells
 from models.average_precision import Judged, average_precision, outside_ignored
 from models.face_losses import giou_loss, varifocal_loss
-from models.mosaic import Composer, Composition, MosaicStyle
-from models.scenes import read_close_ups, read_scenes
+from models.mosaic import Composer, MosaicStyle
+from models.scenes import read_close_ups, read_scenes, read_tight_faces
 from models.training import Recipe, Trainer
 from models.yolo import STRIDES, YoloFace, make_yolo
 
@@ -25,9 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from models.photo_warp import Composition
+
 BATCH_SIZE: Final = 16
 TRAIN_SIZE_PX: Final = 256
 """Faces keep their size in pixels whatever the picture's; a smaller picture is only cheaper."""
+LEARNING_RATE: Final = 2e-3
+FINE_TUNING_RATE: Final = 1.2e-3
+"""Peak of a run that starts from trained weights: high enough to leave them."""
 BOX_WEIGHT: Final = 2.5
 """Box loss against score loss, as in YOLOv6."""
 STEPS_PER_EPOCH: Final = 250
@@ -140,14 +145,15 @@ def judge(network: nn.Module, pictures: list[Composition]) -> list[Judged]:
     return judged
 
 
-def face_recipe(epochs: int, seed: int) -> Recipe:
+def face_recipe(epochs: int, seed: int, *, fine_tuning: bool = False) -> Recipe:
     """What the shipped weights were trained with."""
     return Recipe(
         epochs=epochs,
         batch_size=BATCH_SIZE,
-        peak_learning_rate=2e-3,
+        peak_learning_rate=FINE_TUNING_RATE if fine_tuning else LEARNING_RATE,
         weight_decay=0.03,
         ema_decay=0.9993,
+        bfloat16=True,
         seed=seed,
     )
 
@@ -161,6 +167,7 @@ def train_face(
     seed: int = 0,
     resume: bool = True,
     steps_per_epoch: int = STEPS_PER_EPOCH,
+    start: Path | None = None,
 ) -> Path:
     """Train a detector on scenes and portraits, and return the path of weights for :func:`load_face`.
 
@@ -172,17 +179,24 @@ def train_face(
         seed: Of the weights and the compositions.
         resume: Whether a run that was killed goes on from its last whole epoch.
         steps_per_epoch: Batches between two looks at the valid split.
+        start: Weights to begin with, at a lower rate; without them a fresh network.
 
     Raises:
-        ModelError: A data file is missing or broken.
+        ModelError: A data file is missing or broken, or ``start`` holds no weights of ``variant``.
         ValueError: ``run_dir`` holds a run of another recipe, or ``variant`` is unknown.
     """
     torch.manual_seed(seed)
     network = make_yolo(variant)
-    train = Composer(read_scenes(data_dir, "train"), read_close_ups(data_dir))
+    if start is not None:
+        begun = load_face(start)
+        if begun.spec != network.spec:
+            raise ModelError(f"{start} holds another member of the family than {variant}: name its --variant")
+        network.load_state_dict(begun.state_dict())
+    train = Composer(read_scenes(data_dir, "train"), read_close_ups(data_dir), read_tight_faces(data_dir))
     valid = Composer(read_scenes(data_dir, "valid"), [])
     task = FaceTask(network, train, valid, steps_per_epoch)
-    best = Trainer(task, face_recipe(epochs, seed), run_dir).run(resume=resume)
+    recipe = face_recipe(epochs, seed, fine_tuning=start is not None)
+    best = Trainer(task, recipe, run_dir).run(resume=resume)
     return publish_best(best, variant)
 
 

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from models.close_ups import SKIN_TINT, close_up
+from models.photo_warp import Composition, Source, as_source, covered_share, level_for, warped
 from models.photometry import degraded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from models.scenes import Boxes, LabelledPhoto, Pixels
+    from models.scenes import Boxes, LabelledPhoto
 
-MIN_VISIBLE_SHARE = 0.4
-"""A face of which less is left after cropping is ignored rather than taught."""
 DRAWS_FOR_A_SHARP_FACE = 4
-PASTE_TINT = np.array([0.72, 0.86, 1.0])
-"""Rough blue, green, red weights of skin, for the grey portraits."""
+TIGHT_SHARE = 0.3
+"""Of the pictures of one large face, where there are tightly cut photos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +46,37 @@ class MosaicStyle:
     no_face_share: float = 0.14
     """Share of cells that show a photo without faces."""
     rotated_share: float = 0.25
+    close_up_share: float = 0.12
+    """Share of pictures that show one face, up to larger than the frame (:mod:`models.close_ups`)."""
     degrade: bool = True
     """Colour, blur, JPEG and noise."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Composition:
-    """A training picture; boxes are float32 N x 4 left, top, right, bottom in pixels."""
-
-    pixels: Pixels
-    faces: Boxes
-    ignored: Boxes
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Source:
-    """A photo at full, half and quarter size, so that shrinking never aliases."""
-
-    levels: tuple[Pixels, ...]
-    faces: Boxes
-    ignored: Boxes
 
 
 class Composer:
     """Draws compositions; everything random comes from the generator that is handed in."""
 
-    def __init__(self, scenes: Sequence[LabelledPhoto], close_ups: Sequence[LabelledPhoto]) -> None:
-        sources = [_Source(_pyramid(photo.pixels), photo.faces, photo.ignored) for photo in scenes]
+    def __init__(
+        self,
+        scenes: Sequence[LabelledPhoto],
+        close_ups: Sequence[LabelledPhoto],
+        tight: Sequence[LabelledPhoto] = (),
+    ) -> None:
+        """Prepare the photos.
+
+        Args:
+            scenes: Everyday photos with any number of faces.
+            close_ups: Grey portraits with a margin around the one face: pasted, and shown large.
+            tight: Grey photos of little but a face: shown large only, for a paste would have no hair.
+        """
+        sources = [as_source(photo) for photo in scenes]
         self._with_faces = [source for source in sources if len(source.faces)]
         self._without_faces = [source for source in sources if not len(source.faces)]
         # Photos of groups are rare and look most like crowds: they are drawn more often.
         crowding = np.sqrt([float(len(source.faces)) for source in self._with_faces])
         self._crowding = np.cumsum(crowding) / max(1e-9, float(crowding.sum()))
         self._tallest_px = [float(_heights(source.faces).max()) for source in self._with_faces]
-        self._close_ups = [_Source(_pyramid(photo.pixels), photo.faces, photo.ignored) for photo in close_ups]
+        self._close_ups = [as_source(photo) for photo in close_ups]
+        self._tight = [as_source(photo) for photo in tight]
 
     def compose(self, generator: np.random.Generator, size_px: int, style: MosaicStyle) -> Composition:
         """Draw one ``size_px`` x ``size_px`` picture."""
@@ -97,7 +94,12 @@ class Composer:
                 faces.append(cell.faces + offset)
                 ignored.append(cell.ignored + offset)
         composition = Composition(canvas, np.concatenate(faces), np.concatenate(ignored))
-        if self._close_ups and generator.random() < style.paste_probability:
+        if self._close_ups and generator.random() < style.close_up_share:
+            tight = self._tight and generator.random() < TIGHT_SHARE
+            choice = self._tight if tight else self._close_ups
+            source = choice[int(generator.integers(len(choice)))]
+            composition = close_up(generator, source, composition, style.min_face_px)
+        elif self._close_ups and generator.random() < style.paste_probability:
             for _ in range(int(generator.integers(1, style.max_pastes + 1))):
                 composition = self._with_portrait(generator, composition)
         if style.degrade:
@@ -115,9 +117,9 @@ class Composer:
             aim_px = _aim(generator, size[1], style)
             source = self._sharp_enough(generator, aim_px / style.max_enlargement)
         transform = _crop_transform(generator, source, aim_px, size, style)
-        return _warped(source, transform, size, style.min_face_px)
+        return warped(source, transform, size, style.min_face_px)
 
-    def _sharp_enough(self, generator: np.random.Generator, least_px: float) -> _Source:
+    def _sharp_enough(self, generator: np.random.Generator, least_px: float) -> Source:
         """A photo with a face of ``least_px`` or more; after some draws without one, the last drawn."""
         for _ in range(DRAWS_FOR_A_SHARP_FACE):
             drawn = int(np.searchsorted(self._crowding, generator.random(), side="right"))
@@ -143,36 +145,19 @@ class Composer:
         offset = np.array([left, top, left, top], np.float32)
         face = source.faces[0] * scale
         area = offset + np.array([0, 0, width, height], np.float32)
-        if np.any(_covered_share(np.concatenate((below.faces, below.ignored)), area) > 0.1):  # noqa: PLR2004 - a tenth
+        if np.any(covered_share(np.concatenate((below.faces, below.ignored)), area) > 0.1):  # noqa: PLR2004 - a tenth
             return below
-        pasted = cv2.resize(_level_for(source, scale_y), (width, height), interpolation=cv2.INTER_LINEAR)
+        pasted = cv2.resize(level_for(source, scale_y), (width, height), interpolation=cv2.INTER_LINEAR)
         if generator.random() < 0.5:  # noqa: PLR2004 - mirrored half of the time
             pasted = np.ascontiguousarray(pasted[:, ::-1])
             face = np.array([width - face[2], face[1], width - face[0], face[3]], np.float32)
         alpha = _ellipse(face, width, height)[..., None]
-        tint = 1 + generator.random() * (PASTE_TINT * generator.normal(1, 0.05, 3) - 1)
+        tint = 1 + generator.random() * (SKIN_TINT * generator.normal(1, 0.05, 3) - 1)
         window = below.pixels[top : top + height, left : left + width]
         blended = np.clip(pasted * tint * 1.1, 0, 255) * alpha + window * (1 - alpha)
         below.pixels[top : top + height, left : left + width] = blended.astype(np.uint8)
         faces = np.concatenate((below.faces, (face + offset)[None]))
         return Composition(below.pixels, faces, below.ignored)
-
-
-def _pyramid(pixels: Pixels) -> tuple[Pixels, ...]:
-    levels = [pixels]
-    for _ in range(2):
-        height, width = levels[-1].shape[:2]
-        halved = cv2.resize(
-            levels[-1], (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA
-        )
-        levels.append(np.asarray(halved, np.uint8))
-    return tuple(levels)
-
-
-def _level_for(source: _Source, scale: float) -> Pixels:
-    """The smallest level that still has to be shrunk, or the full picture."""
-    level = int(np.clip(np.floor(-np.log2(max(scale, 1e-3)) + 0.25), 0, len(source.levels) - 1))
-    return source.levels[level]
 
 
 def _cuts(generator: np.random.Generator, size_px: int, grid: int) -> list[int]:
@@ -194,7 +179,7 @@ def _aim(generator: np.random.Generator, cell_height_px: int, style: MosaicStyle
 
 
 def _crop_transform(
-    generator: np.random.Generator, source: _Source, aim_px: float, size: tuple[int, int], style: MosaicStyle
+    generator: np.random.Generator, source: Source, aim_px: float, size: tuple[int, int], style: MosaicStyle
 ) -> np.ndarray:
     """2 x 3 matrix from the photo's pixels to the cell's: scale, stretch, mirror, tilt, shift."""
     photo_height, photo_width = source.levels[0].shape[:2]
@@ -234,48 +219,6 @@ def _kept_inside(
     inside = np.clip(start, np.minimum(slack, 0), np.maximum(slack, 0))
     moved: np.ndarray = shift + (inside - start)
     return moved
-
-
-def _warped(source: _Source, transform: np.ndarray, size: tuple[int, int], min_face_px: float) -> Composition:
-    scale_y = float(np.hypot(transform[0, 1], transform[1, 1]))
-    level = _level_for(source, scale_y)
-    ratio_y = source.levels[0].shape[0] / level.shape[0]
-    ratio_x = source.levels[0].shape[1] / level.shape[1]
-    # Boxes count from a pixel's corner, OpenCV from its centre: half a pixel in, half a pixel out.
-    linear = transform[:, :2] @ np.diag([ratio_x, ratio_y])
-    shift = transform[:, 2] + linear @ (0.5, 0.5) - 0.5
-    adapted = np.column_stack((linear, shift))
-    pixels = cv2.warpAffine(level, adapted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    faces, visible = _moved(source.faces, transform, size)
-    ignored, seen = _moved(source.ignored, transform, size)
-    tall_enough = faces[:, 3] - faces[:, 1] >= min_face_px
-    taught = tall_enough & (visible >= MIN_VISIBLE_SHARE)
-    rest = faces[~taught & (visible > 0)]
-    return Composition(np.asarray(pixels, np.uint8), faces[taught], np.concatenate((rest, ignored[seen > 0])))
-
-
-def _moved(boxes: Boxes, transform: np.ndarray, size: tuple[int, int]) -> tuple[Boxes, np.ndarray]:
-    """Boxes in the cell, clipped to it, and the share of each that the cell shows.
-
-    A tilted box keeps its own width and height instead of growing to hold its corners: faces are
-    round, and the grown box would teach the detector to draw too large.
-    """
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2 @ transform[:, :2].T + transform[:, 2]
-    scale = np.hypot(transform[0, :2], transform[1, :2]) if len(boxes) else np.ones(2)
-    halves = (boxes[:, 2:] - boxes[:, :2]) / 2 * scale
-    moved = np.concatenate((centres - halves, centres + halves), 1)
-    clipped = np.clip(moved, 0, np.array([*size, *size]))
-    area = np.prod(moved[:, 2:] - moved[:, :2], axis=1)
-    seen = np.prod(np.maximum(clipped[:, 2:] - clipped[:, :2], 0), axis=1)
-    return clipped.astype(np.float32), seen / np.maximum(area, 1e-6)
-
-
-def _covered_share(boxes: Boxes, area: Boxes) -> np.ndarray:
-    corner_low = np.maximum(boxes[:, :2], area[:2])
-    corner_high = np.minimum(boxes[:, 2:], area[2:])
-    shared = np.prod(np.maximum(corner_high - corner_low, 0), axis=1)
-    share: np.ndarray = shared / np.maximum(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), 1e-6)
-    return share
 
 
 def _ellipse(face: Boxes, width: int, height: int) -> np.ndarray:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.inference.loading import LoadedNetwork
-    from models.mosaic import Composition
+    from models.photo_warp import Composition
 
 INPUT_SIZES_PX: Final = (320, 224)
 GATE_PICTURES: Final = 320

@@ -12,7 +12,8 @@ import torch
 from agent.errors import ModelError
 from models import face_task
 from models.face_task import FaceTask, judge, load_face, make_batch, publish_best, save_face
-from models.mosaic import Composer, Composition, MosaicStyle
+from models.mosaic import Composer, MosaicStyle
+from models.photo_warp import Composition
 from models.scenes import LabelledPhoto
 from models.training import Recipe, Trainer
 from models.yolo import VARIANTS, YoloFace, YoloSpec, make_yolo

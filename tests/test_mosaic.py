@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import ceil, floor
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.mosaic import Composer, Composition, MosaicStyle
+from models.mosaic import Composer, MosaicStyle
 from models.scenes import LabelledPhoto
+
+if TYPE_CHECKING:
+    from models.photo_warp import Composition
 
 RED, BLUE, GREY = (0, 0, 255), (255, 0, 0), (90, 90, 90)
 NO_BOXES = np.zeros((0, 4), np.float32)
