@@ -52,6 +52,7 @@ _LONGEST_WAIT_S: Final = 0.5
 """The pipeline looks up at least this often: to close windows, to feed the watchdog, to stop."""
 _JOIN_S: Final = 3.0
 _FLUSH_S: Final = 5.0
+_SIGNAL_LOOK_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,10 @@ class Daemon:
             self._notifier.ready(
                 f"{len(self._lanes)} source(s), {self._networks.detectors[0].file.precision}"
             )
-            self._stop.wait()
+            # The kernel may hand a signal to any thread, which wakes no lock of this one; Python's handler,
+            # which sets the event, runs here only once this thread runs again (signal(7), Python's "signal").
+            while not self._stop.wait(_SIGNAL_LOOK_S):
+                pass
         if self._failure is not None:
             raise self._failure
 

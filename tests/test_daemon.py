@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import json
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -20,7 +22,6 @@ from tests.mosquitto_fixtures import Broker, Recorder, broker, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.mosquitto_fixtures import Record
 
@@ -108,6 +109,20 @@ def test_a_stop_signal_publishes_the_last_window_then_offline_and_exits_0(
         recorder.wait_for(lambda records: records[-1].payload == b"offline")
     (last,) = recorder.on("counts")
     assert last.json["people"] >= 1
+
+
+def test_a_stop_signal_that_the_kernel_hands_to_another_thread_stops_the_agent_too(
+    broker: Broker, clip: Path, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path, replay(clip, fps=20, loop=True), broker.port)
+    with Recorder(broker) as recorder, AgentProcess(config) as agent:
+        recorder.wait_for(counts_seen(1))
+        main_thread = agent.process.pid
+        threads = [int(task.name) for task in Path(f"/proc/{main_thread}/task").iterdir()]
+        other = next(thread for thread in threads if thread != main_thread)
+        assert ctypes.CDLL(None).tgkill(main_thread, other, signal.SIGTERM) == 0
+        assert agent.wait(10.0) == 0, agent.log
+        recorder.wait_for(lambda _: availability(recorder)[-1:] == [b"offline"])
 
 
 def test_a_killed_agent_is_declared_offline_by_the_broker(broker: Broker, clip: Path, tmp_path: Path) -> None:
