@@ -71,7 +71,7 @@ def train_emotion_command(
     data: Data = DATA,
     run: Run = Path("runs/emotion"),
     epochs: Epochs = None,
-    width: Annotated[float, typer.Option(help="Channel multiplier.", min=0.1, max=4.0)] = 1.0,
+    variant: Annotated[str, typer.Option(help="Member of the mobilenet_emotion family.")] = "full",
     seed: Seed = 0,
     fresh: Fresh = False,
 ) -> None:
@@ -80,7 +80,7 @@ def train_emotion_command(
 
     options = {} if epochs is None else {"epochs": epochs}
     with _errors_in_one_sentence():
-        weights = train_emotion(data, run, width=width, seed=seed, resume=not fresh, **options)
+        weights = train_emotion(data, run, variant=variant, seed=seed, resume=not fresh, **options)
         typer.echo(f"weights: {weights}; next: python -m quantize emotion --weights {weights}")
 
 

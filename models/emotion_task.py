@@ -14,7 +14,7 @@ from agent.domain import EMOTIONS, LABELS
 from models.emotion_augment import FINISHING, Augmentation, augment, mix
 from models.emotion_scores import score_emotions
 from models.ferplus import in_protocol, majority, read_ferplus, soft_targets
-from models.mobilenet import INPUT_PX, MobileNetEmotion, save_emotion
+from models.mobilenet import INPUT_PX, make_mobilenet, save_emotion
 from models.portraits import read_portraits, square_crop
 from models.training import Recipe, Trainer
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.ferplus import FerPlus
+    from models.mobilenet import MobileNetEmotion
 
 WEIGHTS_NAME: Final = "mobilenet_emotion.pt"
 PORTRAIT_CROP_SCALE: Final = 1.0
@@ -42,7 +43,7 @@ MIXED_SHARE: Final = 0.5
 """Mixing images stops after this share of the run."""
 FINISHING_SHARE: Final = 0.5
 """From this share of the run on augmentation is mild."""
-SIDES_PX: Final = ((0.25, 32), (0.5, 40), (1.0, INPUT_PX))
+SIDES_PX: Final = ((0.4, 40), (1.0, INPUT_PX))
 """Images are this large up to that share of the run: smaller first, for speed (Tan & Le 2021, section 4)."""
 
 
@@ -186,6 +187,7 @@ def emotion_recipe(epochs: int, seed: int) -> Recipe:
         warmup_share=0.06,
         ema_decay=0.998,
         gradient_norm=5.0,
+        bfloat16=True,
         seed=seed,
     )
 
@@ -194,8 +196,8 @@ def train_emotion(
     data_dir: Path,
     run_dir: Path,
     *,
-    epochs: int = 46,
-    width: float = 1.0,
+    epochs: int = 60,
+    variant: str = "full",
     seed: int = 0,
     resume: bool = True,
 ) -> Path:
@@ -203,21 +205,21 @@ def train_emotion(
 
     Raises:
         ModelError: A data file is missing or damaged.
-        ValueError: ``run_dir`` holds a run of another recipe.
+        ValueError: ``run_dir`` holds a run of another recipe, or ``variant`` is unknown.
     """
     torch.manual_seed(seed)
-    network = MobileNetEmotion(width=width)
+    network = make_mobilenet(variant)
     trainer = Trainer(
         EmotionTask(data_dir, network, emotion_recipe(epochs, seed)), emotion_recipe(epochs, seed), run_dir
     )
     best = trainer.run(resume=resume)
     weights = run_dir / WEIGHTS_NAME
-    publish(best, weights, width)
+    publish(best, weights, variant)
     return weights
 
 
-def publish(best: Path, weights: Path, width: float = 1.0) -> None:
+def publish(best: Path, weights: Path, variant: str) -> None:
     """Turn the trainer's best averaged state, of a run finished or not, into a file of weights."""
-    network = MobileNetEmotion(width=width)
+    network = make_mobilenet(variant)
     network.load_state_dict(torch.load(best, weights_only=True))
-    save_emotion(network, weights)
+    save_emotion(network, variant, weights)

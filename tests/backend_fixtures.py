@@ -43,13 +43,14 @@ def make_bundle(folder: Path) -> Bundle:
     from models.mobilenet import MobileNetEmotion  # noqa: PLC0415
     from models.yolo import make_yolo  # noqa: PLC0415
     from quantize.bundle_writer import write_networks  # noqa: PLC0415
+    from tests.small_networks import SMALL_MOBILENET  # noqa: PLC0415
 
     torch.manual_seed(1)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     work = folder / "work"
     face = settled(make_yolo("pico"), (4, 3, FACE_PX, FACE_PX), 1.0)
-    emotion = settled(MobileNetEmotion(width=0.25), (8, 1, 48, 48), 255.0)
+    emotion = settled(MobileNetEmotion(SMALL_MOBILENET), (8, 1, 48, 48), 255.0)
     fp32 = {
         FACE: export_face(face, work / f"{FACE}.fp32.onnx", FACE_PX),
         EMOTION: export_emotion(emotion, work / f"{EMOTION}.fp32.onnx"),

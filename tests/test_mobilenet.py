@@ -17,11 +17,14 @@ from agent.domain import EMOTIONS, UNKNOWN  # noqa: E402 - same
 from models.emotion_export import INPUT_NAME, OUTPUT_NAME, deployable, export_onnx  # noqa: E402 - same
 from models.mobilenet import (  # noqa: E402 - same
     EMOTION_LABELS,
+    VARIANTS,
     MobileNetEmotion,
+    MobileNetSpec,
     load_emotion,
+    make_mobilenet,
     save_emotion,
-    scaled_channels,
 )
+from tests.small_networks import SMALL_MOBILENET  # noqa: E402 - same
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,10 +33,10 @@ EXPORT_TOLERANCE = 1e-4
 """Largest difference of a logit between PyTorch and ONNX Runtime; logits span about ten."""
 
 
-def _lived_in(width: float = 0.25) -> MobileNetEmotion:
+def _lived_in(spec: MobileNetSpec = SMALL_MOBILENET) -> MobileNetEmotion:
     """A network whose normalisations have statistics of their own, as after training."""
     torch.manual_seed(0)
-    network = MobileNetEmotion(width=width)
+    network = MobileNetEmotion(spec)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             assert module.running_mean is not None
@@ -61,28 +64,31 @@ def test_the_logits_are_the_agents_labels_in_order() -> None:
     assert _torch_logits(_lived_in(), _faces(2)).shape == (2, len(EMOTION_LABELS))
 
 
-def test_the_shipped_width_stays_in_its_size_class() -> None:
-    parameters = sum(value.numel() for value in MobileNetEmotion().parameters())
-    assert 500_000 < parameters < 1_200_000
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_stays_in_its_size_class(variant: str) -> None:
+    network = make_mobilenet(variant)
+    assert 500_000 < sum(value.numel() for value in network.parameters()) < 1_200_000
+    assert _torch_logits(network.eval(), _faces(2)).shape == (2, len(EMOTION_LABELS))
 
 
-def test_channels_are_whole_vectors_of_eight() -> None:
-    assert [scaled_channels(64, width) for width in (0.01, 0.5, 0.7, 1.0)] == [8, 32, 48, 64]
+def test_an_unknown_variant_is_named_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="'huge': choose one of edge, full"):
+        make_mobilenet("huge")
 
 
 def test_a_fresh_network_is_undecided() -> None:
     torch.manual_seed(0)
-    logits = _torch_logits(MobileNetEmotion(width=0.25).eval(), _faces(4))
+    logits = _torch_logits(MobileNetEmotion(SMALL_MOBILENET).eval(), _faces(4))
     assert np.isfinite(logits).all()
     assert np.abs(logits).max() < 1.0
 
 
 def test_weights_survive_the_disk_within_half_precision(tmp_path: Path) -> None:
-    network = _lived_in()
-    save_emotion(network, tmp_path / "weights.pt")
+    network = _lived_in(VARIANTS["edge"])
+    save_emotion(network, "edge", tmp_path / "weights.pt")
     loaded = load_emotion(tmp_path / "weights.pt")
     assert not loaded.training
-    assert loaded.width == network.width
+    assert loaded.spec == network.spec
     assert np.allclose(_torch_logits(loaded, _faces(4)), _torch_logits(network, _faces(4)), atol=0.05)
     assert list(tmp_path.iterdir()) == [tmp_path / "weights.pt"]
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 RED, BLUE, GREY = (0, 0, 255), (255, 0, 0), (90, 90, 90)
 NO_BOXES = np.zeros((0, 4), np.float32)
-UPRIGHT = MosaicStyle(degrade=False, rotated_share=0.0, paste_probability=0.0, no_face_share=0.0)
+UPRIGHT = MosaicStyle(
+    degrade=False, rotated_share=0.0, paste_probability=0.0, no_face_share=0.0, close_up_share=0.0
+)
 
 
 def painted(

@@ -21,6 +21,7 @@ from quantize.calibration import letterboxed
 from quantize.image_entry import feed_image_directly, find_image_entry
 from quantize.onnx_static import quantize_onnx, tail_nodes
 from tests.network_fixtures import FACE, SCENE, make_entry
+from tests.small_networks import SMALL_MOBILENET
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ def face_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def emotion_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("emotion") / "emotion.onnx"
-    export_emotion(MobileNetEmotion(width=0.25).eval(), path)
+    export_emotion(MobileNetEmotion(SMALL_MOBILENET).eval(), path)
     return path
 
 
