@@ -74,9 +74,11 @@ def close_up(
     height, width = source.levels[0].shape[:2]
     frame = moved(np.array([[0, 0, width, height]], np.float32), transform, (size_px, size_px))[0][0]
     hidden = covered_share(behind.faces, frame)
+    seen = hidden <= UNTOUCHED
     return Composition(
         front.pixels,
-        np.concatenate((front.faces, behind.faces[hidden <= UNTOUCHED])),
+        np.concatenate((front.faces, behind.faces[seen])),
+        np.concatenate((front.tags, behind.tags[seen])),
         np.concatenate((front.ignored, behind.ignored, behind.faces[(hidden > UNTOUCHED) & (hidden < GONE)])),
     )
 

@@ -8,7 +8,7 @@ follow a chosen distribution whatever the photos were like.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from models.photometry import degraded
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from models.scenes import Boxes, LabelledPhoto
+    from models.scenes import Boxes, LabelledPhoto, Tags
 
 DRAWS_FOR_A_SHARP_FACE = 4
 TIGHT_SHARE = 0.3
@@ -84,6 +84,7 @@ class Composer:
         grid = 1 + int(generator.choice(len(weights), p=weights / weights.sum()))
         canvas = np.empty((size_px, size_px, 3), np.uint8)
         faces: list[Boxes] = []
+        tags: list[Tags] = []
         ignored: list[Boxes] = []
         rows, columns = _cuts(generator, size_px, grid), _cuts(generator, size_px, grid)
         for top, bottom in pairwise(rows):
@@ -92,8 +93,11 @@ class Composer:
                 canvas[top:bottom, left:right] = cell.pixels
                 offset = np.array([left, top, left, top], np.float32)
                 faces.append(cell.faces + offset)
+                tags.append(cell.tags)
                 ignored.append(cell.ignored + offset)
-        composition = Composition(canvas, np.concatenate(faces), np.concatenate(ignored))
+        composition = Composition(
+            canvas, np.concatenate(faces), np.concatenate(tags), np.concatenate(ignored)
+        )
         if self._close_ups and generator.random() < style.close_up_share:
             tight = self._tight and generator.random() < TIGHT_SHARE
             choice = self._tight if tight else self._close_ups
@@ -103,9 +107,7 @@ class Composer:
             for _ in range(int(generator.integers(1, style.max_pastes + 1))):
                 composition = self._with_portrait(generator, composition)
         if style.degrade:
-            composition = Composition(
-                degraded(generator, composition.pixels), composition.faces, composition.ignored
-            )
+            composition = replace(composition, pixels=degraded(generator, composition.pixels))
         return composition
 
     def _cell(self, generator: np.random.Generator, size: tuple[int, int], style: MosaicStyle) -> Composition:
@@ -157,7 +159,7 @@ class Composer:
         blended = np.clip(pasted * tint * 1.1, 0, 255) * alpha + window * (1 - alpha)
         below.pixels[top : top + height, left : left + width] = blended.astype(np.uint8)
         faces = np.concatenate((below.faces, (face + offset)[None]))
-        return Composition(below.pixels, faces, below.ignored)
+        return Composition(below.pixels, faces, np.concatenate((below.tags, source.tags[:1])), below.ignored)
 
 
 def _cuts(generator: np.random.Generator, size_px: int, grid: int) -> list[int]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from models.scenes import Boxes, LabelledPhoto, Pixels
+    from models.scenes import Boxes, LabelledPhoto, Pixels, Tags
 
 MIN_VISIBLE_SHARE = 0.4
 """A face of which less is left after cropping is ignored rather than taught."""
@@ -21,6 +21,8 @@ class Composition:
 
     pixels: Pixels
     faces: Boxes
+    tags: Tags
+    """Of ``faces``; see ``LabelledPhoto``."""
     ignored: Boxes
 
 
@@ -30,12 +32,14 @@ class Source:
 
     levels: tuple[Pixels, ...]
     faces: Boxes
+    tags: Tags
     ignored: Boxes
 
 
 def as_source(photo: LabelledPhoto) -> Source:
     """The photo with its smaller copies."""
-    return Source(_pyramid(photo.pixels), photo.faces, photo.ignored)
+    tags = np.zeros(len(photo.faces), np.int32) if photo.tags is None else photo.tags
+    return Source(_pyramid(photo.pixels), photo.faces, tags, photo.ignored)
 
 
 def _pyramid(pixels: Pixels) -> tuple[Pixels, ...]:
@@ -85,8 +89,8 @@ def warped(
     ignored, seen = moved(source.ignored, transform, size)
     tall_enough = faces[:, 3] - faces[:, 1] >= min_face_px
     taught = tall_enough & (visible >= MIN_VISIBLE_SHARE)
-    rest = faces[~taught & (visible > 0)]
-    return Composition(np.asarray(pixels, np.uint8), faces[taught], np.concatenate((rest, ignored[seen > 0])))
+    rest = np.concatenate((faces[~taught & (visible > 0)], ignored[seen > 0]))
+    return Composition(np.asarray(pixels, np.uint8), faces[taught], source.tags[taught], rest)
 
 
 def moved(boxes: Boxes, transform: np.ndarray, size: tuple[int, int]) -> tuple[Boxes, np.ndarray]:

@@ -24,6 +24,7 @@ FERPLUS_BOX = (4.0, 3.0, 44.0, 47.5)
 
 Pixels = NDArray[np.uint8]
 Boxes = NDArray[np.float32]
+Tags = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +38,8 @@ class LabelledPhoto:
     """N x 4 float32 left, top, right, bottom in pixels."""
     ignored: Boxes
     """M x 4 float32, same layout: regions that are neither face nor background."""
+    tags: Tags | None = None
+    """N int32, what the reader knows each face by (a row of :mod:`models.expression_shares`); None: all 0."""
 
 
 def read_scenes(data_dir: Path, split: str) -> list[LabelledPhoto]:

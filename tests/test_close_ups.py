@@ -26,7 +26,8 @@ SOURCE = as_source(portrait())
 
 
 def behind(faces: np.ndarray = NO_BOXES) -> Composition:
-    return Composition(np.full((SIZE_PX, SIZE_PX, 3), 60, np.uint8), faces, NO_BOXES)
+    pixels = np.full((SIZE_PX, SIZE_PX, 3), 60, np.uint8)
+    return Composition(pixels, faces, np.arange(1, len(faces) + 1, dtype=np.int32), NO_BOXES)
 
 
 def drawn(seed: int, below: Composition) -> Composition:

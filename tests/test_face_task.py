@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NO_BOXES = np.zeros((0, 4), np.float32)
+NO_TAGS = np.zeros(0, np.int32)
 
 
 def photo_of_a_disc() -> LabelledPhoto:
@@ -54,7 +55,7 @@ def test_loop_trains_the_detector_and_leaves_weights(task: FaceTask, tmp_path: P
 
 
 def test_loss_without_any_face_is_finite_and_teaches_silence(task: FaceTask) -> None:
-    blank = Composition(np.zeros((64, 64, 3), np.uint8), NO_BOXES, NO_BOXES)
+    blank = Composition(np.zeros((64, 64, 3), np.uint8), NO_BOXES, NO_TAGS, NO_BOXES)
     loss, parts = task.loss(task.network, make_batch([blank]), 0.0)
     assert torch.isfinite(loss)
     assert parts["box_loss"] == 0
@@ -63,8 +64,10 @@ def test_loss_without_any_face_is_finite_and_teaches_silence(task: FaceTask) -> 
 def test_ignored_regions_take_background_out_of_the_loss(task: FaceTask) -> None:
     pixels = np.zeros((64, 64, 3), np.uint8)
     everywhere = np.array([[0, 0, 64, 64]], np.float32)
-    _, judged = task.loss(task.network, make_batch([Composition(pixels, NO_BOXES, NO_BOXES)]), 0.0)
-    _, excused = task.loss(task.network, make_batch([Composition(pixels, NO_BOXES, everywhere)]), 0.0)
+    _, judged = task.loss(task.network, make_batch([Composition(pixels, NO_BOXES, NO_TAGS, NO_BOXES)]), 0.0)
+    _, excused = task.loss(
+        task.network, make_batch([Composition(pixels, NO_BOXES, NO_TAGS, everywhere)]), 0.0
+    )
     assert judged["score_loss"] > 0
     assert excused["score_loss"] == 0
 
@@ -77,7 +80,7 @@ def test_evaluation_scores_lie_in_range(task: FaceTask) -> None:
 
 def test_judging_keeps_truth_and_drops_what_is_ignored(task: FaceTask) -> None:
     picture = Composer([photo_of_a_disc()], []).compose(np.random.default_rng(0), 96, MosaicStyle())
-    hidden = Composition(picture.pixels, picture.faces, np.array([[0, 0, 96, 96]], np.float32))
+    hidden = Composition(picture.pixels, picture.faces, picture.tags, np.array([[0, 0, 96, 96]], np.float32))
     (judged,) = judge(task.network, [hidden])
     assert np.array_equal(judged.faces, picture.faces)
     assert len(judged.boxes) == 0
