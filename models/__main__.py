@@ -84,6 +84,42 @@ def train_emotion_command(
         typer.echo(f"weights: {weights}; next: python -m quantize emotion --weights {weights}")
 
 
+@train_app.command("single-stage")
+def train_single_stage_command(
+    *,
+    data: Data = DATA,
+    run: Run = Path("runs/single-stage"),
+    epochs: Epochs = None,
+    start: Annotated[Path, typer.Option("--from", help="Weights of a face detector.")] = HERE
+    / "weights"
+    / "yolo_face_pico.pt",
+    classifier: Annotated[
+        Path, typer.Option(help="Weights of the classifier that labels the scenes' faces.")
+    ] = HERE / "weights" / "mobilenet_emotion.pt",
+    weighted: Annotated[
+        bool, typer.Option("--weighted/--unweighted", help="Whether rare expressions count more.")
+    ] = True,
+    seed: Seed = 0,
+    fresh: Fresh = False,
+) -> None:
+    """Teach a face detector to name the expression itself."""
+    from models.single_stage import train_single_stage  # noqa: PLC0415 - the help must not wait for torch
+
+    options = {} if epochs is None else {"epochs": epochs}
+    with _errors_in_one_sentence():
+        weights = train_single_stage(
+            data,
+            run,
+            start=start,
+            classifier=classifier,
+            weighted=weighted,
+            seed=seed,
+            resume=not fresh,
+            **options,
+        )
+        typer.echo(f"weights: {weights}; next: python -m quantize single-stage --weights {weights}")
+
+
 @app.command("evaluate")
 def evaluate_command(
     *,
@@ -120,7 +156,7 @@ def export_command(
     with _errors_in_one_sentence():
         if kind is NetworkKind.face:
             from models import face_export  # noqa: PLC0415 - the help must not wait for torch
-            from models.face_task import load_face  # noqa: PLC0415 - same
+            from models.face_weights import load_face  # noqa: PLC0415 - same
 
             network = load_face(weights or HERE / "weights" / "yolo_face_pico.pt")
             face_export.export_onnx(network, output, input_px)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pickle import UnpicklingError
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,15 +15,17 @@ from agent.inference.postprocess import make_decoder, suppress
 from models.assignment import AssignmentRule, Cells, assign, make_cells
 from models.average_precision import Judged, average_precision, outside_ignored
 from models.face_losses import giou_loss, varifocal_loss
+from models.face_weights import load_face, publish_best
 from models.mosaic import Composer, MosaicStyle
 from models.scenes import read_close_ups, read_scenes, read_tight_faces
 from models.training import Recipe, Trainer
-from models.yolo import STRIDES, YoloFace, make_yolo
+from models.yolo import BOX_CHANNELS, STRIDES, YoloFace, make_yolo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from agent.inference.postprocess import Detections
     from models.photo_warp import Composition
 
 BATCH_SIZE: Final = 16
@@ -54,21 +55,34 @@ class FaceBatch:
     pictures: list[Composition]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Curriculum:
+    """Where training pictures come from, and what the score of a face is taught, by the face's tag."""
+
+    composer: Composer
+    style: MosaicStyle = field(default_factory=MosaicStyle)
+    shares: Tensor = field(default_factory=lambda: torch.ones(1, 1))
+    """T x classes float in 0..1; the largest of a row is 1, so that the best score still says "face"."""
+    weights: Tensor | None = None
+    """T float, of a face in the score loss; None: all 1."""
+
+
 class FaceTask:
     """What ``models.training.Trainer`` asks of the detector."""
 
-    def __init__(self, network: YoloFace, train: Composer, valid: Composer, steps_per_epoch: int) -> None:
+    def __init__(
+        self, network: YoloFace, curriculum: Curriculum, valid: Composer, steps_per_epoch: int
+    ) -> None:
         self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.steps_per_epoch = steps_per_epoch
-        self._train = train
-        self._style = MosaicStyle()
-        self._calm = replace(self._style, grid_weights=(0.20, 0.35, 0.30, 0.15), paste_probability=0.15)
+        self._train = curriculum
+        self._calm = replace(curriculum.style, grid_weights=(0.20, 0.35, 0.30, 0.15), paste_probability=0.15)
         self._rule = AssignmentRule()
         self._cells: dict[tuple[int, ...], Cells] = {}
         self._progress = 0.0
         generator = np.random.default_rng(7)
         self._valid = [
-            valid.compose(generator, VALID_SIZE_PX, replace(self._style, paste_probability=0.0))
+            valid.compose(generator, VALID_SIZE_PX, MosaicStyle(paste_probability=0.0))
             for _ in range(VALID_PICTURES)
         ]
 
@@ -76,9 +90,9 @@ class FaceTask:
         """Compose the epoch's pictures, calmer ones in the last part of the run."""
         del epoch
         for _ in range(self.steps_per_epoch):
-            style = self._style if self._progress < CALM_FROM else self._calm
+            style = self._train.style if self._progress < CALM_FROM else self._calm
             yield make_batch(
-                [self._train.compose(generator, TRAIN_SIZE_PX, style) for _ in range(BATCH_SIZE)]
+                [self._train.composer.compose(generator, TRAIN_SIZE_PX, style) for _ in range(BATCH_SIZE)]
             )
 
     def loss(
@@ -89,21 +103,27 @@ class FaceTask:
         maps: tuple[Tensor, ...] = network(batch.images)
         cells = self._cells_of(maps)
         rows = torch.cat([x.float().flatten(2) for x in maps], 2).transpose(1, 2)
-        logits = rows[..., 0]
-        reach = rows[..., 1:] * cells.strides[None, :, None]
+        logits, reach = rows[..., :-BOX_CHANNELS], rows[..., -BOX_CHANNELS:] * cells.strides[None, :, None]
         centres = cells.centres[None]
         boxes = torch.cat((centres - reach[..., :2], centres + reach[..., 2:]), 2)
-        scores = logits.detach().sigmoid()
+        scores = logits.detach().amax(2).sigmoid()
         score_sum, box_sum, target_sum = logits.new_zeros(()), logits.new_zeros(()), logits.new_zeros(())
         for i, picture in enumerate(batch.pictures):
             faces = torch.from_numpy(picture.faces)
             ignored = torch.from_numpy(picture.ignored)
             taught = assign(cells, scores[i], boxes[i].detach(), faces, ignored, rule=self._rule)
-            score_sum = score_sum + (varifocal_loss(logits[i], taught.target) * taught.counted).sum()
             positive = taught.face >= 0
+            owners = taught.face[positive]
+            targets = torch.zeros_like(logits[i])
+            rows_of_faces = torch.from_numpy(picture.tags).long()[owners]
+            targets[positive] = taught.target[positive, None] * self._train.shares[rows_of_faces]
+            losses = varifocal_loss(logits[i], targets)
+            if self._train.weights is not None:
+                losses[positive] = losses[positive] * self._train.weights[rows_of_faces, None]
+            score_sum = score_sum + (losses * taught.counted[:, None]).sum()
             weights = taught.target[positive]
             target_sum = target_sum + weights.sum()
-            box_loss = giou_loss(boxes[i][positive], faces[taught.face[positive]])
+            box_loss = giou_loss(boxes[i][positive], faces[owners])
             box_sum = box_sum + (box_loss * weights).sum()
         scale = target_sum.clamp_min(1.0)
         score_loss, box_loss = score_sum / scale, box_sum / scale
@@ -130,16 +150,22 @@ def make_batch(pictures: list[Composition]) -> FaceBatch:
 
 
 @torch.no_grad()
-def judge(network: nn.Module, pictures: list[Composition]) -> list[Judged]:
-    """Detect in each picture with ``network`` in evaluation form; boxes over ignored regions are dropped."""
+def detect(network: nn.Module, picture: Composition) -> Detections:
+    """Everything ``network``, in evaluation form, finds in a picture, best first, overlaps suppressed."""
     network.eval()
+    maps = network(make_batch([picture]).images)
+    height_px, width_px = picture.pixels.shape[:2]
+    classes = maps[0].shape[1] - BOX_CHANNELS
+    decoder = make_decoder(Layout("yolo_ltrb", classes, STRIDES), (height_px, width_px))
+    candidates = decoder.decode([x.numpy() for x in maps], VALID_MIN_SCORE)
+    return suppress(candidates, VALID_NMS_IOU, len(candidates.scores))
+
+
+def judge(network: nn.Module, pictures: list[Composition]) -> list[Judged]:
+    """Detections in each picture; those over ignored regions are dropped."""
     judged = []
     for picture in pictures:
-        maps = network(make_batch([picture]).images)
-        height_px, width_px = picture.pixels.shape[:2]
-        decoder = make_decoder(Layout("yolo_ltrb", 1, STRIDES), (height_px, width_px))
-        candidates = decoder.decode([x.numpy() for x in maps], VALID_MIN_SCORE)
-        found = suppress(candidates, VALID_NMS_IOU, len(candidates.scores))
+        found = detect(network, picture)
         kept = outside_ignored(found.boxes, picture.ignored)
         judged.append(Judged(picture.faces, found.boxes[kept], found.scores[kept]))
     return judged
@@ -194,45 +220,7 @@ def train_face(
         network.load_state_dict(begun.state_dict())
     train = Composer(read_scenes(data_dir, "train"), read_close_ups(data_dir), read_tight_faces(data_dir))
     valid = Composer(read_scenes(data_dir, "valid"), [])
-    task = FaceTask(network, train, valid, steps_per_epoch)
+    task = FaceTask(network, Curriculum(train), valid, steps_per_epoch)
     recipe = face_recipe(epochs, seed, fine_tuning=start is not None)
     best = Trainer(task, recipe, run_dir).run(resume=resume)
     return publish_best(best, variant)
-
-
-def publish_best(best: Path, variant: str) -> Path:
-    """Turn the trainer's best averaged state into ``yolo_face_<variant>.pt`` beside it."""
-    network = make_yolo(variant)
-    network.load_state_dict(torch.load(best, weights_only=True))
-    path = best.with_name(f"yolo_face_{variant}.pt")
-    save_face(network, variant, path)
-    return path
-
-
-def save_face(network: YoloFace, variant: str, path: Path) -> None:
-    """Write variant and weights, half precision, to ``path``; whole or not at all."""
-    state = {
-        name: value.half() if value.dtype.is_floating_point else value
-        for name, value in network.state_dict().items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save({"variant": variant, "state": state}, partial)
-    partial.replace(path)
-
-
-def load_face(weights: Path) -> YoloFace:
-    """Network in evaluation form from a file written by :func:`save_face`.
-
-    Raises:
-        ModelError: The file is missing or holds something else.
-    """
-    try:
-        content = torch.load(weights, weights_only=True)
-        network = make_yolo(content["variant"])
-        network.load_state_dict({name: value.float() for name, value in content["state"].items()})
-    except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
-        raise ModelError(
-            f"{weights} holds no face detector: train one with python -m models train face"
-        ) from error
-    return network.eval()

@@ -21,8 +21,8 @@ from torch.nn import functional
 
 STRIDES = (8, 16, 32)
 """Pixels of the input per cell of each output map, in output order."""
-OUTPUT_CHANNELS = 5
-"""One face logit, then the distances left, top, right, bottom in strides."""
+BOX_CHANNELS = 4
+"""Distances left, top, right, bottom in strides, behind one logit per class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,31 +186,32 @@ def _doubled(x: Tensor) -> Tensor:
 class Head(nn.Module):
     """Separate branches for the score and the box of every cell."""
 
-    def __init__(self, width: int, depth: int) -> None:
+    def __init__(self, width: int, depth: int, classes: int) -> None:
         super().__init__()
         self.score_branch = _blocks(width, width, depth - 1)
         self.box_branch = _blocks(width, width, depth - 1)
-        self.score = nn.Conv2d(width, 1, 1)
-        self.box = nn.Conv2d(width, OUTPUT_CHANNELS - 1, 1)
+        self.score = nn.Conv2d(width, classes, 1)
+        self.box = nn.Conv2d(width, BOX_CHANNELS, 1)
         nn.init.normal_(self.score.weight, std=0.01)
         nn.init.constant_(self.score.bias, -4.6)  # type: ignore[arg-type] # 1 % at the start (Lin et al. 2017)
         nn.init.normal_(self.box.weight, std=0.01)
         nn.init.constant_(self.box.bias, 1.5)  # type: ignore[arg-type] # a face three cells wide
 
     def forward(self, x: Tensor) -> Tensor:
-        """B x C x h x w to B x 5 x h x w."""
+        """B x C x h x w to B x (classes + 4) x h x w."""
         return torch.cat((self.score(self.score_branch(x)), self.box(self.box_branch(x))), 1)
 
 
 class YoloFace(nn.Module):
     """The whole network, from a BGR image in 0..1 to raw maps."""
 
-    def __init__(self, spec: YoloSpec) -> None:
+    def __init__(self, spec: YoloSpec, classes: int = 1) -> None:
         super().__init__()
         self.spec = spec
+        self.classes = classes
         self.backbone = EfficientRep(spec)
         self.neck = RepPan(spec)
-        self.heads = nn.ModuleList(Head(spec.neck_width, spec.head_depth) for _ in STRIDES)
+        self.heads = nn.ModuleList(Head(spec.neck_width, spec.head_depth, classes) for _ in STRIDES)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Raw maps of a batch.
@@ -219,14 +220,15 @@ class YoloFace(nn.Module):
             x: B x 3 x H x W float BGR in 0..1; H and W are multiples of 32.
 
         Returns:
-            For strides 8, 16, 32: B x 5 x H/s x W/s; channel 0 is the face logit, channels 1..4 are
-            the distances left, top, right, bottom from the cell's centre in strides, unclamped.
+            For strides 8, 16, 32: B x (classes + 4) x H/s x W/s; first a logit per class, a single face
+            logit by default, then the distances left, top, right, bottom from the cell's centre in
+            strides, unclamped.
         """
         fine, middle, coarse = self.neck(self.backbone(x))
         return self.heads[0](fine), self.heads[1](middle), self.heads[2](coarse)
 
 
-def make_yolo(variant: str) -> YoloFace:
+def make_yolo(variant: str, classes: int = 1) -> YoloFace:
     """Build a freshly initialised member of the family.
 
     Raises:
@@ -235,4 +237,16 @@ def make_yolo(variant: str) -> YoloFace:
     if variant not in VARIANTS:
         msg = f"unknown detector variant {variant!r}: choose one of {', '.join(VARIANTS)}"
         raise ValueError(msg)
-    return YoloFace(VARIANTS[variant])
+    return YoloFace(VARIANTS[variant], classes)
+
+
+@torch.no_grad()
+def with_classes(face: YoloFace, classes: int) -> YoloFace:
+    """Copy of a face detector in which each of ``classes`` scores starts as its face score."""
+    network = YoloFace(face.spec, classes)
+    state = dict(face.state_dict())
+    for name, value in state.items():
+        if ".score." in name:
+            state[name] = value.repeat_interleave(classes, 0) if len(value) == 1 else value
+    network.load_state_dict(state)
+    return network

@@ -8,7 +8,7 @@ import numpy as np
 
 from agent.inference.manifest import InputSpec
 from models.face_export import export_onnx
-from models.face_task import load_face
+from models.face_weights import load_face
 from models.mosaic import Composer, MosaicStyle
 from models.runtime_scores import score_faces
 from models.scenes import read_crowds, read_scenes

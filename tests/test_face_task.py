@@ -11,7 +11,8 @@ import torch
 
 from agent.errors import ModelError
 from models import face_task
-from models.face_task import FaceTask, judge, load_face, make_batch, publish_best, save_face
+from models.face_task import Curriculum, FaceTask, judge, make_batch
+from models.face_weights import load_face, publish_best, save_face
 from models.mosaic import Composer, MosaicStyle
 from models.photo_warp import Composition
 from models.scenes import LabelledPhoto
@@ -38,7 +39,9 @@ def task(monkeypatch: pytest.MonkeyPatch) -> FaceTask:
     monkeypatch.setattr(face_task, "BATCH_SIZE", 2)
     torch.manual_seed(0)
     composer = Composer([photo_of_a_disc()], [])
-    return FaceTask(YoloFace(YoloSpec(8, (8, 16, 16, 16), (0, 0, 0, 0), 16, 1)), composer, composer, 6)
+    return FaceTask(
+        YoloFace(YoloSpec(8, (8, 16, 16, 16), (0, 0, 0, 0), 16, 1)), Curriculum(composer), composer, 6
+    )
 
 
 def losses(run_dir: Path) -> list[float]:
@@ -89,7 +92,7 @@ def test_judging_keeps_truth_and_drops_what_is_ignored(task: FaceTask) -> None:
 def test_weights_survive_the_round_trip_in_half_precision(tmp_path: Path) -> None:
     torch.manual_seed(1)
     network = make_yolo("pico").eval()
-    save_face(network, "pico", tmp_path / "face.pt")
+    save_face(network, tmp_path / "face.pt")
     read = load_face(tmp_path / "face.pt")
     picture = torch.rand(1, 3, 64, 64)
     with torch.no_grad():

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from models.face_export import DeployedYolo, export_onnx, reparameterised
-from models.yolo import OUTPUT_CHANNELS, STRIDES, VARIANTS, YoloFace, YoloSpec, make_yolo
+from models.yolo import BOX_CHANNELS, STRIDES, VARIANTS, YoloFace, YoloSpec, make_yolo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def difference(first: tuple[Tensor, ...], second: tuple[Tensor, ...]) -> float:
 def test_maps_follow_the_contract_of_strides_and_channels(variant: str) -> None:
     with torch.no_grad():
         maps = make_yolo(variant).eval()(torch.rand(2, 3, 96, 64))
-    assert [tuple(x.shape) for x in maps] == [(2, OUTPUT_CHANNELS, 96 // s, 64 // s) for s in STRIDES]
+    assert [tuple(x.shape) for x in maps] == [(2, 1 + BOX_CHANNELS, 96 // s, 64 // s) for s in STRIDES]
 
 
 @pytest.mark.parametrize(("variant", "low", "high"), [("pico", 0.4e6, 0.6e6), ("nano", 2.0e6, 4.0e6)])
@@ -82,7 +82,7 @@ def test_onnx_runtime_agrees_with_the_training_form_on_raw_bytes(
         expected = lived_in(torch.from_numpy(image).permute(0, 3, 1, 2).float() / 255)
     assert [output.name for output in session.get_outputs()] == ["out_8", "out_16", "out_32"]
     assert [output.shape for output in outputs] == [
-        (1, OUTPUT_CHANNELS, input_px // s, input_px // s) for s in STRIDES
+        (1, 1 + BOX_CHANNELS, input_px // s, input_px // s) for s in STRIDES
     ]
     assert difference(tuple(torch.from_numpy(output) for output in outputs), expected) < 1e-3
 
