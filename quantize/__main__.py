@@ -48,6 +48,19 @@ def face(
         _write(bundle, built, console)
 
 
+@app.command("single-stage")
+def single_stage(
+    data: Data = DATA, bundle: Bundle = BUNDLE, weights: Weights = WEIGHTS / "yolo_emotion_pico.pt"
+) -> None:
+    """Quantise the detector that names the expression itself, at its largest input size."""
+    from quantize.build import build  # noqa: PLC0415 - the help must not wait for torch
+    from quantize.face import INPUT_SIZES_PX, face_plans  # noqa: PLC0415 - same
+
+    with _session() as (console, folder):
+        ((plan, fp32_path),) = face_plans(weights, data, folder, INPUT_SIZES_PX[:1])
+        _write(bundle, {plan.name: build(plan, fp32_path, folder, console.print)}, console)
+
+
 @app.command()
 def emotion(
     data: Data = DATA, bundle: Bundle = BUNDLE, weights: Weights = WEIGHTS / "mobilenet_emotion.pt"
