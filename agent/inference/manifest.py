@@ -74,9 +74,13 @@ class NetworkEntry(Entry):
     input: InputSpec
     labels: tuple[str, ...] = Field(min_length=1)
     """Meaning of the class channels, in order."""
-    head: Literal["auto", "yolo_ltrb", "yolo_dfl", "yolo_fused", "yolo_anchor", "logits"] = "auto"
+    head: Literal[
+        "auto", "yolo_ltrb", "yolo_dfl", "yolo_anchor_maps", "yolo_fused", "yolo_anchor", "logits"
+    ] = "auto"
     """How raw outputs become boxes or scores; "auto" recognises a detector's outputs by their shapes."""
     strides: tuple[int, ...] = ()
+    anchors: tuple[Annotated[float, Field(gt=0.0)], ...] = ()
+    """Width and height in px of each anchor of raw YOLOv5 maps, finest stride first; of no other head."""
     licence: str
     training_data: tuple[str, ...]
     calibration_sha256: Sha256 | None = None

@@ -13,10 +13,12 @@ per cell.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
+from agent.inference.anchor_maps import AnchorMapDecoder
+from agent.inference.detections import Detections, best_first, nothing, sigmoid
 from agent.inference.head_layout import BOX_BINS, DISTANCE_BINS
 
 if TYPE_CHECKING:
@@ -26,22 +28,23 @@ if TYPE_CHECKING:
 
     from agent.inference.head_layout import Layout
 
+__all__ = [
+    "CANDIDATES_PER_FACE",
+    "CANDIDATE_LIMIT",
+    "Decoder",
+    "Detections",
+    "MapDecoder",
+    "RowDecoder",
+    "make_decoder",
+    "pairwise_iou",
+    "suppress",
+]
+
 CANDIDATE_LIMIT: Final = 300
 """Best-scored cells that enter suppression unless more faces are asked for; bounds the cost of a crowd."""
 CANDIDATES_PER_FACE: Final = 4
 """Cells that typically answer to one face."""
 _BLOCK: Final = 64
-
-
-class Detections(NamedTuple):
-    """Boxes of one picture, best first."""
-
-    boxes: NDArray[np.float32]
-    """N×4 left, top, right, bottom in network pixels, inside the input."""
-    scores: NDArray[np.float32]
-    """N, in [0, 1]."""
-    class_scores: NDArray[np.float32] | None
-    """N×C in [0, 1]; None for a network with a single class."""
 
 
 class Decoder(Protocol):
@@ -65,6 +68,8 @@ def make_decoder(
     """Build the decoder of a recognised layout for one input size."""
     if layout.head in {"yolo_ltrb", "yolo_dfl"}:
         return MapDecoder(layout, input_hw_px, candidate_limit)
+    if layout.head == "yolo_anchor_maps":
+        return AnchorMapDecoder(layout, input_hw_px, candidate_limit)
     return RowDecoder(layout, input_hw_px, candidate_limit)
 
 
@@ -76,7 +81,7 @@ class MapDecoder:
         self._limit = candidate_limit
         self._height_px, self._width_px = input_hw_px
         self._has_bins = layout.head == "yolo_dfl"
-        self._first_logit = BOX_BINS if self._has_bins else 0
+        self._first_logit = layout.first_class
         self._first_box = 0 if self._has_bins else self._classes
         self._strides = layout.strides
         self._columns = tuple(self._width_px // stride for stride in layout.strides)
@@ -99,10 +104,10 @@ class MapDecoder:
             if cells[level].size
         ]
         if not parts:
-            return _nothing(self._classes)
+            return nothing(self._classes)
         boxes = np.concatenate([part[0] for part in parts])
-        scores = _sigmoid(np.concatenate([part[1] for part in parts]))
-        return _best_first(boxes, scores, self._limit, (self._height_px, self._width_px))
+        scores = sigmoid(np.concatenate([part[1] for part in parts]))
+        return best_first(boxes, scores, self._limit, (self._height_px, self._width_px))
 
     def _best_logit(self, raw: NDArray[Any]) -> NDArray[Any]:
         if self._classes == 1:
@@ -143,6 +148,7 @@ class RowDecoder:
     def __init__(self, layout: Layout, input_hw_px: tuple[int, int], candidate_limit: int) -> None:
         self._has_objectness = layout.head == "yolo_anchor"
         self._classes = layout.class_count
+        self._first_class = layout.first_class
         self._rows_first = self._has_objectness or layout.transposed
         self._limit = candidate_limit
         self._input_hw_px = input_hw_px
@@ -150,22 +156,23 @@ class RowDecoder:
     def decode(self, outputs: Sequence[NDArray[Any]], score_threshold: float) -> Detections:
         """See :class:`Decoder`."""
         table = outputs[0][0].T if self._rows_first else outputs[0][0]
+        classes = slice(self._first_class, self._first_class + self._classes)
         if self._has_objectness:
             # A product of probabilities can't pass where its first factor doesn't.
             passing = np.flatnonzero(table[4] >= score_threshold)
             chosen = table[:, passing]
-            scores = chosen[5:] * chosen[4]
+            scores = chosen[classes] * chosen[4]
             kept = scores.max(axis=0, initial=0.0) >= score_threshold
             chosen, scores = chosen[:, kept], scores[:, kept]
         else:
-            best = table[4] if self._classes == 1 else table[4:].max(axis=0)
+            best = table[self._first_class] if self._classes == 1 else table[classes].max(axis=0)
             chosen = table[:, np.flatnonzero(best >= score_threshold)]
-            scores = chosen[4:]
+            scores = chosen[classes]
         if not chosen.shape[1]:
-            return _nothing(self._classes)
+            return nothing(self._classes)
         half = chosen[2:4] * np.float32(0.5)
         boxes = np.concatenate((chosen[:2] - half, chosen[:2] + half)).T
-        return _best_first(boxes, scores.T, self._limit, self._input_hw_px)
+        return best_first(boxes, scores.T, self._limit, self._input_hw_px)
 
 
 def suppress(found: Detections, iou_threshold: float, limit: int) -> Detections:
@@ -207,32 +214,9 @@ def _areas(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
 
 
-def _best_first(
-    boxes: NDArray[Any], class_scores: NDArray[Any], limit: int, input_hw_px: tuple[int, int]
-) -> Detections:
-    """Clip to the input, drop what is empty or not finite, sort, cut to ``limit``."""
-    height, width = input_hw_px
-    boxes = np.clip(boxes, 0.0, np.array((width, height, width, height), np.float32), dtype=np.float32)
-    # A comparison with NaN is false, so this drops those too.
-    whole = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    scores = class_scores[:, 0] if class_scores.shape[1] == 1 else class_scores.max(axis=1)
-    order = np.argsort(-scores, kind="stable")
-    order = order[whole[order]][:limit]
-    return Detections(
-        np.ascontiguousarray(boxes[order]),
-        scores[order],
-        class_scores[order] if class_scores.shape[1] > 1 else None,
-    )
-
-
 def _taken(found: Detections, kept: NDArray[np.intp]) -> Detections:
     class_scores = None if found.class_scores is None else found.class_scores[kept]
     return Detections(found.boxes[kept], found.scores[kept], class_scores)
-
-
-def _nothing(classes: int) -> Detections:
-    class_scores = None if classes == 1 else np.zeros((0, classes), np.float32)
-    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), class_scores)
 
 
 def _expected_distances(bins: NDArray[Any]) -> NDArray[np.float32]:
@@ -241,9 +225,3 @@ def _expected_distances(bins: NDArray[Any]) -> NDArray[np.float32]:
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     mean = np.tensordot(np.arange(DISTANCE_BINS, dtype=np.float32), weights, axes=(0, 1))
     return np.asarray(mean / weights.sum(axis=1))
-
-
-def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logistic function without overflow at either end."""
-    small = np.exp(-np.abs(logits))
-    return np.asarray(np.where(logits >= 0.0, 1.0, small) / (1.0 + small))
