@@ -39,6 +39,12 @@ def bench(
     backend: Annotated[str, typer.Option(help="auto, onnxruntime, openvino or litert.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, int8_u8s8, int8_s8s8 or int8.")] = "auto",
     bundle: Annotated[Path | None, typer.Option(help="Folder with manifest.toml.", exists=True)] = None,
+    trusted_key: Annotated[
+        list[Path] | None, typer.Option(help="Public key of the bundle's signer; repeatable.", exists=True)
+    ] = None,
+    allow_unsigned: Annotated[
+        bool, typer.Option("--allow-unsigned", help="Run a bundle without signature.")
+    ] = False,
     faces: Annotated[str, typer.Option(help="Numbers of faces, with commas.")] = "1,5,20,50",
     fps: Annotated[float, typer.Option(min=0.0, help="Pace of the drawn camera; 0 is unpaced.")] = 15.0,
     seconds: Annotated[float, typer.Option(min=0.1, help="Per number of faces.")] = 10.0,
@@ -49,6 +55,9 @@ def bench(
         str, typer.Option(help="Python that has the fer package (pip install fer, in a venv of its own).")
     ] = sys.executable,
     yunet: Annotated[Path | None, typer.Option(help="YuNet's .onnx file.", exists=True)] = None,
+    heads: Annotated[
+        Path | None, typer.Option(help="Folder with heads.csv to show the peers instead.", exists=True)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure backends, the whole pipeline, memory, and peers."""
@@ -61,6 +70,8 @@ def bench(
         backend=backend,
         precision=precision,
         bundle=bundle,
+        trusted_keys=tuple(trusted_key or ()),
+        allow_unsigned=allow_unsigned,
         fps=fps or None,
         seconds=seconds,
         burners=burners,
@@ -68,6 +79,7 @@ def bench(
         peers=peers,
         peer_python=peer_python,
         yunet=yunet,
+        heads=heads,
     )
     raise typer.Exit(run_bench(options, as_json=as_json))
 

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from agent.errors import AgentError
+from models.importing.command import import_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 train_app = typer.Typer(help="Train a network; a killed run goes on where it stopped.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
+app.command("import")(import_command)
 
 HERE = Path(__file__).resolve().parent
 DATA = Path("../shared/data")
@@ -140,6 +142,21 @@ def evaluate_command(
     console = Console()
     for table in report_tables(report):
         console.print(table)
+
+
+@app.command("heads")
+def heads_command(
+    folder: Annotated[Path, typer.Argument(help="Folder to write the pictures to.")],
+    *,
+    data: Data = DATA,
+    per_label: Annotated[int, typer.Option(help="Most heads of each expression.", min=1)] = 10,
+) -> None:
+    """Write heads of unseen people for ``emotion-agent bench --peers --heads``."""
+    from models.held_out_heads import write_heads  # noqa: PLC0415 - the help must not wait for NumPy
+
+    with _errors_in_one_sentence():
+        for label, count in write_heads(data, folder, per_label).items():
+            typer.echo(f"{label}: {count}")
 
 
 @app.command("export")

@@ -17,15 +17,18 @@ import cv2
 import numpy as np
 
 from agent.bench.clip import Clip, crowd
-from agent.daemon import build_pipeline
-from agent.domain import Box
+from agent.classifier import Classifier
+from agent.detector import Detector
+from agent.domain import Box, Track
 from agent.frame import Frame
 from agent.networks import choose_networks
+from agent.tracker import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from agent.settings import AgentSettings
+    from agent.bench.clip import Head
+    from agent.settings import AgentSettings, ClassifierSettings
 
 FACES: Final = 5
 ROUNDS: Final = 4
@@ -39,48 +42,51 @@ Seen = tuple[Box, str]
 """A face as one package reports it: where, and which expression."""
 
 
-def compare_peers(python: str, yunet: Path | None, settings: AgentSettings) -> list[dict[str, Any]]:
-    """Milliseconds per frame and agreement with the clip's truth, ours first.
+def compare_peers(
+    python: str, yunet: Path | None, settings: AgentSettings, heads: Sequence[Head] | None = None
+) -> list[dict[str, Any]]:
+    """Milliseconds per frame and agreement with the clips' truth, ours first.
 
     Args:
         python: Interpreter of an environment with ``fer``.
         yunet: OpenCV's face detector; None leaves it out.
         settings: Of our agent.
+        heads: Shown ``FACES`` at a time, each in one clip; None is the astronaut in all places.
     """
-    clip = crowd(FACES)
-    return [_ours(clip, settings), _yunet(clip, yunet, settings), _fer(clip, python)]
+    shown = list(heads or [])
+    clips = [crowd(FACES, shown[start : start + FACES]) for start in range(0, len(shown), FACES)]
+    clips = clips or [crowd(FACES)]
+    ways: list[Callable[[Clip], dict[str, Any]]] = [
+        lambda clip: _ours(clip, settings),
+        lambda clip: _yunet(clip, yunet, settings),
+        lambda clip: _fer(clip, python),
+    ]
+    return [_mean([way(clip) for clip in clips]) for way in ways]
+
+
+def _mean(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """One row of as many clips; the first that says why it was left out speaks for all."""
+    for row in rows:
+        if "ms" not in row:
+            return row
+    return {
+        **rows[0],
+        **{key: float(np.mean([row[key] for row in rows])) for key in ("ms", "found", "right")},
+    }
 
 
 def _ours(clip: Clip, settings: AgentSettings) -> dict[str, Any]:
     """Every frame detected and every face in it classified anew, as the peers do."""
-    eager = settings.model_copy(
-        update={
-            "latency": settings.latency.model_copy(update={"budget_ms": 10_000.0}),
-            "classifier": settings.classifier.model_copy(update={"revote_ms": 0.0}),
-            "tracker": settings.tracker.model_copy(update={"confirm_hits": 1}),
-        }
-    )
-    networks, _ = choose_networks(eager, None)
-    pipeline = build_pipeline(networks, eager, time.monotonic)
-    seen: list[list[str]] = []
-    spent_ms: list[float] = []
-    for shown in range(ROUNDS):
-        for index, pixels in enumerate(clip.frames):
-            started_s = time.perf_counter()
-            step = pipeline.step(Frame(pixels, time.monotonic(), "peers", index))
-            if shown:
-                spent_ms.append(1000.0 * (time.perf_counter() - started_s))
-                seen.append([reading.label for reading in step.readings])
-    found = sum(min(len(labels), len(clip.labels)) for labels in seen)
-    right = sum(sum(label == clip.labels[0] for label in labels) for labels in seen)
-    wanted = len(clip.labels) * len(seen)
-    return {
-        "name": "emotion-agent",
-        "ms": float(np.mean(spent_ms)),
-        "found": found / wanted,
-        "right": right / wanted,
-        "note": f"{networks.detectors[0].file.backend} {networks.detectors[0].file.precision}",
-    }
+    networks, _ = choose_networks(settings, None)
+    detector = Detector(networks.detectors[0], settings.detector)
+    tracker = Tracker(settings.tracker.model_copy(update={"confirm_hits": 1}))
+
+    def find(frame: Frame) -> list[Track]:
+        return tracker.update(detector.detect(frame), frame.captured_at_s)
+
+    file = networks.detectors[0].file
+    seen = _seen(clip, find, Classifier(networks.classifier, _eager(settings)), forgetful=False)
+    return {"name": "emotion-agent", **seen, "note": f"{file.backend} {file.precision}"}
 
 
 def _yunet(clip: Clip, path: Path | None, settings: AgentSettings) -> dict[str, Any]:
@@ -92,33 +98,57 @@ def _yunet(clip: Clip, path: Path | None, settings: AgentSettings) -> dict[str, 
     networks, _ = choose_networks(settings, None)
     if networks.classifier is None:
         return {"name": name, "note": "left out: the configured detector classifies by itself"}
-    from agent.classifier import Classifier  # noqa: PLC0415 - the one stage that YuNet needs of ours
-    from agent.domain import Track  # noqa: PLC0415 - same
-
-    classifier = Classifier(networks.classifier, settings.classifier)
     height, width = clip.frames.shape[1:3]
     scale = 320.0 / max(width, height)
-    detector.setInputSize((round(width * scale), round(height * scale)))
+    size = (round(width * scale), round(height * scale))
+    detector.setInputSize(size)
+
+    def find(frame: Frame) -> list[Track]:
+        _, rows = detector.detect(cv2.resize(frame.pixels, size))
+        tracks = []
+        for number, row in enumerate(np.zeros((0, 15)) if rows is None else rows):
+            left, top, wide, high = (float(value) / scale for value in row[:4])
+            box = Box(left, top, left + wide, top + high)
+            tracks.append(Track(number, box, float(row[14]), observed=True))
+        return tracks
+
+    seen = _seen(clip, find, Classifier(networks.classifier, _eager(settings)), forgetful=True)
+    return {"name": name, **seen, "note": "input 320 px"}
+
+
+def _eager(settings: AgentSettings) -> ClassifierSettings:
+    """A fresh vote for every face in every frame."""
+    return settings.classifier.model_copy(update={"revote_ms": 0.0})
+
+
+def _seen(
+    clip: Clip, find: Callable[[Frame], list[Track]], classifier: Classifier, *, forgetful: bool
+) -> dict[str, float]:
+    """Show the clip and label every face in every frame.
+
+    Args:
+        clip: What is shown, ``ROUNDS`` times.
+        find: The faces of a frame.
+        classifier: Labels them.
+        forgetful: Whether faces of one frame have nothing to do with those of the next.
+    """
     seen: list[list[Seen]] = []
     spent_ms: list[float] = []
     for shown in range(ROUNDS):
         for index, pixels in enumerate(clip.frames):
             started_s = time.perf_counter()
-            small = cv2.resize(pixels, (round(width * scale), round(height * scale)))
-            _, rows = detector.detect(small)
-            faces = []
-            frame = Frame(pixels, 0.0, "peers", index)
-            for number, row in enumerate(np.zeros((0, 15)) if rows is None else rows):
-                left, top, wide, high = (float(value) / scale for value in row[:4])
-                track = Track(number, Box(left, top, left + wide, top + high), float(row[14]), observed=True)
-                classifier.classify(frame, track, 0.0)
-                (reading,) = classifier.readings([track])
-                faces.append((track.box, reading.label))
-            classifier.forget(())
+            frame = Frame(pixels, time.monotonic(), "peers", index)
+            tracks = find(frame)
+            for track in classifier.stale(tracks, frame.captured_at_s):
+                classifier.classify(frame, track, frame.captured_at_s)
+            boxes = {track.track_id: track.box for track in tracks}
+            faces = [(boxes[reading.track_id], reading.label) for reading in classifier.readings(tracks)]
+            if forgetful:
+                classifier.forget(())
             if shown:
                 spent_ms.append(1000.0 * (time.perf_counter() - started_s))
                 seen.append(faces)
-    return {"name": name, **_agreement(clip, seen), "ms": float(np.mean(spent_ms)), "note": "input 320 px"}
+    return {**_agreement(clip, seen), "ms": float(np.mean(spent_ms))}
 
 
 def _fer(clip: Clip, python: str) -> dict[str, Any]:

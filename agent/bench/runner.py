@@ -19,13 +19,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agent.bench.clip import crowd
 from agent.bench.figures import Figures
+from agent.bench.heads import read_heads
 from agent.bench.peers import compare_peers
 from agent.bench.request import Request
 from agent.bench.table import print_figures
 from agent.errors import AgentError
-from agent.inference.loading import default_bundle_folder
-from agent.inference.manifest import Bundle
 from agent.inference.selection import TrialOptions, choose
+from agent.inference.trust import open_bundle
 from agent.settings import AgentSettings, DeploymentSettings, LatencySettings, ModelsSettings, ReplaySource
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ class BenchOptions:
     precision: str = "auto"
     bundle: Path | None = None
     """None is the one installed with the agent."""
+    trusted_keys: tuple[Path, ...] = ()
+    allow_unsigned: bool = False
+    """Both as in the configuration's ``[models]``."""
     fps: float | None = 15.0
     """Pace of the drawn camera; None goes as fast as it can."""
     seconds: float = 10.0
@@ -64,6 +67,8 @@ class BenchOptions:
     """Interpreter of an environment that has the ``fer`` package."""
     yunet: Path | None = None
     """``.onnx`` file of OpenCV's YuNet."""
+    heads: Path | None = None
+    """Folder of heads to show the peers; None is the astronaut."""
 
 
 def run_bench(options: BenchOptions, *, as_json: bool = False, console: Console | None = None) -> int:
@@ -110,7 +115,7 @@ class _Bench:
         """All measurements."""
         options = self._options
         settings = self._settings(options.backend, options.precision)
-        bundle = Bundle.load(options.bundle or default_bundle_folder())
+        bundle = open_bundle(settings.models)
         with self._task("candidates") as task:
             choice = choose(
                 bundle,
@@ -135,7 +140,8 @@ class _Bench:
             peers: list[dict[str, Any]] = []
             if options.peers:
                 with self._task("peers"):
-                    peers = compare_peers(options.peer_python, options.yunet, settings)
+                    heads = read_heads(options.heads) if options.heads else None
+                    peers = compare_peers(options.peer_python, options.yunet, settings, heads)
         conditions = {
             "budget_ms": options.budget_ms,
             "fps": options.fps,
@@ -201,6 +207,8 @@ class _Bench:
             models=ModelsSettings.model_validate(
                 {
                     "bundle": options.bundle,
+                    "trusted_keys": options.trusted_keys,
+                    "allow_unsigned": options.allow_unsigned,
                     "backend": backend,
                     "precision": precision,
                     "threads": options.threads,
