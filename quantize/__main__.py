@@ -78,6 +78,31 @@ def emotion(
         _write(bundle, {plan.name: build(plan, fp32_path, folder, console.print)}, console)
 
 
+@app.command()
+def imported(
+    name: Annotated[str, typer.Argument(help="As it was named by python -m models import.")],
+    *,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder it was imported into; NAME-bundle by default.")
+    ] = None,
+    data: Data = DATA,
+    images: Annotated[
+        Path | None, typer.Option(help="Pictures to calibrate and compare on instead of the data files.")
+    ] = None,
+) -> None:
+    """Quantise a detector of your own for ONNX Runtime."""
+    from quantize.build import build  # noqa: PLC0415 - the help must not wait for ONNX
+    from quantize.imported import imported_plans  # noqa: PLC0415 - same
+
+    target = bundle or Path(f"{name}-bundle")
+    with _session() as (console, folder):
+        built = {}
+        for plan, fp32_path in imported_plans(target, name, data, images):
+            built[plan.name] = build(plan, fp32_path, folder, console.print)
+            console.print(f"{plan.name}: licence of all its files: {plan.entry['licence']}")
+        _write(target, built, console)
+
+
 @contextmanager
 def _session() -> Iterator[tuple[Console, Path]]:
     """A console, a scratch folder, a spinner on a terminal, and errors in one sentence."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from quantize.onnx_static import quantize_onnx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from onnxruntime.quantization import CalibrationMethod
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from quantize.calibration import CalibrationSet
 
 _ONNX_PRECISIONS: Final[tuple[Precision, ...]] = ("int8_u8s8", "int8_s8s8")
+BACKENDS: Final = ("onnxruntime", "openvino", "litert")
 _NEEDED: Final = {"openvino": ("openvino", "nncf"), "litert": ("ai_edge_litert", "flatbuffers")}
 """Packages without which a backend's INT8 files can't be written."""
 
@@ -50,6 +51,7 @@ def write_artefacts(
     *,
     method: CalibrationMethod,
     options: Mapping[str, Any],
+    backends: Collection[str] = BACKENDS,
 ) -> Iterator[Artefact]:
     """Write each INT8 file and hand it over; FP32 itself comes first.
 
@@ -61,6 +63,7 @@ def write_artefacts(
         report: Takes a line of progress.
         method: Of ONNX Runtime's calibration.
         options: Further ones of its quantiser.
+        backends: Those to write files for; ONNX Runtime's come in any case.
 
     Raises:
         ModelError: A graph can't be translated.
@@ -73,7 +76,7 @@ def write_artefacts(
         quantize_onnx(fp32_path, path, precision, images, method=method, extra_options=dict(options))
         signed_path = path if precision == "int8_s8s8" else signed_path
         yield Artefact("onnxruntime", precision, path)
-    if _can_write("openvino", stem, report):
+    if "openvino" in backends and _can_write("openvino", stem, report):
         from quantize.openvino_nncf import quantize_openvino  # noqa: PLC0415 - installed only for this
 
         report(f"{stem}: quantising int8 for openvino on {len(images.inputs)} images")
@@ -81,7 +84,7 @@ def write_artefacts(
         path = folder / f"{stem}.int8.xml"
         quantize_openvino(fp32_path, path, images)
         yield Artefact("openvino", "int8", path)
-    if _can_write("litert", stem, report):
+    if "litert" in backends and _can_write("litert", stem, report):
         from quantize.litert_full_integer import write_litert  # noqa: PLC0415 - installed only for this
 
         report(f"{stem}: translating int8_s8s8 for litert")

@@ -10,7 +10,7 @@ from onnxruntime.quantization import CalibrationMethod
 
 from agent.inference.loading import LoadedNetwork, open_file
 from agent.inference.manifest import NetworkEntry, NetworkFile
-from quantize.artefacts import Artefact, write_artefacts
+from quantize.artefacts import BACKENDS, Artefact, write_artefacts
 from quantize.bundle_writer import sha256_of
 from quantize.gate import Verdict
 
@@ -44,6 +44,8 @@ class Plan:
     method: CalibrationMethod = CalibrationMethod.MinMax
     options: Mapping[str, Any] | None = None
     """Further options of the quantiser."""
+    backends: tuple[str, ...] = BACKENDS
+    """Those to write files for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,14 @@ def build(plan: Plan, fp32_path: Path, folder: Path, report: Report) -> Built:
     paths: dict[str, Path] = {}
     verdicts: list[Verdict] = []
     for artefact in write_artefacts(
-        plan.name, fp32_path, folder, plan.images, report, method=plan.method, options=plan.options or {}
+        plan.name,
+        fp32_path,
+        folder,
+        plan.images,
+        report,
+        method=plan.method,
+        options=plan.options or {},
+        backends=plan.backends,
     ):
         network = open_network(plan, artefact)
         held_out = plan.held_out(network)

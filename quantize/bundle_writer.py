@@ -70,4 +70,5 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return round(value, 6) if isinstance(value, float) else value
+    # Six digits that count: a scale of 1/255 would lose half of them to fixed ones.
+    return float(f"{value:.6g}") if isinstance(value, float) else value

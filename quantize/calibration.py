@@ -18,7 +18,7 @@ from models.portraits import read_portraits
 from models.scenes import read_close_ups, read_scenes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -65,7 +65,7 @@ class FaceCalibration:
         return letterboxed([*scenes, *small_faces], spec)
 
 
-def letterboxed(frames: Sequence[NDArray[np.uint8]], spec: InputSpec) -> CalibrationSet:
+def letterboxed(frames: Iterable[NDArray[np.uint8]], spec: InputSpec) -> CalibrationSet:
     """Bring frames into a detector's input format.
 
     Raises:

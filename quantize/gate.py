@@ -14,6 +14,8 @@ EMOTION_POINTS: Final = 0.5
 """Most percentage points of accuracy an emotion network may lose."""
 FACE_POINTS: Final = 1.0
 """Most percentage points of AP50 a face network may lose."""
+AGREEMENT_POINTS: Final = 3.0
+"""Most percentage points by which an imported network may see other faces than its FP32 origin."""
 
 
 @dataclass(frozen=True, slots=True)

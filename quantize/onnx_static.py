@@ -21,6 +21,7 @@ from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, 
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from quantize.calibration import CalibrationReader
+from quantize.foreign_graph import decodes_a_distribution, made_quantizable
 from quantize.image_entry import feed_image_directly, find_image_entry
 from quantize.wide_stem import widen_stem
 
@@ -46,7 +47,7 @@ def quantize_onnx(
     """Write the INT8 form of a network.
 
     Args:
-        fp32_path: Opset 17 or later, one uint8 input.
+        fp32_path: One input.
         int8_path: To write.
         precision: A key of ``ACTIVATION_TYPES``.
         images: Inputs to measure activation ranges on.
@@ -55,9 +56,10 @@ def quantize_onnx(
     """
     activation_type = ACTIVATION_TYPES[precision]
     with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
-        prepared = Path(folder) / "prepared.onnx"
+        source, prepared = Path(folder) / "source.onnx", Path(folder) / "prepared.onnx"
+        onnx.save(made_quantizable(onnx.load(str(fp32_path))), str(source))
         # Shapes are fixed, so the slow symbolic inference has nothing to find.
-        quant_pre_process(str(fp32_path), str(prepared), skip_symbolic_shape=True)
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         model = onnx.load(str(prepared))
         entry = find_image_entry(model)
         options: dict[str, Any] = {
@@ -87,7 +89,10 @@ def quantize_onnx(
 
 
 def tail_nodes(model: onnx.ModelProto) -> set[str]:
-    """Names of the nodes between the last weighted layer, included, and each output."""
+    """Names of the nodes between the last weighted layer, included, and each output.
+
+    The fixed weights with which a YOLO of YOLOv8's kind takes the mean of a distribution are no such layer.
+    """
     producers = {output: node for node in model.graph.node for output in node.output}
     found: set[str] = set()
     pending = [output.name for output in model.graph.output]
@@ -96,7 +101,7 @@ def tail_nodes(model: onnx.ModelProto) -> set[str]:
         if node is None or node.name in found:
             continue
         found.add(node.name)
-        if node.op_type not in WEIGHTED:
+        if node.op_type not in WEIGHTED or decodes_a_distribution(node, producers):
             pending += list(node.input)
     return found
 

@@ -1,0 +1,76 @@
+"""``python -m models import``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path  # noqa: TC003 - typer needs the name at run time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from agent.errors import AgentError
+
+
+def import_command(
+    file: Annotated[Path, typer.Argument(help="The .onnx export of a YOLOv5, v6, v8 or 11.")],
+    *,
+    name: Annotated[
+        str | None, typer.Option(help="What a configuration calls it; the file's name by default.")
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder to put it into; NAME-bundle by default.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="List in the order of the classes, or mapping such as happy=happiness,sad=sadness."
+        ),
+    ] = None,
+    colour: Annotated[str, typer.Option(help="RGB or BGR.")] = "RGB",
+    scale: Annotated[
+        str | None, typer.Option(help="0-1 or 0-255: what pixels the network takes; 0-1 by default.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of the file; what the file notes by default.")
+    ] = None,
+    input_px: Annotated[
+        str | None, typer.Option(help="SIDE or WIDTHxHEIGHT for a file that takes any size.")
+    ] = None,
+    head: Annotated[str, typer.Option(help="Layout of the outputs where it can't be told.")] = "auto",
+    anchors: Annotated[
+        str | None, typer.Option(help="Width,height of each anchor of raw YOLOv5 maps, in pixels.")
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="Picture with a face to check it on; a built-in one by default.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite a network of this name.")] = False,
+) -> None:
+    """Bring your own detector: check a YOLO's ONNX export and make a bundle of it."""
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    try:
+        try:
+            from models.importing.network import (  # noqa: PLC0415 - the help must not wait for ONNX
+                ImportRequest,
+                import_network,
+            )
+        except ImportError as error:
+            typer.echo(
+                f"error: importing needs more packages ({error}): pip install 'emotion-agent[quantize]'",
+                err=True,
+            )
+            sys.exit(1)
+        request = ImportRequest(
+            file, name, bundle, labels, colour, scale, licence, head, input_px, anchors, image, replace
+        )
+        done = import_network(request, console.print)
+    except AgentError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    console.print(f"written: {done.key} in {done.bundle}")
+    console.print("run it with this in the configuration:\n\n[models]")
+    console.print(f'bundle = "{done.bundle.resolve()}"\ndetector = "{done.name}"\n')
+    console.print(f"next, for INT8: python -m quantize imported {done.name} --bundle {done.bundle}")

@@ -1,0 +1,203 @@
+"""Puts a user's network into a bundle folder, with the entry that the agent runs it by."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import onnx
+
+from agent.errors import ConfigError
+from agent.inference.manifest import NetworkEntry, NetworkFile
+from models.importing.check import UNIT_SCALE, describe, in_words, look, read_picture
+from models.importing.class_names import count_of, parse_labels, resolve_labels
+from models.importing.onnx_file import open_user_file
+from models.importing.outputs import HEADS, Wanted, find_reading
+from models.importing.placing import Placed, existing_bundle, place
+from quantize.bundle_writer import sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.inference.manifest import InputSpec
+    from models.importing.onnx_file import UserFile
+    from models.importing.outputs import Reading
+
+SCALES: Final = {"0-1": UNIT_SCALE, "0-255": 1.0}
+COLOURS: Final = ("RGB", "BGR")
+NOT_STATED: Final = "not stated"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_COPYLEFT: Final = re.compile(r"\bA?GPL", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What the user said; None is left to the file."""
+
+    path: Path
+    name: str | None = None
+    """What a configuration will call the network."""
+    bundle: Path | None = None
+    labels: str | None = None
+    colour: str = "RGB"
+    scale: str | None = None
+    licence: str | None = None
+    head: str = "auto"
+    input_px: str | None = None
+    anchors: str | None = None
+    image: Path | None = None
+    replace: bool = False
+    """Whether a network of the same name and size may be overwritten."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Understood:
+    """A file and what it was found to be."""
+
+    file: UserFile
+    reading: Reading
+    labels: tuple[str, ...]
+    spec: InputSpec
+    licence: str
+
+
+def import_network(request: ImportRequest, report: Callable[[str], None]) -> Placed:
+    """Understand a file, try it on a picture, copy it into a bundle.
+
+    Args:
+        request: The user's options.
+        report: Takes a line on what was found or decided; those that begin with "warning:" need attention.
+
+    Raises:
+        ModelError: The file is no detector that the agent can run, or the bundle is none.
+        ConfigError: An option is wrong or missing.
+    """
+    name = request.name or re.sub(r"[^A-Za-z0-9_.-]+", "_", request.path.stem).lstrip("_.-")
+    _check_options(request, name)
+    picture = read_picture(request.image)
+    found = _understand(request, report)
+    folder = request.bundle or Path(f"{name}-bundle")
+    with tempfile.TemporaryDirectory(prefix="import-") as scratch:
+        source = _source(found.file, Path(scratch))
+        placed = Placed(name, f"{name}_{_side(found.spec)}", folder, _entry(name, found, source))
+        kept = existing_bundle(placed, replace=request.replace)
+        faces = look(source, placed.entry, picture)
+        report(("" if faces else "warning: ") + describe(faces, picture))
+        place(placed, source, kept, report)
+    return placed
+
+
+def _understand(request: ImportRequest, report: Callable[[str], None]) -> Understood:
+    labels = parse_labels(request.labels)
+    file = open_user_file(request.path, request.input_px)
+    count, counted_from = count_of(labels, file.class_names)
+    wanted = Wanted(request.head, _anchors(request.anchors), count, counted_from)
+    file, reading = find_reading(file, wanted)
+    report(f"{file.path}: {file.shapes_in_words}: {reading.in_words}")
+    if reading.anchors and not request.anchors:
+        report("warning: boxes follow YOLOv5's own anchors; give --anchors if yours were learnt anew")
+    for change in file.changes:
+        report(f"changed: {change}")
+    names = resolve_labels(labels, file.class_names, reading.layout.class_count)
+    report(f"labels: {', '.join(names)}")
+    spec = _spec(file.spec, request)
+    report(f"input: {spec.width_px}x{spec.height_px} px, {in_words(spec)}, {spec.dtype} {spec.layout}")
+    return Understood(file, reading, names, spec, _licence(file, request.licence, report))
+
+
+def _check_options(request: ImportRequest, name: str) -> None:
+    choices = (
+        ("--colour", request.colour, COLOURS),
+        ("--head", request.head, HEADS),
+        ("--scale", request.scale or "0-1", tuple(SCALES)),
+    )
+    for option, value, known in choices:
+        if value not in known:
+            raise ConfigError(f"{option} {value} is unknown: use {' or '.join(known)}")
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"--name {name!r} can't name a network: use letters, digits, '_', '.' and '-'")
+
+
+def _anchors(text: str | None) -> tuple[float, ...]:
+    """Width and height of each, finest stride first.
+
+    Raises:
+        ConfigError: They are no list of pairs.
+    """
+    if text is None:
+        return ()
+    try:
+        numbers = tuple(float(item) for item in text.replace(",", " ").split())
+    except ValueError:
+        numbers = ()
+    if not numbers or len(numbers) % 2 or min(numbers) <= 0.0:
+        raise ConfigError(
+            f"--anchors {text} can't be read: give width,height of each in pixels, finest stride first"
+        )
+    return numbers
+
+
+def _spec(spec: InputSpec, request: ImportRequest) -> InputSpec:
+    """The file's input with the user's reading of pixels."""
+    colour = "GREY" if spec.colour == "GREY" else request.colour
+    if spec.dtype == "uint8":
+        if request.scale not in {None, "0-255"}:
+            raise ConfigError("--scale 0-1 does not fit a file that takes uint8 pixels: leave it away")
+        return spec.model_copy(update={"colour": colour})
+    return spec.model_copy(update={"colour": colour, "scale": SCALES[request.scale or "0-1"]})
+
+
+def _side(spec: InputSpec) -> str:
+    if spec.height_px == spec.width_px:
+        return str(spec.height_px)
+    return f"{spec.width_px}x{spec.height_px}"
+
+
+def _licence(file: UserFile, stated: str | None, report: Callable[[str], None]) -> str:
+    noted = file.metadata.get("license", "") or file.metadata.get("licence", "")
+    licence = stated or noted or NOT_STATED
+    if _COPYLEFT.search(licence) or _COPYLEFT.search(noted):
+        report(
+            f"warning: licence {licence}: the copy in the bundle and all that is quantised from it fall under"
+            " that, not under this product's licence; observe it when you hand the bundle on"
+        )
+        if stated and not _COPYLEFT.search(stated):
+            report(f"warning: the file itself notes {noted}; recorded is what you stated")
+    elif licence == NOT_STATED:
+        report(
+            "warning: the file names no licence; what was trained with Ultralytics' YOLOv5, v8 or 11 falls"
+            " under AGPL-3.0: state it with --licence"
+        )
+    return licence
+
+
+def _source(file: UserFile, folder: Path) -> Path:
+    """The user's own file, byte for byte, where nothing had to be changed."""
+    if not file.changes:
+        return file.path
+    path = folder / "changed.onnx"
+    onnx.save(file.model, str(path))
+    return path
+
+
+def _entry(name: str, found: Understood, source: Path) -> NetworkEntry:
+    own = sha256_of(found.file.path)
+    path = f"{name}_{_side(found.spec)}.fp32.onnx"
+    artefact = NetworkFile(backend="onnxruntime", precision="fp32", path=path, sha256=sha256_of(source))
+    return NetworkEntry.model_validate(
+        {
+            "family": name,
+            "task": "face" if len(found.labels) == 1 else "face_emotion",
+            "input": found.spec,
+            "labels": found.labels,
+            "head": found.reading.layout.head,
+            "strides": found.reading.strides,
+            "anchors": found.reading.anchors,
+            "licence": found.licence,
+            "training_data": (f"unknown: imported from {found.file.path.name} with sha256 {own}",),
+            "files": (artefact,),
+        }
+    )

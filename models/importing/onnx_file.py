@@ -1,0 +1,238 @@
+"""Opens a user's ONNX file and gives it what the agent needs: one picture of one fixed size."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import onnx
+import onnxruntime
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import TensorProto
+from onnx.external_data_helper import load_external_data_for_model, uses_external_data
+
+from agent.errors import ConfigError, ModelError
+from agent.inference.manifest import InputSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_DTYPES: Final = {TensorProto.FLOAT: "float32", TensorProto.UINT8: "uint8"}
+_COLOURS: Final = frozenset({1, 3})
+_NMS: Final = re.compile("nms|nonmaxsuppression", re.IGNORECASE)
+_SIZE: Final = re.compile(r"(\d+)(?:x(\d+))?")
+COARSEST_STRIDE: Final = 32
+_LOG_ERRORS_ONLY: Final = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UserFile:
+    """An ONNX file, made to take one picture of a fixed size."""
+
+    path: Path
+    model: Any
+    """``onnx.ModelProto``; as in the file where nothing was changed."""
+    spec: InputSpec
+    """Colour order and scale are yet to be stated."""
+    outputs: tuple[tuple[str, tuple[int, ...]], ...]
+    """Names and shapes, as a run gave them."""
+    changes: tuple[str, ...] = ()
+    """What is different from the file, in words; where empty, the file itself can be used."""
+
+    @property
+    def shapes_in_words(self) -> str:
+        """Of the outputs."""
+        return ", ".join(f"{name} {_times(shape)}" for name, shape in self.outputs) or "none"
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """As the exporter noted them; empty where it didn't."""
+        try:
+            names = ast.literal_eval(self.metadata.get("names", ""))
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return ()
+        if isinstance(names, dict):
+            names = [names[key] for key in sorted(names)]
+        return tuple(str(name) for name in names) if isinstance(names, list | tuple) else ()
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the exporter noted, by key."""
+        return {item.key: item.value for item in self.model.metadata_props}
+
+    def changed(self, outputs: tuple[tuple[str, tuple[int, ...]], ...], change: str) -> UserFile:
+        """The same after an edit of ``model``."""
+        return replace(self, outputs=outputs, changes=(*self.changes, change))
+
+
+def open_user_file(path: Path, input_px: str | None) -> UserFile:
+    """Read, fix the input's size, run once.
+
+    Args:
+        path: The ``.onnx`` file.
+        input_px: ``SIDE`` or ``WIDTHxHEIGHT`` for a file that takes any size; None for one that has its own.
+
+    Raises:
+        ModelError: It is no ONNX file, or one that the agent can't run.
+        ConfigError: ``input_px`` is no size, or not this file's.
+    """
+    model, changes = _load(path)
+    if any(_NMS.search(node.op_type) for node in model.graph.node):
+        raise ModelError(f"{path} does its own non-maximum suppression: export it without NMS")
+    image = _only_input(path, model)
+    shape = _sizes(image)
+    if len(shape) != 4:  # noqa: PLR2004 - batch, channels, rows, columns
+        raise ModelError(f"{path} takes {_times(shape)}, which is no picture: export a detector")
+    layout = "NHWC" if shape[3] in _COLOURS and shape[1] not in _COLOURS else "NCHW"
+    rows, columns, channel = (1, 2, 3) if layout == "NHWC" else (2, 3, 1)
+    fixed = [1, 0, 0, 0]
+    fixed[rows], fixed[columns] = _size_px(path, model, (shape[rows], shape[columns]), input_px)
+    fixed[channel] = shape[channel] or 3
+    if shape[0] not in {0, 1} or fixed[channel] not in _COLOURS:
+        raise ModelError(f"{path} takes {_times(shape)}: export it for one picture of 3 colours")
+    spec = InputSpec(
+        height_px=fixed[rows],
+        width_px=fixed[columns],
+        colour="GREY" if fixed[channel] == 1 else "RGB",
+        layout="NHWC" if layout == "NHWC" else "NCHW",
+        dtype="uint8" if _dtype(path, image) == "uint8" else "float32",
+    )
+    if list(shape) != fixed:
+        for axis, size in zip(image.type.tensor_type.shape.dim, fixed, strict=True):
+            axis.dim_value = size
+        changes.append(f"its input of {_times(shape)} is fixed at {_times(fixed)}")
+    outputs = _fixed_outputs(path, model, spec)
+    return UserFile(path, model, spec, outputs, tuple(changes))
+
+
+def _load(path: Path) -> tuple[Any, list[str]]:
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except OSError as error:
+        raise ModelError(f"can't read {path} ({error.strerror or error}): name an .onnx file") from error
+    except DecodeError:
+        model = onnx.ModelProto()
+    # Almost any bytes parse as an empty message.
+    if not model.ir_version or not model.graph.node:
+        raise ModelError(f"{path} is not an ONNX file: export the network to ONNX first, without NMS")
+    if not any(uses_external_data(tensor) for tensor in model.graph.initializer):
+        return model, []
+    try:
+        load_external_data_for_model(model, str(path.parent))
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise ModelError(f"the weights beside {path} can't be read ({error}): copy them there") from error
+    return model, ["the weights beside the file are taken into it"]
+
+
+def _only_input(path: Path, model: Any) -> Any:
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    if len(inputs) != 1:
+        names = ", ".join(value.name for value in inputs) or "none"
+        raise ModelError(f"{path} has {len(inputs)} inputs ({names}): export it with the picture alone")
+    return inputs[0]
+
+
+def _dtype(path: Path, image: Any) -> str:
+    kind = image.type.tensor_type.elem_type
+    if kind not in _DTYPES:
+        name = TensorProto.DataType.Name(kind).lower()
+        raise ModelError(f"{path} takes {name} pixels: export it with float32 ones (half=False)")
+    return _DTYPES[kind]
+
+
+def _size_px(path: Path, model: Any, own: tuple[int, int], wanted: str | None) -> tuple[int, int]:
+    """Rows and columns of the input."""
+    if wanted is None:
+        if not all(own):
+            noted = {item.key: item.value for item in model.metadata_props}.get("imgsz", "")
+            numbers = re.findall(r"\d+", noted)
+            size = numbers[0] if len(set(numbers)) == 1 else "x".join(reversed(numbers))
+            raise ModelError(f"{path} takes pictures of any size: fix one with --input-px {size or 320}")
+        return _multiples(path, own, "export it with another imgsz")
+    match = _SIZE.fullmatch(wanted)
+    if match is None:
+        raise ConfigError(
+            f"--input-px {wanted} is no size: give SIDE or WIDTHxHEIGHT, such as 320 or 640x384"
+        )
+    width, height = int(match[1]), int(match[2] or match[1])
+    for given, fixed in ((height, own[0]), (width, own[1])):
+        if fixed not in {0, given}:
+            raise ConfigError(
+                f"--input-px {wanted} does not fit {path}, whose input is fixed at {own[1]}x{own[0]} px:"
+                " leave the option away, or export the network with that size",
+            )
+    return _multiples(path, (height, width), "give --input-px another size")
+
+
+def _multiples(path: Path, size_px: tuple[int, int], remedy: str) -> tuple[int, int]:
+    if any(side % COARSEST_STRIDE or not side for side in size_px):
+        raise ModelError(
+            f"{path} at {size_px[1]}x{size_px[0]} px: both must be multiples of {COARSEST_STRIDE}: {remedy}"
+        )
+    return size_px
+
+
+def _fixed_outputs(path: Path, model: Any, spec: InputSpec) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Shapes that hold for any picture, also written into the model."""
+    session = _session(path, model)
+    noise = np.random.default_rng(0).integers(0, 256, spec.shape).astype(spec.dtype)
+    answers = [_run(path, session, picture) for picture in (np.zeros_like(noise), noise)]
+    names = [output.name for output in session.get_outputs()]
+    found = []
+    for name, first, second in zip(names, *answers, strict=True):
+        if first.shape != second.shape or first.dtype != np.float32 or not first.size:
+            raise ModelError(
+                f"{path}: output {name} is {_times(first.shape)} {first.dtype} for one picture and"
+                f" {_times(second.shape)} for another: export the network without NMS, in float32",
+            )
+        found.append((name, first.shape))
+    if [_sizes(output) for output in model.graph.output] != [shape for _, shape in found]:
+        write_outputs(model, found)
+    return tuple(found)
+
+
+def write_outputs(model: Any, outputs: list[tuple[str, tuple[int, ...]]]) -> None:
+    """Let a graph have these float32 outputs, whatever it had."""
+    infos = [onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs]
+    del model.graph.output[:]
+    model.graph.output.extend(infos)
+    # Shapes noted for the tensors in between may be those of another size.
+    del model.graph.value_info[:]
+
+
+def _session(path: Path, model: Any) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _LOG_ERRORS_ONLY
+    try:
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # the runtime's errors share no other base class
+        raise _cant_run(path, error) from error
+
+
+def _run(path: Path, session: Any, picture: NDArray[Any]) -> list[NDArray[Any]]:
+    try:
+        return list(session.run(None, {session.get_inputs()[0].name: picture}))
+    except Exception as error:  # as above
+        raise _cant_run(path, error) from error
+
+
+def _cant_run(path: Path, error: Exception) -> ModelError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return ModelError(f"ONNX Runtime can't run {path} ({reason}): export it again, for example with opset 17")
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    """Of a graph's input or output; 0 where any size goes."""
+    return tuple(axis.dim_value for axis in value.type.tensor_type.shape.dim)
+
+
+def _times(shape: tuple[int, ...] | list[int]) -> str:
+    return "x".join(str(size or "?") for size in shape) or "a single number"
