@@ -128,6 +128,7 @@ def _contradictions(settings: AgentSettings) -> Iterator[str]:
 def _named_files(settings: AgentSettings) -> Iterator[tuple[str, Path | None]]:
     mqtt = settings.mqtt
     yield "models.bundle", settings.models.bundle
+    yield from (("models.trusted_keys", path) for path in settings.models.trusted_keys)
     yield "mqtt.ca_file", mqtt.ca_file
     yield "mqtt.certificate_file", mqtt.certificate_file
     yield "mqtt.key_file", mqtt.key_file

@@ -251,10 +251,14 @@ class Daemon:
                 classifier=None
                 if self._networks.classifier is None
                 else _identity(self._networks.classifier),
+                signed_by=self._networks.signer_id or None,
             ),
             backend=self._networks.detectors[0].file.backend,
             policy=BirthPolicy(
-                window_s=privacy.window_s, min_count=privacy.min_count, epsilon=privacy.epsilon
+                window_s=privacy.window_s,
+                min_count=privacy.min_count,
+                epsilon=privacy.epsilon,
+                epsilon_per_day=self._policy.epsilon_per_day,
             ),
             sources=tuple(settings.sources),
         )

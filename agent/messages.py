@@ -126,6 +126,9 @@ class BirthModels(Message):
 
     detector: ModelIdentity
     classifier: ModelIdentity | None = None
+    signed_by: str | None = Field(
+        default=None, description="id of the key that signed the networks; null: unsigned, as configured"
+    )
 
 
 class BirthPolicy(Message):
@@ -134,6 +137,13 @@ class BirthPolicy(Message):
     window_s: float = Field(gt=0.0)
     min_count: int = Field(ge=1)
     epsilon: float | None = Field(default=None, description="differential privacy; null adds no noise")
+    epsilon_per_day: float | None = Field(
+        default=None, description="privacy loss of one track that stays in view all day; null without noise"
+    )
+    unit: str = Field(
+        default="one track in one window",
+        description="what min_count counts and epsilon protects; one person may be several tracks",
+    )
 
 
 class BirthMessage(Message):

@@ -7,9 +7,9 @@ import ctypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.inference.loading import LoadedNetwork, default_bundle_folder, load_network
-from agent.inference.manifest import Bundle
+from agent.inference.loading import LoadedNetwork, load_network
 from agent.inference.selection import Choice, choose, load_pick
+from agent.inference.trust import open_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +28,10 @@ class Networks:
     """Index of the detector to begin with."""
     costs: tuple[float, ...] = ()
     """Relative cost of each detector; empty where nothing was measured."""
+    signer: str = ""
+    """Name and id of the key that signed the bundle; empty where an unsigned one is allowed."""
+    signer_id: str = ""
+    """The id alone."""
 
     @property
     def relative_costs(self) -> tuple[float, ...]:
@@ -43,11 +47,11 @@ def load_networks(settings: AgentSettings) -> Networks:
     """Verify and open the configured networks.
 
     Raises:
-        ModelError: The bundle or one of its files is missing, altered or of an unknown shape.
+        ModelError: The bundle or one of its files is missing, altered, of an unknown signer or shape.
         BackendError: No installed backend can run them.
     """
     chosen = settings.models
-    bundle = Bundle.load(chosen.bundle or default_bundle_folder())
+    bundle = open_bundle(chosen)
 
     def load(family: str) -> tuple[LoadedNetwork, ...]:
         return tuple(
@@ -64,7 +68,8 @@ def load_networks(settings: AgentSettings) -> Networks:
 
     detectors = load(chosen.detector)
     single_stage = detectors[0].entry.task == "face_emotion"
-    return Networks(detectors, None if single_stage else load(chosen.classifier)[0])
+    classifier = None if single_stage else load(chosen.classifier)[0]
+    return Networks(detectors, classifier, signer=bundle.signer, signer_id=bundle.signer_id)
 
 
 def choose_networks(
@@ -78,11 +83,11 @@ def choose_networks(
         reselect: Try again whatever is kept.
 
     Raises:
-        ModelError: The bundle or one of its files is missing, altered or of an unknown shape.
+        ModelError: The bundle or one of its files is missing, altered, of an unknown signer or shape.
         BackendError: No installed backend can run them.
     """
     asked = settings.models
-    bundle = Bundle.load(asked.bundle or default_bundle_folder())
+    bundle = open_bundle(asked)
     choice = choose(bundle, asked, state_dir, settings.latency.budget_ms, reselect=reselect)
     detectors = tuple(load_pick(bundle, pick, asked.threads) for pick in choice.detectors)
     classifier = None if choice.classifier is None else load_pick(bundle, choice.classifier, asked.threads)
@@ -90,7 +95,8 @@ def choose_networks(
     costs = tuple(ms for ms in times_ms if ms is not None)
     whole = costs if len(costs) == len(times_ms) else ()
     _return_free_memory()
-    return Networks(detectors, classifier, choice.start_tier, whole), choice
+    signed = {"signer": bundle.signer, "signer_id": bundle.signer_id}
+    return Networks(detectors, classifier, choice.start_tier, whole, **signed), choice
 
 
 def _return_free_memory() -> None:

@@ -105,6 +105,10 @@ class ModelsSettings(Table):
 
     bundle: Path | None = None
     """Folder with ``manifest.toml``; None is the bundle installed with the agent."""
+    trusted_keys: tuple[Path, ...] = ()
+    """Public keys (PEM) whose bundles are run, besides those that came with the agent."""
+    allow_unsigned: bool = False
+    """Must be true to run a bundle that nobody has signed."""
     detector: str = "yolo_face_pico"
     """Family of detector networks in the bundle."""
     classifier: str = "mobilenet_emotion"
@@ -223,17 +227,12 @@ class MqttSettings(Table):
     @property
     def effective_port(self) -> int:
         """The configured port or the protocol's registered one."""
-        if self.port is not None:
-            return self.port
-        return 8883 if self.uses_tls else 1883
+        return self.port or (8883 if self.uses_tls else 1883)
 
     @model_validator(mode="after")
     def _plaintext_is_deliberate(self) -> Self:
         if self.tls is False and not is_loopback(self.host) and not self.allow_plaintext:
-            msg = (
-                "tls = false would send in clear to another machine:"
-                " remove it, or set allow_plaintext = true too"
-            )
+            msg = "tls = false sends in clear to another machine: remove it or set allow_plaintext = true"
             raise ValueError(msg)
         if (self.certificate_file is None) != (self.key_file is None):
             msg = "certificate_file and key_file go together: set both or neither"

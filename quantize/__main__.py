@@ -1,4 +1,4 @@
-"""``python -m quantize face|emotion``: from trained weights to verified networks in the bundle."""
+"""``python -m quantize face|emotion|sign``: from trained weights to verified networks in a signed bundle."""
 
 from __future__ import annotations
 
@@ -103,13 +103,52 @@ def imported(
         _write(target, built, console)
 
 
+@app.command()
+def sign(
+    key: Annotated[Path, typer.Option(help="Private Ed25519 key (PEM), kept outside the repository.")],
+    bundle: Bundle = BUNDLE,
+) -> None:
+    """Sign the bundle's manifest, once all its files are found to be as it says."""
+    from quantize.signing import is_shipped, sign_bundle  # noqa: PLC0415 - the help must not wait for it
+
+    with _errors():
+        signer = sign_bundle(bundle, key, lambda: typer.prompt(f"passphrase of {key}", hide_input=True))
+        typer.echo(f"{bundle} is signed by key {signer}")
+        if not is_shipped(signer):
+            typer.echo(
+                "That key did not come with the agent: name its public half in models.trusted_keys"
+                " of each device, or put it into agent/keys."
+            )
+
+
+@app.command()
+def keygen(file: Annotated[Path, typer.Argument(help="For the private key, such as keys/site.key.")]) -> None:
+    """Make a key pair to sign bundles with."""
+    from quantize.signing import make_key_pair  # noqa: PLC0415 - the help must not wait for it
+
+    with _errors():
+        public = make_key_pair(file)
+        typer.echo(f"private key: {file}; keep it off devices and out of repositories")
+        typer.echo(f"public key: {public}; name it in models.trusted_keys, or put it into agent/keys")
+
+
 @contextmanager
 def _session() -> Iterator[tuple[Console, Path]]:
     """A console, a scratch folder, a spinner on a terminal, and errors in one sentence."""
     console = Console(highlight=False, soft_wrap=True)
+    with (
+        _errors(),
+        tempfile.TemporaryDirectory(prefix="quantize-") as folder,
+        console.status("quantising"),
+    ):
+        yield console, Path(folder)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Errors in one sentence."""
     try:
-        with tempfile.TemporaryDirectory(prefix="quantize-") as folder, console.status("quantising"):
-            yield console, Path(folder)
+        yield
     except AgentError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -128,6 +167,7 @@ def _write(bundle: Path, built: dict[str, Built], console: Console) -> None:
                 f"{verdict.name}: points lost on held-out images: {lost} (allowed {verdict.allowed_points})"
             )
     console.print(f"{len(files)} files and manifest.toml written to {bundle}")
+    console.print("It is not signed now, and agents refuse it: python -m quantize sign --key FILE")
 
 
 if __name__ == "__main__":

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
-from agent.inference.manifest import Bundle, Manifest, NetworkEntry, ReferenceFile
+from agent.inference.manifest import MANIFEST, Bundle, Manifest, NetworkEntry, ReferenceFile
+from agent.inference.trust import SIGNATURE
 from quantize.reference_writer import REFERENCE, reference_content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-MANIFEST = "manifest.toml"
 _HEADER = "# Written by `python -m quantize`; edit the sources, not this file.\n\n"
 
 
 def write_networks(folder: Path, entries: Mapping[str, NetworkEntry], files: Mapping[str, Path]) -> None:
     """Put new or replaced networks into a bundle; other entries stay as they are.
 
-    The networks' files come first, the manifest last, each moved into place whole.
+    The networks' files come first, the manifest last, each moved into place whole. The result is not signed:
+    a signature that was there is removed first, as it would no longer fit.
 
     Args:
         folder: The bundle; made where missing.
@@ -35,19 +36,20 @@ def write_networks(folder: Path, entries: Mapping[str, NetworkEntry], files: Map
     folder.mkdir(parents=True, exist_ok=True)
     kept = Bundle.load(folder).manifest.networks if (folder / MANIFEST).exists() else {}
     networks = {**kept, **entries}
+    (folder / SIGNATURE).unlink(missing_ok=True)
     for relative, source in files.items():
         target = folder / relative
         target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, source.read_bytes())
+        replace(target, source.read_bytes())
     reference = reference_content(folder, networks)
-    _replace(folder / REFERENCE, reference)
+    replace(folder / REFERENCE, reference)
     manifest = Manifest(
         schema_version=1,
         networks=networks,
         reference=ReferenceFile(path=REFERENCE, sha256=hashlib.sha256(reference).hexdigest()),
     )
     text = _HEADER + tomli_w.dumps(_plain(manifest.model_dump(exclude_none=True)))
-    _replace(folder / MANIFEST, text.encode())
+    replace(folder / MANIFEST, text.encode())
 
 
 def sha256_of(path: Path) -> str:
@@ -55,7 +57,8 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _replace(target: Path, content: bytes) -> None:
+def replace(target: Path, content: bytes) -> None:
+    """Put a file in place whole; a reader sees the old content or the new."""
     partial = target.with_name(target.name + ".partial")
     with partial.open("wb") as file:
         file.write(content)

@@ -1,4 +1,7 @@
-"""A small but real bundle: the product's own networks, untrained, at a tiny input size, for every backend."""
+"""A small but real bundle: the product's own networks, untrained, at a tiny input size, for every backend.
+
+It is signed; ``signer_of`` gives the key that an agent has to trust.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import pytest
 from agent.domain import EMOTIONS, UNKNOWN
 from agent.inference.manifest import Bundle, InputSpec, NetworkEntry, NetworkFile
 from agent.inference.reference import reference_input
+from tests.signing_fixtures import sign
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +66,7 @@ def make_bundle(folder: Path) -> Bundle:
         entries[name], own = _artefacts(name, path)
         files |= own
     write_networks(folder / "bundle", entries, files)
+    sign(folder / "bundle")
     return Bundle.load(folder / "bundle")
 
 

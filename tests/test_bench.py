@@ -19,6 +19,7 @@ from agent.bench.runner import BenchOptions, run_bench
 from agent.inference.selection import decide
 from agent.inference.trial import Trial
 from tests.backend_fixtures import bundle_fixture
+from tests.signing_fixtures import signer_of
 
 if TYPE_CHECKING:
     from agent.inference.manifest import Bundle
@@ -37,6 +38,7 @@ def test_json_has_the_figures_that_dashboards_read(bundle: Bundle) -> None:
         threads=1,
         backend="onnxruntime",
         bundle=bundle.folder,
+        trusted_keys=(signer_of(bundle.folder),),
         fps=30.0,
         seconds=0.2,
         soak_frames=300,
@@ -64,7 +66,13 @@ def test_json_has_the_figures_that_dashboards_read(bundle: Bundle) -> None:
 
 def test_the_tables_name_every_measurement(bundle: Bundle) -> None:
     options = BenchOptions(
-        faces=(1,), threads=1, backend="onnxruntime", bundle=bundle.folder, fps=None, seconds=0.1
+        faces=(1,),
+        threads=1,
+        backend="onnxruntime",
+        bundle=bundle.folder,
+        trusted_keys=(signer_of(bundle.folder),),
+        fps=None,
+        seconds=0.1,
     )
     output = io.StringIO()
     run_bench(options, console=Console(file=output, width=200))
@@ -179,5 +187,11 @@ def settings_for(bundle: Bundle) -> AgentSettings:
     return AgentSettings(
         deployment=DeploymentSettings(site="s", device="d", context="demo"),
         sources={"bench": ReplaySource(type="replay", path=bundle.folder)},
-        models=ModelsSettings(bundle=bundle.folder, backend="onnxruntime", precision="int8_u8s8", threads=1),
+        models=ModelsSettings(
+            bundle=bundle.folder,
+            trusted_keys=(signer_of(bundle.folder),),
+            backend="onnxruntime",
+            precision="int8_u8s8",
+            threads=1,
+        ),
     )

@@ -73,7 +73,14 @@ def test_a_video_becomes_counts_a_birth_and_health_in_the_contracts_shape(
     assert windows[1].coverage > 0.9
     birth = recorder.on("birth")[-1].json
     assert birth["models"]["detector"]["precision"]
-    assert birth["policy"] == {"window_s": 2.0, "min_count": 1, "epsilon": None}
+    assert birth["models"]["signed_by"]
+    assert birth["policy"] == {
+        "window_s": 2.0,
+        "min_count": 1,
+        "epsilon": None,
+        "epsilon_per_day": None,
+        "unit": "one track in one window",
+    }
     for record in recorder.on("health"):
         HealthMessage.model_validate_json(record.payload)
 
@@ -269,7 +276,8 @@ def test_no_payload_has_a_key_that_the_contract_does_not_name(
     }
     assert keys["birth"] == {
         "schema", "session_id", "agent", "models", "detector", "classifier", "id", "sha256", "precision",
-        "backend", "policy", "window_s", "min_count", "epsilon", "sources",
+        "signed_by", "backend", "policy", "window_s", "min_count", "epsilon", "epsilon_per_day", "unit",
+        "sources",
     }
     assert keys["health"] == {
         "schema", "state", "uptime_s", "rss_mb", "cpu_temp_c", "throttled", "fps", "latency_ms", "p50",

@@ -27,6 +27,7 @@ from agent.settings import (
     ReplaySource,
 )
 from tests.backend_fixtures import bundle_fixture
+from tests.signing_fixtures import signer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,9 @@ def settings_for(bundle: Bundle, tmp_path: Path) -> AgentSettings:
     return AgentSettings(
         deployment=DeploymentSettings(site="s", device="d", context="demo"),
         sources={"door": ReplaySource(type="replay", path=tmp_path / "no-such-clip.avi")},
-        models=ModelsSettings(bundle=bundle.folder, backend="onnxruntime", threads=1),
+        models=ModelsSettings(
+            bundle=bundle.folder, trusted_keys=(signer_of(bundle.folder),), backend="onnxruntime", threads=1
+        ),
         mqtt=MqttSettings(host="127.0.0.1", port=closed_port()),
     )
 
@@ -69,6 +72,7 @@ def test_the_table_names_device_candidates_and_the_reason_each_lost(bundle: Bund
     assert all(precision in text for precision in ("fp32", "int8_u8s8", "int8_s8s8"))
     assert "The agent starts with" in text
     assert "no-such-clip.avi is not there" in text
+    assert "valid, by bundle-signer" in text
 
 
 def test_json_holds_the_same_as_plain_values(bundle: Bundle, tmp_path: Path) -> None:
@@ -81,6 +85,7 @@ def test_json_holds_the_same_as_plain_values(bundle: Bundle, tmp_path: Path) -> 
     assert report["choice"]["detectors"][0]["backend"] == "onnxruntime"
     assert not report["broker"]["reachable"]
     assert report["backends"]["onnxruntime"]
+    assert report["signature"].startswith("valid, by bundle-signer")
 
 
 def test_what_the_daemon_kept_is_shown_and_nothing_is_written(bundle: Bundle, tmp_path: Path) -> None:
@@ -100,7 +105,7 @@ def test_a_broken_bundle_is_a_finding_not_a_crash(tmp_path: Path) -> None:
     settings = AgentSettings(
         deployment=DeploymentSettings(site="s", device="d", context="demo"),
         sources={"door": ReplaySource(type="replay", path=tmp_path)},
-        models=ModelsSettings(bundle=tmp_path),
+        models=ModelsSettings(bundle=tmp_path, allow_unsigned=True),
         mqtt=MqttSettings(host="127.0.0.1", port=closed_port()),
     )
     output = io.StringIO()

@@ -9,8 +9,10 @@ import pytest
 from agent.errors import ModelError
 from agent.inference.loading import load_network
 from agent.inference.manifest import Bundle
+from agent.inference.trust import read_signature
 from quantize.bundle_writer import sha256_of, write_networks
 from tests.network_fixtures import SCENE, make_entry, make_file, write_onnx
+from tests.signing_fixtures import sign
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +64,16 @@ def test_network_is_replaced_with_its_file(tmp_path: Path) -> None:
         write_networks(bundle, {"a": entry}, files)
     assert rows_of(bundle, "a") == 21
     assert not list(bundle.glob("*.partial"))
+
+
+def test_a_rebuilt_bundle_is_unsigned_until_somebody_signs_it(tmp_path: Path) -> None:
+    """The old signature doesn't fit; left in place it would look like an attack."""
+    bundle = tmp_path / "bundle"
+    entry, files = artefact(tmp_path, "a")
+    write_networks(bundle, {"a": entry}, files)
+    sign(bundle)
+    write_networks(bundle, {"b": entry.model_copy(update={"family": "b"})}, files)
+    assert read_signature(bundle) is None
 
 
 def test_interrupted_write_leaves_no_network_that_would_run(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_a_file_that_segfaults_when_run_costs_its_row_only(bundle: Bundle, repla
         """,
     )
     items = ((FACE, "fp32"), (EMOTION, "fp32"))
-    trials = probe_backend(Request(str(bundle.folder), "openvino", 1, 0.01, items))
+    trials = probe_backend(Request(str(bundle.folder), "openvino", 1, 0.01, items, bundle.sha256))
     assert [(trial.network, trial.outcome) for trial in trials] == [(FACE, "crashed"), (EMOTION, "failed")]
 
 
@@ -128,9 +128,10 @@ def test_a_backend_that_hangs_is_ended_and_the_next_best_is_taken(
 ) -> None:
     replace_package("openvino", "import threading; threading.Event().wait()")
     items = ((FACE, "fp32"), (EMOTION, "fp32"))
-    hung = probe_backend(Request(str(bundle.folder), "openvino", 1, 0.01, items), item_timeout_s=1.0)
+    request = Request(str(bundle.folder), "openvino", 1, 0.01, items, bundle.sha256)
+    hung = probe_backend(request, item_timeout_s=1.0)
     assert [trial.outcome for trial in hung] == ["hung"]
-    healthy = probe_backend(Request(str(bundle.folder), "onnxruntime", 1, 0.01, items))
+    healthy = probe_backend(Request(str(bundle.folder), "onnxruntime", 1, 0.01, items, bundle.sha256))
     choice = decide([*hung, *healthy], (FACE,), EMOTION, 100.0, cached=False)
     assert choice.detectors[0].backend == "onnxruntime"
     assert "no answer for 1 s" in choice.rows[0].verdict
@@ -148,13 +149,24 @@ def test_a_file_that_answers_wrong_loses_however_fast_it_is(bundle: Bundle, tmp_
         for file in entry.files
     )
     networks = {**bundle.manifest.networks, FACE: entry.model_copy(update={"files": files})}
-    altered = Bundle(folder, bundle.manifest.model_copy(update={"networks": networks}))
-    write_manifest(altered)
-    choice = quick(altered, tmp_path / "state")
+    write_manifest(Bundle(folder, bundle.manifest.model_copy(update={"networks": networks})))
+    choice = quick(Bundle.load(folder), tmp_path / "state")
     (row,) = (r for r in choice.rows if (r.trial.network, r.trial.backend) == (FACE, "openvino"))
     assert row.trial.outcome == "disagrees"
     assert "differ from the bundle's reference" in row.verdict
     assert choice.detectors[0].backend != "openvino"
+
+
+def test_a_manifest_exchanged_after_its_signature_was_checked_is_not_tried(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle.folder, folder)
+    checked = Bundle.load(folder)
+    with (folder / "manifest.toml").open("a") as file:
+        file.write("\n")
+    with pytest.raises(BackendError, match="has changed since it was checked"):
+        quick(checked, tmp_path / "state", ONE_BACKEND)
 
 
 def write_manifest(bundle: Bundle) -> None:

@@ -15,8 +15,8 @@ from agent.doctor.facts import DeviceFacts, read_facts
 from agent.doctor.table import print_report
 from agent.errors import AgentError
 from agent.inference.loading import default_bundle_folder
-from agent.inference.manifest import Bundle
 from agent.inference.selection import Choice, TrialOptions, choose
+from agent.inference.trust import open_bundle, signature_in_words
 from agent.settings import LatencySettings, ModelsSettings
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Report:
     versions: dict[str, str | None]
     """Of each backend's package; None where it is not installed."""
     bundle: str
+    signature: str
+    """Who signed the bundle, or that nobody did."""
     budget_ms: float
     choice: Choice | None
     problem: str = ""
@@ -62,6 +64,7 @@ class Report:
             "broker": None if self.broker is None else asdict(self.broker),
             "backends": self.versions,
             "bundle": self.bundle,
+            "signature": self.signature,
             "budget_ms": self.budget_ms,
             "choice": None
             if choice is None
@@ -139,12 +142,13 @@ def examine(
     models = ModelsSettings() if settings is None else settings.models
     latency = LatencySettings() if settings is None else settings.latency
     bundle_name = str(models.bundle or "the one installed with the agent")
-    choice, problem, exit_code = None, "", 0
+    choice, problem, exit_code, signature = None, "", 0, "not verified"
     try:
-        folder = models.bundle or default_bundle_folder()
-        bundle_name = str(folder)
+        bundle_name = str(models.bundle or default_bundle_folder())
+        bundle = open_bundle(models)
+        signature = signature_in_words(bundle.signer)
         choice = choose(
-            Bundle.load(folder),
+            bundle,
             models,
             state_dir,
             latency.budget_ms,
@@ -160,6 +164,7 @@ def examine(
         broker=None if settings is None else check_broker(settings.mqtt),
         versions={backend: _version(packages) for backend, packages in BACKEND_PACKAGES.items()},
         bundle=bundle_name,
+        signature=signature,
         budget_ms=latency.budget_ms,
         choice=choice,
         problem=problem,

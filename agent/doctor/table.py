@@ -71,7 +71,7 @@ def _surroundings(report: Report) -> list[tuple[str, str]]:
 
 def _backend_rows(report: Report) -> list[tuple[str, str]]:
     words = [f"{name} {version or '(not installed)'}" for name, version in report.versions.items()]
-    return [("backends", ", ".join(words)), ("bundle", report.bundle)]
+    return [("backends", ", ".join(words)), ("bundle", report.bundle), ("signature", report.signature)]
 
 
 def _candidates(choice: Choice) -> Table:

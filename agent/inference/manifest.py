@@ -17,6 +17,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Precision = Literal["fp32", "int8_u8s8", "int8_s8s8", "int8"]
 Backend = Literal["onnxruntime", "openvino", "litert"]
 Task = Literal["face", "emotion", "face_emotion"]
+MANIFEST: Final = "manifest.toml"
 _PATH: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*$"
 """Relative, and never upwards."""
 
@@ -110,33 +111,75 @@ class Manifest(Entry):
     """None where a bundle brings no reference tensors; candidates are then judged by time alone."""
 
 
+def read_manifest(folder: Path) -> bytes:
+    """Content of ``folder/manifest.toml``, unchecked.
+
+    Raises:
+        ModelError: The file is missing or unreadable.
+    """
+    path = folder / MANIFEST
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"can't read {path}: {error}; install the model bundle again") from error
+
+
 class Bundle:
     """A manifest and the folder it describes."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, *, sha256: str = "", signer: str = "", signer_id: str = ""
+    ) -> None:
+        """Take what is known of a bundle.
+
+        Args:
+            folder: Where the files are.
+            manifest: What they are.
+            sha256: Of the manifest's bytes; empty for one that was never written.
+            signer: Name and id of the key whose signature was checked; empty without a signature.
+            signer_id: The id alone.
+        """
         self.folder = folder
         self.manifest = manifest
+        self.sha256 = sha256
+        self.signer = signer
+        self.signer_id = signer_id
 
     @classmethod
     def load(cls, folder: Path) -> Bundle:
-        """Read and check ``folder/manifest.toml``; the networks' files are checked when resolved.
+        """Read ``folder/manifest.toml``, whoever made it; the agent calls ``trust.open_bundle`` instead.
 
         Raises:
             ModelError: The file is missing, is no TOML, or breaks the schema.
         """
-        path = folder / "manifest.toml"
+        return cls.parse(folder, read_manifest(folder))
+
+    @classmethod
+    def parse(cls, folder: Path, content: bytes, *, signer: str = "", signer_id: str = "") -> Bundle:
+        """Understand a manifest; the networks' files are checked when resolved.
+
+        Args:
+            folder: Where the manifest lies.
+            content: Its bytes.
+            signer: See the constructor, as for the next.
+            signer_id: Likewise.
+
+        Raises:
+            ModelError: It is no TOML, or breaks the schema.
+        """
+        path = folder / MANIFEST
         try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
+            manifest = Manifest.model_validate(tomllib.loads(content.decode("utf-8")))
+        except UnicodeDecodeError as error:
             raise ModelError(f"can't read {path}: {error}; install the model bundle again") from error
         except tomllib.TOMLDecodeError as error:
             raise ModelError(f"{path} is not valid TOML ({error}); install the model bundle again") from error
-        try:
-            return cls(folder, Manifest.model_validate(raw))
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             raise ModelError(f"{path}: {key}: {first['msg']}; use a bundle made for this version") from error
+        digest = hashlib.sha256(content).hexdigest()
+        return cls(folder, manifest, sha256=digest, signer=signer, signer_id=signer_id)
 
     def family(self, name: str) -> dict[str, NetworkEntry]:
         """All entries of a family, largest input first.

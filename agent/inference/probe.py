@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from agent.errors import AgentError, BackendError
+from agent.errors import AgentError, BackendError, ModelError
 from agent.inference.loading import find_devices, load_network
 from agent.inference.manifest import Bundle
 from agent.inference.reference import LEAST_AGREEMENT, agreement, load_reference, reference_input
@@ -43,6 +43,8 @@ class Request:
     """How long to time each item."""
     items: tuple[tuple[str, str], ...]
     """Network and precision."""
+    manifest_sha256: str
+    """Of the manifest whose signature was checked; another one is refused."""
     skip: int = 0
     """Items of the plan that an earlier child has dealt with."""
 
@@ -55,6 +57,9 @@ class Request:
 def main() -> None:
     """Serve one request."""
     request = Request.from_json(json.load(sys.stdin))
+    bundle = Bundle.load(Path(request.bundle))
+    if bundle.sha256 != request.manifest_sha256:
+        raise ModelError(f"the manifest in {request.bundle} has changed since it was checked: start again")
     try:
         devices = find_devices(request.backend)
     except BackendError as error:
@@ -62,7 +67,6 @@ def main() -> None:
         return
     plan = [(device, name, precision) for device in devices for name, precision in request.items]
     _say(plan=plan)
-    bundle = Bundle.load(Path(request.bundle))
     reference = load_reference(bundle)
     for index, (device, name, precision) in enumerate(plan):
         if index >= request.skip:

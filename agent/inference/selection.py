@@ -217,7 +217,9 @@ def _try_all(
             if candidate == backend
         ]
         if wanted:
-            request = Request(str(bundle.folder), backend, threads, options.seconds, tuple(wanted))
+            request = Request(
+                str(bundle.folder), backend, threads, options.seconds, tuple(wanted), bundle.sha256
+            )
             trials += probe_backend(request, item_timeout_s=options.item_timeout_s, report=options.report)
     return tuple(trials)
 
