@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+USELESS_LOOK_S: Final = 0.25
+"""A useless picture is looked at this often, to see when it is good again."""
 COLOUR_AXES: Final = 3
 COLOURS: Final = 3
 SMALLEST_SIDE_PX: Final = 16
@@ -85,6 +87,7 @@ class Capture:
         self._stop = stop
         self._watch = watch
         self._gate = gate
+        self._useless = False
         self._retry = retry
         self._journal = Journal(name, stall_timeout_s, clock)
         # A daemon thread: a driver call that never returns must not keep the process alive.
@@ -144,6 +147,7 @@ class Capture:
                 self._journal.delivered(frame.width, frame.height)
                 if self._is_worth_a_look(frame):
                     self._mailbox.put(frame, wait=self._source.every_frame)
+                self._let_rest(frame.captured_at_s)
                 # Held here, the frame would block its buffer during the next read.
                 del frame
         finally:
@@ -162,9 +166,18 @@ class Capture:
         if self._watch is not None:
             picture = self._watch.look(frame.pixels, frame.captured_at_s)
             self._journal.showed(picture)
-            if picture != "good":
-                return False
+            self._useless = picture != "good"
+        if self._useless:
+            return False
         return self._gate is None or self._gate.admits(frame.pixels, frame.captured_at_s)
+
+    def _let_rest(self, captured_at_s: float) -> None:
+        """Spare the source the decoding of frames that would not be looked at."""
+        if self._gate is None:
+            return
+        until_s = captured_at_s + USELESS_LOOK_S if self._useless else self._gate.rests_until_s
+        if until_s > captured_at_s:
+            self._source.rest(until_s)
 
 
 def make_capture(name: str, settings: SourceSettings, mailbox: Mailbox, stop: threading.Event) -> Capture:

@@ -80,8 +80,9 @@ class OpenCvSource(SourceBase):
     width_px: int = Field(default=640, ge=64, le=7680)
     height_px: int = Field(default=480, ge=64, le=4320)
     fps: float = Field(default=15.0, gt=0.0, le=240.0)
-    fourcc: Annotated[str, Field(pattern=r"^[A-Z0-9 ]{4}$")] | None = None
-    """Pixel format asked of a V4L2 camera, such as "MJPG"; None lets the driver choose."""
+    fourcc: Literal["auto"] | Annotated[str, Field(pattern=r"^[A-Z0-9 ]{4}$")] = "auto"
+    """Pixel format asked of a V4L2 camera, such as "MJPG"; "auto" tries those that it offers at the first
+    opening and takes the one that costs least. ``doctor`` tells the figures."""
     credentials_file: Path | None = None
     """One line ``user:password`` for an RTSP URL; keeps both out of this file and of every log."""
     rtsp_transport: Literal["tcp", "udp"] = "tcp"

@@ -40,6 +40,13 @@ class FrameSource(Protocol):
             ConfigError: The input turned out to hold nothing usable.
         """
 
+    def rest(self, until_s: float) -> None:
+        """Nothing moves: frames may be passed over undecoded, but not the last one before this time.
+
+        Args:
+            until_s: Monotonic seconds.
+        """
+
     def close(self) -> None:
         """Release the device and blacken the buffers; harmless when nothing is open."""
 
@@ -95,6 +102,10 @@ class ZonedSource:
         frame = self._source.read()
         self._mask.apply(frame.pixels)
         return frame
+
+    def rest(self, until_s: float) -> None:
+        """Let the source inside rest."""
+        self._source.rest(until_s)
 
     def close(self) -> None:
         """Close the source inside."""

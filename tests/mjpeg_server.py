@@ -28,6 +28,8 @@ class StreamPlan:
     """Stay connected but send nothing more after this many."""
     broken_boundary_at: int | None = None
     """Send rubbish instead of one part's boundary and headers."""
+    garbled: frozenset[int] | set[int] = frozenset()
+    """Numbers of the parts that hold no picture though they say so."""
     login: str | None = None
     """Demand this ``user:password``."""
     interval_s: float = 0.02
@@ -109,5 +111,7 @@ class MjpegServer:
         assert encoded
         if number == self.plan.broken_boundary_at:
             return b"\r\n--fr#me!\r\nContent-Ty\x00\xff\r\n" + jpeg.tobytes()[::-1]
+        if number in self.plan.garbled:
+            jpeg = jpeg[:2]
         head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
         return head.encode() + jpeg.tobytes() + b"\r\n"

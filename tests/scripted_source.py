@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agent.cameras.rest import Rest
 from agent.errors import SourceEnded
 from agent.frame import Frame
 
@@ -44,6 +45,8 @@ class ScriptedSource:
         self._clock = clock
         self._name = name
         self._index = 0
+        self.rests: list[float] = []
+        self._rest = Rest()
 
     def open(self) -> None:
         """Start the next opening of the script."""
@@ -68,9 +71,17 @@ class ScriptedSource:
                 step.wait()
                 continue
             pixels = np.full((24, 32, 3), step, np.uint8) if isinstance(step, int) else step
-            frame = Frame(pixels, self._clock(), self._name, self._index)
+            at_s = self._clock()
+            if self._rest.covers(at_s):
+                continue
+            frame = Frame(pixels, at_s, self._name, self._index)
             self._index += 1
             return frame
+
+    def rest(self, until_s: float) -> None:
+        """Pass steps over, as a camera does."""
+        self.rests.append(until_s)
+        self._rest.until(until_s)
 
     def close(self) -> None:
         """Count."""

@@ -73,6 +73,18 @@ def test_a_held_frame_keeps_its_pixels(red: GStreamerCamera) -> None:
 
 
 @needs_gstreamer
+def test_pictures_are_passed_over_at_rest(red: GStreamerCamera) -> None:
+    """Of the fifteen that half a second brings, only the last comes through."""
+    red.read()
+    until_s = red.read().captured_at_s + 0.5
+    red.rest(until_s)
+    before = 0
+    while red.read().captured_at_s < until_s:
+        before += 1
+    assert before <= 3
+
+
+@needs_gstreamer
 @pytest.mark.parametrize("pipeline", ["videotestsrc num-buffers=3 ! appsink", "nosuchelement ! appsink"])
 def test_a_pipeline_that_ends_or_never_starts_is_named(pipeline: str) -> None:
     camera = GStreamerCamera("door", settings_for(pipeline))

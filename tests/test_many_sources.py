@@ -44,6 +44,9 @@ class SteadySource:
         self._index += 1
         return Frame(self._pixels, time.monotonic(), self._name, self._index - 1)
 
+    def rest(self, until_s: float) -> None:
+        """No gate asks for it here."""
+
     def close(self) -> None:
         """Nothing to close."""
 

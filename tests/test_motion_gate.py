@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.picture.motion_gate import HOLD_S, MotionGate
+from agent.cameras.rest import Rest
+from agent.picture.motion_gate import HOLD_S, IDLE_LOOK_S, MotionGate
 from agent.picture.thumbnail import MOST_COLUMNS, MOST_ROWS, averaged, thumbnail
 
 if TYPE_CHECKING:
@@ -44,6 +45,51 @@ def test_an_empty_room_is_looked_at_seldom_but_never_too_seldom(sigma: float, fp
     assert gaps_s.max() <= BOUND_S + 1e-9
     settled = [at_s for at_s in times_s if at_s > HOLD_S + 1.0]
     assert len(settled) <= math.ceil((10.0 - HOLD_S - 1.0) / (BOUND_S - 1.0 / fps)) + 1
+
+
+def handed_in(frames: list[NDArray[np.uint8]], fps: float, bound_s: float) -> tuple[list[float], list[float]]:
+    """Times of the frames that a camera hands in which rests as it may, and of those let through."""
+    gate, rest = MotionGate(bound_s), Rest()
+    seen_s, admitted_s = [], []
+    for number, pixels in enumerate(frames):
+        at_s = number / fps
+        if rest.covers(at_s):
+            continue
+        seen_s.append(at_s)
+        if gate.admits(pixels, at_s):
+            admitted_s.append(at_s)
+        rest.until(gate.rests_until_s)
+    return seen_s, admitted_s
+
+
+@pytest.mark.parametrize("fps", [5.0, 10.0, 15.0, 25.0, 30.0, 60.0])
+def test_a_camera_that_rests_lets_the_same_frames_through_as_one_that_does_not(fps: float) -> None:
+    frames = [empty_room(number) for number in range(int(8 * fps))]
+    for number in range(int(5 * fps), int(5.5 * fps)):
+        frames[number][100:140, 100:140] = number % 200
+    assert handed_in(frames, fps, BOUND_S)[1] == admitted(frames, fps)
+
+
+@pytest.mark.parametrize("bound_s", [0.1, 0.5, 2.0])
+@pytest.mark.parametrize("fps", [10.0, 15.0, 30.0])
+def test_of_a_still_scene_few_frames_are_ever_decoded(fps: float, bound_s: float) -> None:
+    """Those of the even steps: one in a quarter of a second, or in the bound where that is shorter."""
+    seen_s, admitted_s = handed_in([empty_room(number) for number in range(int(20 * fps))], fps, bound_s)
+    steps_s = np.diff([at_s for at_s in seen_s if at_s > HOLD_S])
+    step_s = bound_s / math.ceil(bound_s / IDLE_LOOK_S)
+    assert steps_s.max() <= max(step_s, 1.0 / fps) + 1.0 / fps
+    assert steps_s.mean() >= step_s - 1.25 / fps
+    assert np.diff(admitted_s).max() <= max(bound_s, 1.0 / fps) + 1e-9
+
+
+@pytest.mark.parametrize("entered", range(45, 53))
+def test_a_face_that_stays_is_noticed_within_the_bound_though_the_camera_rests(entered: int) -> None:
+    """At whatever point of the rest it enters, and though it is too faint to count as a movement."""
+    frames = [empty_room(number, sigma=8.0) for number in range(75)]
+    for pixels in frames[entered:]:
+        pixels[100:112, 100:112] //= 2
+    _, admitted_s = handed_in(frames, 15.0, BOUND_S)
+    assert min(at_s for at_s in admitted_s if at_s >= entered / 15.0) - entered / 15.0 <= BOUND_S
 
 
 @pytest.mark.parametrize("size_px", [10, 16, 40])

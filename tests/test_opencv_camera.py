@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
+import cv2
 import pytest
 
 from agent.cameras.address import AddressKind, parse_address, with_credentials
@@ -16,6 +18,9 @@ from tests.mjpeg_server import MjpegServer, StreamPlan
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def camera_at(device: int | str, *, credentials_file: Path | None = None) -> OpenCvCamera:
@@ -144,6 +149,37 @@ def test_a_broken_boundary_costs_pictures_but_not_the_camera() -> None:
                 server.plan.broken_boundary_at = None
         camera.close()
     assert delivered >= 10
+
+
+def test_of_frames_that_are_passed_over_none_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    decode = cv2.imdecode
+    decoded = []
+
+    def counted(data: NDArray[np.uint8], flags: int) -> Any:
+        decoded.append(data.size)
+        return decode(data, flags)
+
+    monkeypatch.setattr(cv2, "imdecode", counted)
+    with MjpegServer(StreamPlan(interval_s=0.01)) as server:
+        camera = camera_at(server.url)
+        camera.open()
+        first, second = (number_of(camera.read().pixels) for _ in range(2))
+        camera.rest(time.monotonic() + 0.2)
+        third = number_of(camera.read().pixels)
+        camera.close()
+    assert second == first + 1
+    assert third > second + 3
+    assert len(decoded) == 3
+
+
+def test_a_garbled_picture_is_left_out_and_the_stream_goes_on() -> None:
+    with MjpegServer(StreamPlan(garbled={2, 3, 7})) as server:
+        camera = camera_at(server.url)
+        camera.open()
+        numbers = [number_of(camera.read().pixels) for _ in range(6)]
+        camera.close()
+    assert not {2, 3, 7} & set(numbers)
+    assert numbers == sorted(numbers)
 
 
 def test_an_absent_device_is_named() -> None:

@@ -88,6 +88,39 @@ def test_realtime_frames_never_come_before_their_time(tmp_path: Path) -> None:
     assert times_s[-1] - times_s[0] >= 5 / 20.0 - 0.05
 
 
+@pytest.mark.parametrize("kind", ["video", "images"])
+def test_a_recording_at_its_own_pace_rests_when_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Four of five pictures that come before the rest's end are passed over; their numbers are missing."""
+    path = write_images(tmp_path / "a", 12) if kind == "images" else write_video(tmp_path / "a.avi", 12)
+    now_s = [1000.0]
+    stop = threading.Event()
+
+    def wait(seconds: float | None) -> bool:
+        now_s[0] += max(0.0, seconds or 0.0)
+        return False
+
+    monkeypatch.setattr(stop, "wait", wait)  # the recording's time passes at once
+    settings = ReplaySource(type="replay", path=path, realtime=True, fps=10.0)
+    camera = ReplayCamera("clip", settings, stop, clock=lambda: now_s[0])
+    camera.open()
+    numbers = [number_of(camera.read().pixels) for _ in range(2)]
+    camera.rest(1000.65)
+    numbers += [number_of(camera.read().pixels) for _ in range(3)]
+    camera.close()
+    assert numbers == [0, 1, 6, 7, 8]
+
+
+def test_a_replay_of_every_frame_never_rests(tmp_path: Path) -> None:
+    camera = replay(write_video(tmp_path / "clip.avi", 20))
+    camera.open()
+    camera.read()
+    camera.rest(time.monotonic() + 1000.0)
+    assert [number_of(camera.read().pixels) for _ in range(19)] == list(range(1, 20))
+    camera.close()
+
+
 def test_stop_ends_the_wait_for_a_frame_whose_time_has_not_come(tmp_path: Path) -> None:
     folder = write_images(tmp_path / "images", 3)
     stop = threading.Event()

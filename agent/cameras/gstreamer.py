@@ -18,6 +18,7 @@ import numpy as np
 
 from agent.cameras.address import parse_address
 from agent.cameras.buffers import FrameBuffers
+from agent.cameras.rest import Rest
 from agent.errors import CameraError, ConfigError
 from agent.frame import Frame
 
@@ -49,11 +50,13 @@ class GStreamerCamera:
         name: str,
         settings: OpenCvSource,
         buffers: PictureBuffers | None = None,
+        rest: Rest | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._settings = settings
         self._buffers = buffers or FrameBuffers()
+        self._rest = rest or Rest()
         self._clock = clock
         self._address = parse_address(settings.device)
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,7 +94,7 @@ class GStreamerCamera:
             ) from error
 
     def read(self) -> Frame:
-        """Block until the pipeline delivers its next picture.
+        """Block until the pipeline delivers its next picture, but for those passed over at rest.
 
         Raises:
             CameraError: The pipeline ended or never started.
@@ -99,13 +102,20 @@ class GStreamerCamera:
         if self._process is None or self._process.stdout is None:
             raise CameraError(f"sources.{self._name}: the pipeline is closed; it is started anew")
         view = self._buffers.claim(self._settings.height_px, self._settings.width_px)
-        self._fill(view if self._padded is None else self._padded, self._process.stdout)
-        captured_at_s = self._clock()
+        while True:
+            self._fill(view if self._padded is None else self._padded, self._process.stdout)
+            captured_at_s = self._clock()
+            if not self._rest.covers(captured_at_s):
+                break
         if self._padded is not None:
             np.copyto(view, self._padded[:, : 3 * self._settings.width_px].reshape(view.shape))
         frame = Frame(view, captured_at_s, self._name, self._index)
         self._index += 1
         return frame
+
+    def rest(self, until_s: float) -> None:
+        """Pass pictures over; the pipeline makes them all the same."""
+        self._rest.until(until_s)
 
     def close(self) -> None:
         """End the pipeline and blacken the buffers."""

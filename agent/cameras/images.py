@@ -31,7 +31,7 @@ class ImageFolder:
         self._cv2 = load_opencv()
         self._files: list[Path] = []
         self._next = 0
-        self._delivered = 0
+        self._gone_by = 0
         self._broken: set[Path] = set()
 
     @property
@@ -51,21 +51,27 @@ class ImageFolder:
         if not self._files:
             raise ConfigError(f"{self._path} holds no images; put .jpg or .png files into it")
         self._next = 0
-        self._delivered = 0
+        self._gone_by = 0
 
-    def next_picture(self) -> tuple[float, NDArray[np.uint8]] | None:
-        """Decode the next readable image; None after the last."""
-        while self._next < len(self._files):
-            file = self._files[self._next]
+    def advance(self) -> float | None:
+        """Go to the next image that may be readable; None after the last."""
+        while self._next < len(self._files) and self._files[self._next] in self._broken:
             self._next += 1
-            pixels = self._cv2.imread(str(file), self._cv2.IMREAD_COLOR)
-            if pixels is None:
-                self._skip(file)
-                continue
-            at_s = self._delivered * self._interval_s
-            self._delivered += 1
-            return at_s, self._buffers.store(pixels)
-        return None
+        if self._next >= len(self._files):
+            return None
+        self._next += 1
+        self._gone_by += 1
+        return (self._gone_by - 1) * self._interval_s
+
+    def picture(self) -> NDArray[np.uint8] | None:
+        """Decode the image that was gone to; None when it can't be, which then takes no time either."""
+        file = self._files[self._next - 1]
+        pixels = self._cv2.imread(str(file), self._cv2.IMREAD_COLOR)
+        if pixels is None:
+            self._gone_by -= 1
+            self._skip(file)
+            return None
+        return self._buffers.store(pixels)
 
     def close(self) -> None:
         """Nothing stays open between images."""

@@ -92,6 +92,14 @@ class IsolatedCamera:
         self._index += 1
         return frame
 
+    def rest(self, until_s: float) -> None:
+        """Let the process pass frames over before it decodes them; see :class:`agent.source.FrameSource`.
+
+        Raises:
+            CameraError: The process died.
+        """
+        self._order({"do": "rest", "until_s": until_s})
+
     def close(self) -> None:
         """Close the camera; when the agent is stopping, or the process doesn't answer, end the process."""
         if self._process is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from difflib import get_close_matches
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,13 +12,20 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.cameras import load_opencv
 from agent.cameras.address import AddressKind, parse_address, with_credentials
 from agent.cameras.buffers import FrameBuffers
+from agent.cameras.negotiation import AUTO, list_formats, open_mode, try_formats
+from agent.cameras.rest import Rest
+from agent.cameras.v4l2 import CameraMode, what_is_there
 from agent.errors import CameraError
 from agent.frame import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agent.cameras.buffers import PictureBuffers
+    from agent.cameras.v4l2 import OfferedFormat
     from agent.settings import OpenCvSource
 
 _REMEDY: Final = {
@@ -30,6 +36,9 @@ _REMEDY: Final = {
 _LOW_DELAY: Final = "fflags;nobuffer|flags;low_delay|fpsprobesize;0"
 """Start with the first picture instead of guessing the frame rate from seconds of buffered ones."""
 _OPTIONS_VARIABLE: Final = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_MOTION_JPEG: Final = int.from_bytes(b"MJPG", "little")
+_AS_IT_COMES: Final = -1
+"""Value of CAP_PROP_FORMAT that makes ``retrieve`` hand out the encoded picture."""
 
 
 class OpenCvCamera:
@@ -40,6 +49,7 @@ class OpenCvCamera:
         name: str,
         settings: OpenCvSource,
         buffers: PictureBuffers | None = None,
+        rest: Rest | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
@@ -47,7 +57,12 @@ class OpenCvCamera:
         self._clock = clock
         self._address = parse_address(settings.device)
         self._buffers = buffers or FrameBuffers()
+        self._rest = rest or Rest()
+        self._cv2: Any = None
         self._capture: Any = None
+        self._offered: tuple[OfferedFormat, ...] = ()
+        self._chosen: CameraMode | None = None
+        self._sends_jpegs = False
         self._size_px: tuple[int, int] | None = None
         self._index = 0
 
@@ -57,14 +72,16 @@ class OpenCvCamera:
         return False
 
     def open(self) -> None:
-        """Find the device anew and ask it for the configured size and rate.
+        """Find the device anew and ask it for the configured size and rate, in the cheapest format.
 
         Raises:
             CameraError: It is absent, busy or doesn't answer.
             ConfigError: The credentials file is unusable.
         """
         self.close()
-        cv2 = load_opencv()
+        self._cv2 = cv2 = load_opencv()
+        # A pool of threads would compete with inference for the cores.
+        cv2.setNumThreads(1)
         on_a_url = self._address.kind is AddressKind.URL
         capture = self._open_url(cv2) if on_a_url else self._open_device(cv2)
         if not capture.isOpened():
@@ -72,19 +89,38 @@ class OpenCvCamera:
             remedy = _REMEDY[self._address.kind]
             raise CameraError(f"sources.{self._name}: {self._address.shown} does not open; {remedy}")
         self._capture = capture
+        # Pictures that nobody looks at then needn't be decoded, as V4L2 does by itself; H.264 needs them all.
+        self._sends_jpegs = (
+            on_a_url
+            and int(capture.get(cv2.CAP_PROP_FOURCC)) == _MOTION_JPEG
+            and capture.set(cv2.CAP_PROP_FORMAT, _AS_IT_COMES)
+        )
 
     def read(self) -> Frame:
-        """Block until the driver hands over the next frame.
+        """Block until the driver hands over the next frame, but for those passed over at rest.
 
         Raises:
             CameraError: The stream broke or timed out.
         """
         asked_at_s = self._clock()
+        pixels = None
+        while pixels is None:
+            captured_at_s = self._grab(asked_at_s)
+            if not self._rest.covers(captured_at_s):
+                pixels = self._decode_jpeg() if self._sends_jpegs else self._retrieve()
+        frame = Frame(pixels, captured_at_s, self._name, self._index)
+        self._index += 1
+        return frame
+
+    def _grab(self, asked_at_s: float) -> float:
+        """Take the next frame from the driver; monotonic seconds at which it came."""
         if self._capture is None or not self._capture.grab() or self._too_late(asked_at_s):
             raise CameraError(
                 f"sources.{self._name}: {self._address.shown} stopped delivering; it is reopened"
             )
-        captured_at_s = self._clock()
+        return self._clock()
+
+    def _retrieve(self) -> NDArray[np.uint8]:
         if self._size_px is None:
             delivered, pixels = self._capture.retrieve()
         else:
@@ -95,14 +131,24 @@ class OpenCvCamera:
         if self._size_px is None or pixels is not view:
             # First frame, or the size changed midway: OpenCV made a picture of its own.
             self._size_px = pixels.shape[:2]
-            pixels = self._buffers.store(pixels)
-        frame = Frame(pixels, captured_at_s, self._name, self._index)
-        self._index += 1
-        return frame
+            view = self._buffers.store(pixels)
+        return view
+
+    def _decode_jpeg(self) -> NDArray[np.uint8] | None:
+        """None for one that was garbled on its way; the next one may be whole."""
+        delivered, data = self._capture.retrieve()
+        if not delivered or not data.size:
+            return None
+        pixels = self._cv2.imdecode(data, self._cv2.IMREAD_COLOR | self._cv2.IMREAD_IGNORE_ORIENTATION)
+        return None if pixels is None else self._buffers.store(pixels)
 
     def _too_late(self, asked_at_s: float) -> bool:
         # FFmpeg's backend hands out one more old picture after its read timed out.
         return self._clock() - asked_at_s >= self._settings.stall_timeout_s
+
+    def rest(self, until_s: float) -> None:
+        """Pass frames over before they are decoded; see :class:`agent.source.FrameSource`."""
+        self._rest.until(until_s)
 
     def close(self) -> None:
         """Release the device and blacken the buffers."""
@@ -115,19 +161,24 @@ class OpenCvCamera:
     def _open_device(self, cv2: Any) -> Any:
         path = Path(self._address.target)
         if not path.exists():
-            raise CameraError(f"sources.{self._name}: there is no {path}; {_what_is_there(path)}")
+            raise CameraError(f"sources.{self._name}: there is no {path}; {what_is_there(path)}")
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(ceil(self._settings.stall_timeout_s)))
         # Resolved at every opening, because the number behind /dev/v4l/by-id/… changes with each plugging.
-        capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_V4L2)
-        if capture.isOpened():
-            if self._settings.fourcc is not None:
-                capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*self._settings.fourcc))
-            capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._settings.width_px)
-            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._settings.height_px)
-            capture.set(cv2.CAP_PROP_FPS, self._settings.fps)
-            # One buffer in the driver: what is read next is what the camera saw last.
-            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        return capture
+        device = path.resolve()
+        return open_mode(cv2, device, self._mode(cv2, device))
+
+    def _mode(self, cv2: Any, device: Path) -> CameraMode:
+        settings = self._settings
+        wanted = CameraMode(settings.fourcc, settings.width_px, settings.height_px, settings.fps)
+        if wanted.fourcc != AUTO:
+            return wanted
+        offered = list_formats(device, wanted)
+        if self._chosen is None or offered != self._offered:
+            # Kept over reopenings, so that a camera that was lost is back without delay.
+            trials = try_formats(cv2, device, offered, wanted.fps)
+            self._chosen = next((trial.mode for trial in trials if trial.chosen), wanted)
+            self._offered = offered
+        return self._chosen
 
     def _open_url(self, cv2: Any) -> Any:
         url = self._address.target
@@ -145,16 +196,6 @@ class OpenCvCamera:
         ]
         with _capture_options(f"rtsp_transport;{self._settings.rtsp_transport}|{_LOW_DELAY}"):
             return cv2.VideoCapture(url, cv2.CAP_FFMPEG, parameters)
-
-
-def _what_is_there(absent: Path) -> str:
-    """What to do about a device path that leads nowhere, with the present one that looks most like it."""
-    pattern = "video*" if absent.parent == Path("/dev") else "*"
-    present = sorted(path.name for path in absent.parent.glob(pattern) if path.exists())
-    if not present:
-        return "no camera is plugged in, so check its cable"
-    nearest = get_close_matches(absent.name, present, n=1, cutoff=0.0)[0]
-    return f"the nearest is {absent.parent / nearest}, so correct device or plug the camera in"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from agent.cameras.buffers import FrameBuffers
 from agent.cameras.images import ImageFolder
+from agent.cameras.rest import Rest
 from agent.cameras.video import VideoFile
 from agent.errors import ConfigError, SourceEnded
 from agent.frame import Frame
@@ -27,8 +28,11 @@ class Recording(Protocol):
     def rewind(self) -> None:
         """Go to the first picture; opens the file if necessary."""
 
-    def next_picture(self) -> tuple[float, NDArray[np.uint8]] | None:
-        """The next picture and its time in seconds from the first one; None at the end."""
+    def advance(self) -> float | None:
+        """Go to the next picture and tell its time in seconds from the first one; None at the end."""
+
+    def picture(self) -> NDArray[np.uint8] | None:
+        """Decode the picture that was gone to; None when it can't be."""
 
     def close(self) -> None:
         """Release the file."""
@@ -49,6 +53,7 @@ class ReplayCamera:
         self._stop = stop
         self._clock = clock
         self._buffers = FrameBuffers()
+        self._rest = Rest()
         self._recording: Recording | None = None
         self._started_at_s = 0.0
         self._in_this_pass = 0
@@ -83,17 +88,20 @@ class ReplayCamera:
         """
         if self._recording is None:
             raise SourceEnded(f"sources.{self._name}: the replay is closed; open it first")
-        picture = self._recording.next_picture()
-        while picture is None:
-            self._end_pass()
-            picture = self._recording.next_picture()
-        at_s, pixels = picture
-        self._in_this_pass += 1
-        if self._settings.realtime and self._stop.wait(self._started_at_s + at_s - self._clock()):
-            raise SourceEnded(f"sources.{self._name}: the replay was stopped; start it again to see the rest")
-        frame = Frame(pixels, self._clock(), self._name, self._index)
-        self._index += 1
-        return frame
+        while True:
+            captured_at_s = self._go_to_next(self._recording)
+            rests = self._rest.covers(captured_at_s)
+            pixels = None if rests else self._recording.picture()
+            self._in_this_pass += rests or pixels is not None
+            if pixels is not None:
+                frame = Frame(pixels, captured_at_s, self._name, self._index)
+                self._index += 1
+                return frame
+
+    def rest(self, until_s: float) -> None:
+        """Pass pictures over before they are converted; never where every frame counts."""
+        if self._settings.realtime:
+            self._rest.until(until_s)
 
     @property
     def skipped(self) -> int:
@@ -112,6 +120,16 @@ class ReplayCamera:
             self._recording.rewind()
         self._in_this_pass = 0
         self._started_at_s = self._clock()
+
+    def _go_to_next(self, recording: Recording) -> float:
+        """The next picture's own time by the clock, waited for where the pace is the recording's."""
+        at_s = recording.advance()
+        while at_s is None:
+            self._end_pass()
+            at_s = recording.advance()
+        if self._settings.realtime and self._stop.wait(self._started_at_s + at_s - self._clock()):
+            raise SourceEnded(f"sources.{self._name}: the replay was stopped; start it again to see the rest")
+        return self._clock()
 
     def _end_pass(self) -> None:
         if self._in_this_pass == 0:

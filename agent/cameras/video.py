@@ -35,7 +35,7 @@ class VideoFile:
         self._cv2 = load_opencv()
         self._capture: Any = None
         self._size_px: tuple[int, int] = (0, 0)
-        self._delivered = 0
+        self._gone_by = 0
         self._first_at_s = 0.0
         self._last_at_s = 0.0
 
@@ -56,26 +56,32 @@ class VideoFile:
             int(capture.get(self._cv2.CAP_PROP_FRAME_HEIGHT)),
             int(capture.get(self._cv2.CAP_PROP_FRAME_WIDTH)),
         )
-        self._delivered = 0
+        self._gone_by = 0
         self._last_at_s = 0.0
 
-    def next_picture(self) -> tuple[float, NDArray[np.uint8]] | None:
+    def advance(self) -> float | None:
         """Decode the next frame; None at the end of the file or of its readable part."""
         if self._capture is None or not self._capture.grab():
             self._say_if_truncated()
             return None
         at_s = self._time_s()
+        self._gone_by += 1
+        return at_s
+
+    def picture(self) -> NDArray[np.uint8] | None:
+        """Convert the decoded frame; None when it is damaged."""
+        if self._capture is None:
+            return None
         view = self._buffers.claim(*self._size_px)
         delivered, pixels = self._capture.retrieve(view)
         if not delivered:
-            self._say_if_truncated()
+            self._gone_by -= 1
             return None
-        self._delivered += 1
         if pixels is not view:  # the announced size was wrong, so OpenCV made a picture of its own
             del view
             self._size_px = pixels.shape[:2]
-            return at_s, self._buffers.store(pixels)
-        return at_s, view
+            view = self._buffers.store(pixels)
+        return view
 
     def close(self) -> None:
         """Release the decoder."""
@@ -87,10 +93,10 @@ class VideoFile:
         # Broken files carry times that stand still or run backwards: such a frame comes one interval
         # after the one before it.
         at_s = self._capture.get(self._cv2.CAP_PROP_POS_MSEC) / 1000.0
-        if self._delivered == 0:
+        if self._gone_by == 0:
             self._first_at_s = at_s
         since_first_s = float(at_s - self._first_at_s)
-        if self._delivered > 0 and not since_first_s > self._last_at_s:
+        if self._gone_by > 0 and not since_first_s > self._last_at_s:
             fps = self._capture.get(self._cv2.CAP_PROP_FPS)
             since_first_s = self._last_at_s + 1.0 / (fps if fps > 0.0 else self._fallback_fps)
         self._last_at_s = since_first_s
@@ -100,10 +106,10 @@ class VideoFile:
         if self._capture is None:
             return
         announced = int(self._capture.get(self._cv2.CAP_PROP_FRAME_COUNT))
-        if self._delivered < announced * COMPLETE_SHARE:
+        if self._gone_by < announced * COMPLETE_SHARE:
             _log.warning(
                 "%s breaks off after %d of about %d frames; copy or record it again",
                 self._path,
-                self._delivered,
+                self._gone_by,
                 announced,
             )

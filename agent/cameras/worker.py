@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from agent.cameras.address import AddressKind, parse_address
+from agent.cameras.rest import Rest
 from agent.cameras.shared import SlotWriter
 from agent.cameras.wire import PeerGoneError, Wire
 from agent.errors import CameraError, ConfigError
@@ -42,22 +43,22 @@ class Camera(Protocol):
         """Release the device."""
 
 
-def make_camera(name: str, settings: dict[str, Any], buffers: SlotWriter) -> Camera:
+def make_camera(name: str, settings: dict[str, Any], buffers: SlotWriter, rest: Rest) -> Camera:
     """Build the camera of a settings table that arrived as plain values."""
     table = SimpleNamespace(**settings)
     if table.type == "picamera2":
         from agent.cameras.picamera2 import Picamera2Camera  # noqa: PLC0415 - only what is used is loaded
 
-        return Picamera2Camera(name, cast("Picamera2Source", table), buffers)
+        return Picamera2Camera(name, cast("Picamera2Source", table), buffers, rest)
     if parse_address(table.device).kind is AddressKind.GSTREAMER:
         from agent.cameras.gstreamer import GStreamerCamera  # noqa: PLC0415 - only what is used is loaded
 
-        return GStreamerCamera(name, cast("OpenCvSource", table), buffers)
+        return GStreamerCamera(name, cast("OpenCvSource", table), buffers, rest)
     from agent.cameras.opencv import OpenCvCamera  # noqa: PLC0415 - only what is used is loaded
 
     if table.credentials_file is not None:
         table.credentials_file = Path(table.credentials_file)
-    return OpenCvCamera(name, cast("OpenCvSource", table), buffers)
+    return OpenCvCamera(name, cast("OpenCvSource", table), buffers, rest)
 
 
 class Worker:
@@ -66,8 +67,10 @@ class Worker:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._buffers = SlotWriter(self._announce)
+        self._rest = Rest(self._listen)
+        self._close_ordered = False
         setup = self._next_order()
-        self._camera = make_camera(setup["name"], setup["settings"], self._buffers)
+        self._camera = make_camera(setup["name"], setup["settings"], self._buffers, self._rest)
 
     def serve(self) -> None:
         """Run until the agent closes its end.
@@ -86,13 +89,19 @@ class Worker:
         try:
             self._camera.open()
             self._wire.send({"say": "opened"})
-            while self._may_go_on():
+            self._listen()
+            while not self._close_ordered:
                 self._deliver(self._camera.read())
+                self._listen()
         except ConfigError as error:
             self._wire.send({"say": "failed", "for_good": True, "text": str(error)})
         except CameraError as error:
             self._wire.send({"say": "failed", "for_good": False, "text": str(error)})
         finally:
+            if self._close_ordered:
+                self._wire.send({"say": "closed"})
+            self._close_ordered = False
+            self._rest.until(0.0)
             self._camera.close()
             self._buffers.close()
 
@@ -103,13 +112,17 @@ class Worker:
             message = {"say": "frame", "generation": generation, "slot": slot, "at_s": frame.captured_at_s}
             self._wire.send(message)
 
-    def _may_go_on(self) -> bool:
-        while (packet := self._wire.receive(0.0)) is not None:
-            if packet.body["do"] == "close":
-                self._wire.send({"say": "closed"})
-                return False
-            self._buffers.take_back(packet.body["generation"], packet.body["slot"])
-        return True
+    def _listen(self) -> None:
+        """Take in the orders that have come. Also called while a frame waits to be decoded."""
+        while not self._close_ordered and (packet := self._wire.receive(0.0)) is not None:
+            order = packet.body
+            if order["do"] == "reuse":
+                self._buffers.take_back(order["generation"], order["slot"])
+            elif order["do"] == "rest":
+                self._rest.until(order["until_s"])
+            else:
+                self._close_ordered = True
+                self._rest.until(0.0)
 
     def _announce(self, layout: SlotLayout, descriptor: int) -> None:
         self._wire.send({"say": "layout", **layout.to_message()}, descriptor)

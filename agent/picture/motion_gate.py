@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from agent.cameras.rest import LATENESS, Rest
 from agent.picture.thumbnail import averaged
 
 if TYPE_CHECKING:
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
 
 LEVELS: Final = 256
 LOOK_INTERVAL_S: Final = 0.09
-"""Movement is looked for at most this often: every other frame at 15 frames a second, every third at 30."""
+"""While something moves, it is looked for at most this often: every third frame at 30 frames a second."""
+IDLE_LOOK_S: Final = 0.25
+"""While nothing moves, at most this long passes between two looks; frames in between needn't be decoded."""
 HOLD_S: Final = 1.0
 """After the last movement every frame is still looked at for this long: people pause."""
 LEAST_CHANGE: Final = 10.0
@@ -31,18 +35,29 @@ NOISE_MEMORY: Final = 0.1
 class MotionGate:
     """Decides frame by frame whether it is worth detecting in.
 
+    A still scene is looked at in even steps, of which every so-manieth lets its frame through whatever it
+    shows. It makes no difference whether the frames between the steps are handed in.
+
     Args:
         longest_pause_s: Frames are let through so often at least, as far as the camera delivers them.
     """
 
     def __init__(self, longest_pause_s: float) -> None:
         self._longest_pause_s = longest_pause_s
+        self._step_s = longest_pause_s / math.ceil(longest_pause_s / IDLE_LOOK_S)
+        self._rest = Rest()
         self._reference: NDArray[np.int16] | None = None
         self._noise = 0.0
         self._previous_at_s = 0.0
         self._looked_at_s = 0.0
         self._admitted_at_s = 0.0
         self._moved_at_s = 0.0
+        self._next_look_s = 0.0
+
+    @property
+    def rests_until_s(self) -> float:
+        """The last frame before this time is the next one to hand in; in the past while something moves."""
+        return self._next_look_s
 
     def admits(self, pixels: NDArray[np.uint8], at_s: float) -> bool:
         """Whether to look at this frame: something moves or has just moved, or it is time to.
@@ -51,30 +66,47 @@ class MotionGate:
             pixels: H×W×3 uint8, BGR, not empty.
             at_s: Monotonic seconds of the capture; rising.
         """
+        if self._rest.covers(at_s):
+            return False
         due = self._is_due(at_s)
-        if self._reference is not None and not due and 0.0 <= at_s - self._looked_at_s < LOOK_INTERVAL_S:
-            admitted = at_s - self._moved_at_s <= HOLD_S
-        else:
+        follows = self._reference is not None and at_s - self._moved_at_s <= HOLD_S
+        if not follows or at_s - self._looked_at_s >= LOOK_INTERVAL_S:
             self._looked_at_s = at_s
-            admitted = self._look(averaged(pixels).astype(np.int16), at_s, due=due)
+            follows = self._look(averaged(pixels).astype(np.int16), at_s, due=due)
+        admitted = due or follows
         if admitted:
             self._admitted_at_s = at_s
+        self._plan(at_s, still=not follows)
         return admitted
 
     def _look(self, sample: NDArray[np.int16], at_s: float, *, due: bool) -> bool:
+        """Whether something moves or has just moved."""
         if self._reference is None or self._moves(sample):
             self._moved_at_s = at_s
-        admitted = due or at_s - self._moved_at_s <= HOLD_S
-        if admitted:
+        follows = at_s - self._moved_at_s <= HOLD_S
+        if due or follows:
             # Compared with the last frame let through, slow movement adds up.
             self._reference = sample
-        return admitted
+        return follows
 
     def _is_due(self, at_s: float) -> bool:
-        """Whether the frame after this one would come too late."""
-        interval_s = at_s - self._previous_at_s
-        self._previous_at_s = at_s
-        return at_s + interval_s - self._admitted_at_s > self._longest_pause_s
+        """Whether the next look would come too late."""
+        interval_s, self._previous_at_s = at_s - self._previous_at_s, at_s
+        due_s = self._admitted_at_s + self._longest_pause_s
+        if at_s <= self._next_look_s:
+            return self._next_look_s >= due_s
+        return at_s + LATENESS * interval_s > due_s
+
+    def _plan(self, at_s: float, *, still: bool) -> None:
+        if not still:
+            self._next_look_s = 0.0
+        elif at_s == self._admitted_at_s:
+            self._next_look_s = at_s + self._step_s
+        else:
+            due_s = self._admitted_at_s + self._longest_pause_s
+            next_s = max(at_s, self._next_look_s) + self._step_s
+            self._next_look_s = due_s if next_s > due_s - self._step_s / 2.0 else next_s
+        self._rest.until(self._next_look_s)
 
     def _moves(self, sample: NDArray[np.int16]) -> bool:
         if self._reference is None or self._reference.shape != sample.shape:
