@@ -12,7 +12,7 @@ import onnx
 
 from agent.errors import ConfigError
 from agent.inference.manifest import NetworkEntry, NetworkFile
-from models.importing.check import UNIT_SCALE, describe, in_words, look, read_picture
+from models.importing.check import UNIT_SCALE, in_words, look, read_picture
 from models.importing.class_names import count_of, parse_labels, resolve_labels
 from models.importing.onnx_file import open_user_file
 from models.importing.outputs import HEADS, Wanted, find_reading
@@ -84,8 +84,7 @@ def import_network(request: ImportRequest, report: Callable[[str], None]) -> Pla
         source = _source(found.file, Path(scratch))
         placed = Placed(name, f"{name}_{_side(found.spec)}", folder, _entry(name, found, source))
         kept = existing_bundle(placed, replace=request.replace)
-        faces = look(source, placed.entry, picture)
-        report(("" if faces else "warning: ") + describe(faces, picture))
+        look(source, placed.entry, picture, report)
         place(placed, source, kept, report)
     return placed
 
