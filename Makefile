@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: demo test lint types unit lock deb clean
+.PHONY: demo test lint types unit lock sbom deb clean
 
 demo: $(VENV)/.demo
 	$(BIN)/emotion-agent demo
@@ -33,9 +33,12 @@ $(VENV)/.dev: pyproject.toml requirements.lock | $(BIN)/python
 	$(INSTALL) --editable '.[demo,dev,litert,openvino,quantize,train]'
 	touch $@ $(VENV)/.demo
 
-# A Debian package with its wheels inside; needs dpkg-deb.
-deb: $(VENV)/.dev
+# The wheels of a device, their hashes, and the bill of materials dist/wheels/sbom.cdx.json.
+sbom: $(VENV)/.dev
 	systemd/make_wheelhouse.sh dist/wheels
+
+# A Debian package with those wheels inside; needs dpkg-deb.
+deb: sbom
 	systemd/make_deb.sh dist/wheels dist
 
 # torch is pinned by hand: a resolver would pick the build with CUDA and its gigabytes. backports-strenum is

@@ -95,6 +95,7 @@ def demo(
 app.command()(cli_device.doctor)
 app.command()(cli_device.bench)
 app.command()(cli_device.notice)
+app.command()(cli_device.sbom)
 app.command()(cli_fleet.watch)
 app.command()(cli_fleet.simulate)
 

@@ -1,4 +1,4 @@
-"""Commands that look at this box: ``doctor``, ``bench`` and ``notice``."""
+"""Commands that look at this box: ``doctor``, ``bench``, ``notice`` and ``sbom``."""
 
 from __future__ import annotations
 
@@ -89,9 +89,29 @@ def notice(
     config: Config = DEFAULT_CONFIG,
     language: Annotated[str, typer.Option(help="de, en, es, fr, it or nl.")] = "en",
     form: Annotated[str, typer.Option("--format", help="text, markdown or html.")] = "text",
+    dpia: Annotated[
+        bool, typer.Option("--dpia", help="A draft of the impact assessment instead (English, Markdown).")
+    ] = False,
 ) -> None:
     """Print the notice for the door, filled in from the configuration (EU AI Act Art. 50(3))."""
     settings = load_settings(config)
+    if dpia:
+        from agent.dpia import render_dpia  # noqa: PLC0415
+
+        typer.echo(render_dpia(settings), nl=False)
+        return
     from agent.notice import render_notice  # noqa: PLC0415
 
     typer.echo(render_notice(settings.deployment, settings.privacy, language=language, format=form), nl=False)
+
+
+def sbom(
+    *,
+    wheels: Annotated[
+        Path | None, typer.Option(help="List a folder of wheels instead of this installation.", exists=True)
+    ] = None,
+) -> None:
+    """Print what is installed, networks included, as a bill of materials (CycloneDX, JSON)."""
+    from agent.sbom import sbom_of_environment, sbom_of_wheels  # noqa: PLC0415
+
+    typer.echo(sbom_of_environment() if wheels is None else sbom_of_wheels(wheels), nl=False)

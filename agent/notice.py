@@ -83,7 +83,7 @@ def compose_notice(deployment: DeploymentSettings, privacy: PrivacySettings, *, 
     Raises:
         ConfigError: The language is not known.
     """
-    words = _words(language)
+    words = words_in(language)
     return Notice(
         language,
         words["title"],
@@ -93,7 +93,7 @@ def compose_notice(deployment: DeploymentSettings, privacy: PrivacySettings, *, 
             Section(
                 words["kept"]["heading"], tuple(words["kept"][key] for key in ("yes", "pictures", "identity"))
             ),
-            Section(words["purpose"]["heading"], (_purpose(words, deployment),)),
+            Section(words["purpose"]["heading"], (purpose_of(words, deployment),)),
             Section(
                 words["contact"]["heading"],
                 (words["contact"]["rights"], words["contact"]["law"]),
@@ -107,7 +107,12 @@ def compose_notice(deployment: DeploymentSettings, privacy: PrivacySettings, *, 
     )
 
 
-def _words(language: str) -> Mapping[str, Any]:
+def words_in(language: str) -> Mapping[str, Any]:
+    """The sheet's sentences.
+
+    Raises:
+        ConfigError: The language is not known.
+    """
     if language not in LANGUAGES:
         raise ConfigError(f"there is no notice in {language!r}: choose one of {', '.join(LANGUAGES)}")
     file = resources.files("agent") / "notices" / f"{language}.toml"
@@ -118,7 +123,7 @@ def _what_happens(words: Mapping[str, Any], privacy: PrivacySettings) -> Iterato
     happens = words["happens"]
     yield happens["estimate"]
     yield happens["uncertain"]
-    yield happens["totals"].format(window=_duration(words["units"], privacy.window_s))
+    yield happens["totals"].format(window=duration(words["units"], privacy.window_s))
     if privacy.min_count > 1:
         yield happens["threshold"].format(min_count=privacy.min_count)
     else:
@@ -127,8 +132,12 @@ def _what_happens(words: Mapping[str, Any], privacy: PrivacySettings) -> Iterato
         yield happens["noise"]
 
 
-def _purpose(words: Mapping[str, Any], deployment: DeploymentSettings) -> str:
-    """A medical or safety purpose, where one is written out, is the purpose; else the declared context's."""
+def purpose_of(words: Mapping[str, Any], deployment: DeploymentSettings) -> str:
+    """A medical or safety purpose, where one is written out, is the purpose; else the declared context's.
+
+    Raises:
+        ConfigError: The context is prohibited without such a purpose.
+    """
     safety_purpose = deployment.safety_purpose.strip()
     if safety_purpose:
         return str(words["purpose"]["safety"]).format(safety_purpose=safety_purpose)
@@ -140,7 +149,7 @@ def _purpose(words: Mapping[str, Any], deployment: DeploymentSettings) -> str:
         ) from None
 
 
-def _duration(units: Mapping[str, list[str]], seconds: float) -> str:
+def duration(units: Mapping[str, list[str]], seconds: float) -> str:
     """In the largest unit that divides it, as people would say it."""
     whole = round(seconds)
     for unit, length_s in (("hours", _HOUR_S), ("minutes", _MINUTE_S)):
@@ -165,15 +174,15 @@ def _as_text(notice: Notice) -> str:
 
 
 def _as_markdown(notice: Notice) -> str:
-    lines = [f"# {_escaped(notice.title)}", "", f"**{_escaped(notice.summary)}**"]
+    lines = [f"# {escaped(notice.title)}", "", f"**{escaped(notice.summary)}**"]
     for section in notice.sections:
-        lines += ["", f"## {_escaped(section.heading)}", ""]
-        lines += [f"- **{_escaped(label)}:** {_escaped(value)}" for label, value in section.facts]
-        lines += [f"- {_escaped(sentence)}" for sentence in section.sentences]
+        lines += ["", f"## {escaped(section.heading)}", ""]
+        lines += [f"- **{escaped(label)}:** {escaped(value)}" for label, value in section.facts]
+        lines += [f"- {escaped(sentence)}" for sentence in section.sentences]
     return "\n".join(lines) + "\n"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """No character of a name acts as Markdown, and a line break doesn't end the list item."""
     return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", " ".join(text.split()))
 

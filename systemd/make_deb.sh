@@ -38,6 +38,7 @@ mkdir -p "$tree/DEBIAN" "$share/wheels" "$tree/usr/share/doc/emotion-agent"
 cp "$wheels"/*.whl "$wheels/requirements.txt" "$share/wheels/"
 cp -R "$here" "$share/systemd"
 cp "$here/../LICENSE" "$tree/usr/share/doc/emotion-agent/copyright"
+[[ ! -f $wheels/sbom.cdx.json ]] || cp "$wheels/sbom.cdx.json" "$tree/usr/share/doc/emotion-agent/"
 
 cat >"$tree/DEBIAN/control" <<TEXT
 Package: emotion-agent

@@ -5,7 +5,8 @@
 #
 # Run it on a machine with a network, carry DIR to the device, and there: install.sh --wheels DIR
 # The versions are those of requirements.lock; DIR/requirements.txt holds the hash of every wheel, and the
-# install refuses a wheel that differs. --platform prepares for another kind of machine than this one, and may
+# install refuses a wheel that differs. DIR/sbom.cdx.json lists them, and the networks, as a bill of materials
+# (CycloneDX). --platform prepares for another kind of machine than this one, and may
 # be given several times, best first.
 set -euo pipefail
 
@@ -34,7 +35,7 @@ done
 [[ -f $source/pyproject.toml ]] || fail "this script works in a checkout of emotion-agent"
 
 mkdir -p "$folder"
-rm -f "$folder"/*.whl "$folder/requirements.txt"
+rm -f "$folder"/*.whl "$folder/requirements.txt" "$folder/sbom.cdx.json"
 "$python" -m pip wheel --quiet --no-deps --wheel-dir "$folder" "$source"
 wheel=$(find "$folder" -name 'emotion_agent-*.whl')
 target=()
@@ -49,5 +50,6 @@ for path in "$folder"/*.whl; do
   printf '%s==%s --hash=sha256:%s\n' "$(cut -d- -f1 <<<"$name")" "$(cut -d- -f2 <<<"$name")" \
     "$(sha256sum "$path" | cut -d' ' -f1)"
 done | LC_ALL=C sort >"$folder/requirements.txt"
+PYTHONPATH=$source "$python" -P -B -m agent.sbom "$folder" >"$folder/sbom.cdx.json"
 printf '%s wheels, %s, in %s\n' "$(wc -l <"$folder/requirements.txt")" \
   "$(du -sh "$folder" | cut -f1)" "$folder"

@@ -123,7 +123,7 @@ def test_a_stop_signal_that_the_kernel_hands_to_another_thread_stops_the_agent_t
 ) -> None:
     config = write_config(tmp_path, replay(clip, fps=20, loop=True), broker.port)
     with Recorder(broker) as recorder, AgentProcess(config) as agent:
-        recorder.wait_for(counts_seen(1))
+        recorder.wait_for(counts_seen(1), 30.0)
         main_thread = agent.process.pid
         threads = [int(task.name) for task in Path(f"/proc/{main_thread}/task").iterdir()]
         other = next(thread for thread in threads if thread != main_thread)
