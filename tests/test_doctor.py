@@ -1,4 +1,4 @@
-"""Promises of ``emotion-agent doctor``: it explains, it opens no camera, it writes nothing."""
+"""Promises of ``emotion-agent doctor``: it explains, it tries what is configured, it writes nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 import os
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from agent.doctor import examine, run_doctor
 from agent.doctor.broker_check import check_broker
 from agent.doctor.cameras import find_cameras, judge_sources
 from agent.doctor.facts import read_facts
+from agent.doctor.formats import examine_formats
 from agent.inference.selection import TrialOptions, choose
 from agent.settings import (
     AgentSettings,
@@ -28,6 +31,7 @@ from agent.settings import (
 )
 from tests.backend_fixtures import bundle_fixture
 from tests.signing_fixtures import signer_of
+from tests.v4l2_stand_in import MJPG, UNREADABLE, YUYV, install, slow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,6 +199,41 @@ def test_cameras_are_listed_with_their_stable_names(tmp_path: Path) -> None:
     assert cameras[1].name == "HD Webcam"
     assert cameras[1].stable_path is not None
     assert cameras[0].stable_path is None
+
+
+def test_each_format_of_a_configured_camera_is_measured_and_explained(tmp_path: Path) -> None:
+    """In a process into which a stand-in for the kernel's driver is preloaded."""
+    program = (
+        "import json, sys\n"
+        "from rich.console import Console\n"
+        "from agent.doctor.formats import examine_formats\n"
+        "from agent.doctor.table import print_formats\n"
+        "from agent.settings import OpenCvSource\n"
+        "source = OpenCvSource(type='opencv', device=sys.argv[1], fourcc='YUYV')\n"
+        "(found,) = examine_formats({'door': source})\n"
+        "print_formats(found, Console(width=200, file=sys.stderr))\n"
+        "print(json.dumps(found.as_json()))\n"
+    )
+    environment = {**os.environ, **install(tmp_path, slow(YUYV, 4.0), MJPG, UNREADABLE)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "video0")],
+        env=environment, check=True, capture_output=True, text=True, timeout=60.0,
+    )  # fmt: skip
+    report = json.loads(done.stdout)
+    assert report["conclusion"] == ('The agent takes YUYV, as fourcc says; fourcc = "auto" would take MJPG.')
+    assert [row["fourcc"] for row in report["formats"]] == ["YUYV", "MJPG", "H264"]
+    assert [row["chosen"] for row in report["formats"]] == [False, True, False]
+    assert report["formats"][1]["load"] > 0.0
+    for words in ("Formats of source door for 640x480 at 15 fps", "CPU ms/frame", "of 15 frames a second"):
+        assert words in done.stderr
+
+
+def test_a_camera_that_is_no_video_device_is_looked_into_without_harm(tmp_path: Path) -> None:
+    (tmp_path / "video0").touch()
+    source = OpenCvSource(type="opencv", device=str(tmp_path / "video0"))
+    (found,) = examine_formats({"door": source})
+    assert found.conclusion == "The camera doesn't tell its formats: the driver chooses."
+    assert examine_formats({"yard": OpenCvSource(type="opencv", device="rtsp://camera/1")}) == ()
 
 
 def test_a_configured_camera_that_is_unplugged_is_said() -> None:

@@ -1,4 +1,4 @@
-"""Which cameras the kernel knows, without opening any."""
+"""Which cameras the kernel knows, without taking a picture."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from agent.cameras.address import AddressKind, parse_address
+from agent.cameras.negotiation import AUTO, list_formats
+from agent.cameras.v4l2 import CameraMode, what_is_there
 from agent.settings import OpenCvSource, ReplaySource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent.settings import SourceSettings
+
+
+_ANY_MODE: Final = CameraMode(AUTO, 640, 480, 15.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,8 @@ class CameraFacts:
     """Under ``/dev/v4l/by-id``: survives replugging and other cameras."""
     readable: bool
     """By the user who asks."""
+    formats: tuple[str, ...]
+    """Names of its pixel formats; none for a node without pictures, such as the second one of a webcam."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,7 @@ def find_cameras(root: Path = Path("/")) -> tuple[CameraFacts, ...]:
             name=_driver_name(root, node.name),
             stable_path=by_id.get(node.resolve()),
             readable=os.access(node, os.R_OK | os.W_OK),
+            formats=tuple(offered.mode.fourcc for offered in list_formats(node, _ANY_MODE)),
         )
         for node in nodes
     )
@@ -68,11 +77,12 @@ def _judge(source: SourceSettings) -> tuple[bool, str]:
     if not isinstance(source, OpenCvSource):
         there = importlib.util.find_spec("picamera2") is not None
         return there, "picamera2 is installed" if there else "install it with apt install python3-picamera2"
-    device = f"/dev/video{source.device}" if isinstance(source.device, int) else source.device
-    if not device.startswith("/dev/"):
+    address = parse_address(source.device)
+    device = address.target
+    if address.kind is not AddressKind.V4L2:
         return True, "a stream: it is tried when the agent runs"
     if not Path(device).exists():
-        return False, f"{device} is not there: plug the camera in or correct device"
+        return False, f"{device} is not there: {what_is_there(Path(device))}"
     if not os.access(device, os.R_OK | os.W_OK):
         return False, f"{device} can't be opened by this user: add it to the group video"
     return True, device

@@ -12,6 +12,7 @@ from rich.console import Console
 from agent.doctor.broker_check import BrokerFacts, check_broker
 from agent.doctor.cameras import CameraFacts, SourceFacts, find_cameras, judge_sources
 from agent.doctor.facts import DeviceFacts, read_facts
+from agent.doctor.formats import SourceFormats, examine_formats
 from agent.doctor.table import print_report
 from agent.errors import AgentError
 from agent.inference.loading import default_bundle_folder
@@ -41,6 +42,8 @@ class Report:
     cameras: tuple[CameraFacts, ...]
     sources: tuple[SourceFacts, ...]
     """Empty without a configuration."""
+    formats: tuple[SourceFormats, ...]
+    """Of the V4L2 cameras among them."""
     broker: BrokerFacts | None
     """None without a configuration."""
     versions: dict[str, str | None]
@@ -61,6 +64,7 @@ class Report:
             "device": asdict(self.device),
             "cameras": [asdict(camera) for camera in self.cameras],
             "sources": [asdict(source) for source in self.sources],
+            "formats": [source.as_json() for source in self.formats],
             "broker": None if self.broker is None else asdict(self.broker),
             "backends": self.versions,
             "bundle": self.bundle,
@@ -131,7 +135,7 @@ def examine(
     reselect: bool = False,
     progress: Callable[[Trial], None] | None = None,
 ) -> Report:
-    """Look at everything; no camera is opened and nothing is written.
+    """Look at everything; the V4L2 cameras of the configuration are tried, and nothing is written.
 
     Args:
         settings: See :func:`run_doctor`, as for the others.
@@ -161,6 +165,7 @@ def examine(
         device=read_facts(),
         cameras=find_cameras(),
         sources=() if settings is None else judge_sources(settings.sources),
+        formats=() if settings is None else examine_formats(settings.sources),
         broker=None if settings is None else check_broker(settings.mqtt),
         versions={backend: _version(packages) for backend, packages in BACKEND_PACKAGES.items()},
         bundle=bundle_name,

@@ -9,6 +9,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from agent.doctor.formats import SourceFormats
     from agent.doctor.report import Report
     from agent.inference.selection import Choice
 
@@ -23,12 +24,22 @@ def print_report(report: Report, console: Console) -> None:
     for key, value in (*_device_rows(report), *_surroundings(report), *_backend_rows(report)):
         facts.add_row(key, value)
     console.print(facts)
+    for source in report.formats:
+        console.print()
+        print_formats(source, console)
     if report.choice is not None and report.choice.rows:
         console.print()
         console.print(_candidates(report.choice))
     console.print()
     for line in _conclusion(report):
         console.print(line)
+
+
+def print_formats(source: SourceFormats, console: Console) -> None:
+    """Print one camera's formats and what follows from them."""
+    if source.trials:
+        console.print(_formats(source))
+    console.print(source.conclusion)
 
 
 def _device_rows(report: Report) -> list[tuple[str, str]]:
@@ -54,7 +65,8 @@ def _surroundings(report: Report) -> list[tuple[str, str]]:
     for camera in report.cameras:
         access = "" if camera.readable else ", not accessible to this user"
         stable = "" if camera.stable_path is None else f", as {camera.stable_path}"
-        rows.append(("camera", f"{camera.path}: {camera.name}{stable}{access}"))
+        formats = f" ({', '.join(camera.formats)})" if camera.formats else ""
+        rows.append(("camera", f"{camera.path}: {camera.name}{formats}{stable}{access}"))
     if not report.cameras:
         rows.append(("camera", "no /dev/video* on this machine"))
     rows += [
@@ -72,6 +84,32 @@ def _surroundings(report: Report) -> list[tuple[str, str]]:
 def _backend_rows(report: Report) -> list[tuple[str, str]]:
     words = [f"{name} {version or '(not installed)'}" for name, version in report.versions.items()]
     return [("backends", ", ".join(words)), ("bundle", report.bundle), ("signature", report.signature)]
+
+
+def _formats(source: SourceFormats) -> Table:
+    wanted = source.wanted
+    title = (
+        f"Formats of source {source.source} for {wanted.width_px}x{wanted.height_px} at {wanted.fps:g} fps"
+    )
+    table = Table(title=title, title_justify="left")
+    for column in ("format", "the driver's words", "size"):
+        table.add_column(column)
+    for column in ("offered fps", "fps", "CPU ms/frame", "of a core"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict", overflow="fold")
+    for trial in source.trials:
+        table.add_row(
+            trial.mode.fourcc,
+            trial.description,
+            f"{trial.mode.width_px}x{trial.mode.height_px}",
+            f"{trial.mode.fps:g}",
+            _number(trial.delivered_fps, 1),
+            _number(trial.cpu_ms, 2),
+            "" if trial.load is None else f"{trial.load:.1%}",
+            trial.verdict,
+            style="bold green" if trial.chosen else "",
+        )
+    return table
 
 
 def _candidates(choice: Choice) -> Table:

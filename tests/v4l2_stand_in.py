@@ -1,0 +1,86 @@
+"""Video4Linux without a kernel module: a library that is preloaded into a process and plays the device."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import cv2
+import numpy as np
+import pytest
+
+SOURCE = Path(__file__).with_suffix(".c")
+COLOURS = (40, 120, 200)
+"""Blue, green and red of the picture that every format shows."""
+
+
+@dataclass(frozen=True)
+class PlayedFormat:
+    """A line of the device's table."""
+
+    fourcc: str
+    offered_fps: float = 15.0
+    delivered_fps: float = 15.0
+    width_px: int = 640
+    height_px: int = 480
+
+
+MJPG = PlayedFormat("MJPG")
+YUYV = PlayedFormat("YUYV")
+UNREADABLE = PlayedFormat("H264")
+
+
+def slow(played: PlayedFormat, fps: float) -> PlayedFormat:
+    """The same format over a link that carries fewer frames than the driver says."""
+    return replace(played, delivered_fps=fps)
+
+
+@cache
+def library() -> Path:
+    """Compile the stand-in once, or skip the calling test where nothing compiles it."""
+    if shutil.which("cc") is None or not Path("/usr/include/linux/videodev2.h").exists():
+        pytest.skip(
+            "the V4L2 stand-in needs a C compiler and the kernel's headers (apt install gcc libc6-dev)"
+        )
+    built = Path(mkdtemp(prefix="v4l2-stand-in-")) / "stand_in.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", built, SOURCE], check=True, timeout=60.0)
+    return built
+
+
+def install(folder: Path, *formats: PlayedFormat) -> dict[str, str]:
+    """Lay out a device in a folder.
+
+    Returns:
+        The environment of a process that finds it as ``V4L2_STAND_IN``.
+    """
+    lines = []
+    for played in formats:
+        frame = folder / f"{played.fourcc}.frame"
+        picture = np.full((played.height_px, played.width_px, 3), COLOURS, np.uint8)
+        compressed = played.fourcc in {"MJPG", "H264"}
+        if compressed:
+            frame.write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
+        else:
+            frame.write_bytes(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_YUYV).tobytes())
+        size = f"{played.width_px} {played.height_px}"
+        lines.append(
+            f"{played.fourcc} {int(compressed)} {size} {played.offered_fps} {played.delivered_fps} {frame}\n"
+        )
+    (folder / "formats").write_text("".join(lines))
+    (folder / "video0").touch()
+    return {
+        "LD_PRELOAD": str(library()),
+        "V4L2_STAND_IN": str(folder / "video0"),
+        "V4L2_STAND_IN_MODES": str(folder / "formats"),
+        "V4L2_STAND_IN_LOG": str(folder / "log"),
+    }
+
+
+def asked(folder: Path, what: str) -> list[tuple[str, int]]:
+    """What the device was asked for, in order: ``format`` or ``buffers``, with the format then in force."""
+    lines = [line.split() for line in (folder / "log").read_text().splitlines()]
+    return [(name, int(number)) for kind, name, number in lines if kind == what]
