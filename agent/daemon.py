@@ -40,6 +40,7 @@ from agent.tracker import Tracker
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from agent.domain import EmotionWindow
     from agent.frame import Frame
     from agent.inference.loading import LoadedNetwork
     from agent.inference.selection import Choice
@@ -184,7 +185,7 @@ class Daemon:
         lane.aggregator.frame_seen(frame.captured_at_s)
         step = lane.pipeline.step(frame)
         lane.aggregator.add(step.readings)
-        self._health.record(step)
+        self._health.record(frame.source, step)
 
     def _wait_s(self) -> float:
         due_s = min(lane.aggregator.next_close_s for lane in self._lanes.values())
@@ -202,16 +203,25 @@ class Daemon:
         now_s = self._clock()
         for lane in self._lanes.values():
             for window in lane.aggregator.close_due(now_s):
-                self._publisher.publish_counts(window, self._policy.disclose(window))
+                self._publish(window)
 
     def _close_last_windows(self) -> None:
         self._close_windows()
         for lane in self._lanes.values():
             window = lane.aggregator.close_now(self._clock())
             if window.closed_at_s > window.opened_at_s:
-                self._publisher.publish_counts(window, self._policy.disclose(window))
+                self._publish(window)
         self._health_due_s = self._clock()
         self._report_health()
+
+    def _publish(self, window: EmotionWindow) -> None:
+        disclosure = self._policy.disclose(window)
+        self._publisher.publish_counts(window, disclosure)
+        length_s = window.closed_at_s - window.opened_at_s
+        replaced = self._mailbox.dropped_by(window.source)
+        self._health.window_closed(
+            window.source, length_s, replaced, may_tell=self._policy.may_tell_load(disclosure)
+        )
 
     def _report_health(self) -> None:
         now_s = self._clock()
@@ -224,7 +234,6 @@ class Daemon:
                 cameras={name: lane.capture.status() for name, lane in self._lanes.items()},
                 broker=self._publisher.status(),
                 tier_names=tuple(network.name for network in self._networks.detectors),
-                frames_dropped=self._mailbox.dropped,
                 clock_synced=self._wallclock.synced,
                 device=read_device(),
             ),

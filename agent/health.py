@@ -1,15 +1,26 @@
-"""How the agent is doing, collected step by step and told in one message that counts no people."""
+"""How the agent is doing, collected step by step and told in one message that counts no people.
+
+How many frames are looked at, and how long that takes, depends on what is in view: a still scene is looked at
+twice a second, and every face costs its classification. Told live, these figures would say within seconds
+that somebody is there, and how many, while the counts are withheld. So each window keeps its figures to
+itself until it closes, and they are told only if its counts are, without noise; else nothing is.
+
+Two things are told at all times. ``state`` says ``over_budget`` by frames on which nobody was classified,
+whose cost is the detector's. The processor's temperature follows the load by minutes; it is told in steps of
+5 °C.
+"""
 
 from __future__ import annotations
 
 import statistics
 from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from agent.messages import CameraHealth, HealthMessage, LatencyQuantiles, QueueHealth
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from agent.domain import CameraStatus
     from agent.host.thermal import DeviceReadings
@@ -22,6 +33,22 @@ _REMEMBERED_STEPS: Final = 1_000
 _SEVERITY: Final = ("delivering", "ended", "starting", "reopening")
 """Camera states from good to bad."""
 _P50, _P95, _P99 = 49, 94, 98
+_TEMPERATURE_STEP_C: Final = 5
+
+
+def _recent() -> deque[float]:
+    return deque(maxlen=_REMEMBERED_STEPS)
+
+
+@dataclass(slots=True)
+class _Load:
+    """What one source asked of the box during one window."""
+
+    steps: int = 0
+    stale_frames: int = 0
+    latencies_ms: deque[float] = field(default_factory=_recent)
+    fps: float = 0.0
+    """Frames looked at per second; known when the window has closed."""
 
 
 class HealthRecorder:
@@ -37,20 +64,47 @@ class HealthRecorder:
         self._budget_ms = budget_ms
         self._started_s = started_s
         self._lowest_tier = lowest_tier
-        self._latencies_ms: deque[float] = deque(maxlen=_REMEMBERED_STEPS)
-        self._steps_since_report = 0
-        self._reported_s = started_s
-        self._stale_frames = 0
+        self._open: dict[str, _Load] = {}
+        self._told: dict[str, _Load] = {}
+        """By source; only of those whose latest window may be told of."""
+        self._unclassified_ms = _recent()
+        self._replaced_before: dict[str, int] = {}
+        self._frames_dropped = 0
+        self._has_stepped = False
         self._tier = 0
+        self._told_tier: int | None = None
 
-    def record(self, step: Step) -> None:
-        """Take in what one frame brought."""
+    def record(self, source: str, step: Step) -> None:
+        """Take in what one frame of a source brought."""
+        load = self._open.setdefault(source, _Load())
         self._tier = step.tier
         if step.dropped:
-            self._stale_frames += 1
+            load.stale_frames += 1
             return
-        self._steps_since_report += 1
-        self._latencies_ms.append(step.latency_ms)
+        self._has_stepped = True
+        load.steps += 1
+        load.latencies_ms.append(step.latency_ms)
+        if not step.classified:
+            self._unclassified_ms.append(step.latency_ms)
+
+    def window_closed(self, source: str, length_s: float, replaced: int, *, may_tell: bool) -> None:
+        """Release or forget the figures of a source's window.
+
+        Args:
+            source: Whose window it was.
+            length_s: Above 0.
+            replaced: Frames of the source that the mailbox has replaced since the start.
+            may_tell: Whether the privacy policy lets them out.
+        """
+        load = self._open.pop(source, _Load())
+        replaced_now = replaced - self._replaced_before.get(source, 0)
+        self._replaced_before[source] = replaced
+        self._told.pop(source, None)
+        if may_tell:
+            load.fps = load.steps / length_s
+            self._told[source] = load
+            self._told_tier = self._tier
+            self._frames_dropped += load.stale_frames + replaced_now
 
     def message(
         self,
@@ -59,26 +113,22 @@ class HealthRecorder:
         cameras: Mapping[str, CameraStatus],
         broker: BrokerStatus,
         tier_names: tuple[str, ...],
-        frames_dropped: int,
         clock_synced: bool,
         device: DeviceReadings,
     ) -> HealthMessage:
-        """The report since the last one; ``frames_dropped`` counts those replaced in the mailbox."""
-        elapsed_s = now_s - self._reported_s
-        fps = self._steps_since_report / elapsed_s if elapsed_s > 0.0 else None
-        self._steps_since_report, self._reported_s = 0, now_s
+        """How things stand; load figures are those of each source's latest window, if they may be told."""
         parts = {name: _camera_health(status) for name, status in cameras.items()}
         return HealthMessage(
             state=self._state(cameras),
             uptime_s=round(now_s - self._started_s, 1),
-            rss_mb=device.rss_mb,
-            cpu_temp_c=device.cpu_temp_c,
+            rss_mb=round(device.rss_mb),
+            cpu_temp_c=_coarse(device.cpu_temp_c),
             throttled=device.throttled,
-            fps=None if fps is None else round(fps, 2),
-            latency_ms=self._quantiles(),
+            fps=round(sum(load.fps for load in self._told.values()), 2) if self._told else None,
+            latency_ms=_quantiles(self._told_latencies_ms()),
             budget_ms=self._budget_ms,
-            frames_dropped=frames_dropped + self._stale_frames,
-            tier=tier_names[self._tier],
+            frames_dropped=self._frames_dropped,
+            tier=tier_names[self._told_tier] if self._told and self._told_tier is not None else "",
             camera=_worst(parts),
             cameras=parts,
             queue=QueueHealth(depth=broker.queue_depth, dropped=broker.dropped),
@@ -90,17 +140,29 @@ class HealthRecorder:
         if states == {"ended"}:
             return "ended"
         if "delivering" not in states:
-            return "starting" if "starting" in states and not self._latencies_ms else "no_camera"
-        p99_ms = self._quantiles().p99
-        if p99_ms is not None and p99_ms > self._budget_ms and self._tier == self._lowest_tier:
+            return "starting" if "starting" in states and not self._has_stepped else "no_camera"
+        slowest_ms = (_quantiles(self._unclassified_ms).p99, _quantiles(self._told_latencies_ms()).p99)
+        late = any(p99_ms is not None and p99_ms > self._budget_ms for p99_ms in slowest_ms)
+        if late and self._tier == self._lowest_tier:
             return "over_budget"
         return "degraded" if states & {"reopening", "starting"} else "ok"
 
-    def _quantiles(self) -> LatencyQuantiles:
-        if len(self._latencies_ms) < 2:  # noqa: PLR2004 - quantiles need two points
-            return LatencyQuantiles()
-        cuts = statistics.quantiles(self._latencies_ms, n=100, method="inclusive")
-        return LatencyQuantiles(p50=round(cuts[_P50], 1), p95=round(cuts[_P95], 1), p99=round(cuts[_P99], 1))
+    def _told_latencies_ms(self) -> list[float]:
+        return [latency_ms for load in self._told.values() for latency_ms in load.latencies_ms]
+
+
+def _quantiles(latencies_ms: Iterable[float]) -> LatencyQuantiles:
+    values = list(latencies_ms)
+    if len(values) < 2:  # noqa: PLR2004 - quantiles need two points
+        return LatencyQuantiles()
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return LatencyQuantiles(p50=round(cuts[_P50], 1), p95=round(cuts[_P95], 1), p99=round(cuts[_P99], 1))
+
+
+def _coarse(temperature_c: float | None) -> float | None:
+    if temperature_c is None:
+        return None
+    return float(_TEMPERATURE_STEP_C * round(temperature_c / _TEMPERATURE_STEP_C))
 
 
 def _camera_health(status: CameraStatus) -> CameraHealth:

@@ -159,7 +159,7 @@ class BirthMessage(Message):
 
 
 class LatencyQuantiles(Message):
-    """Milliseconds from capture to reading over the last interval; null before the first frame."""
+    """Milliseconds from capture to reading in the sources' last windows; null while those are suppressed."""
 
     p50: NonNegative | None = None
     p95: NonNegative | None = None
@@ -190,13 +190,18 @@ class HealthMessage(Message):
     state: GrowingHealthState
     uptime_s: NonNegative
     rss_mb: NonNegative
-    cpu_temp_c: float | None = None
+    cpu_temp_c: float | None = Field(default=None, description="in steps of 5")
     throttled: bool | None = Field(default=None, description="null where the board can't tell")
-    fps: NonNegative | None = None
+    fps: NonNegative | None = Field(
+        default=None,
+        description="frames looked at per second in the sources' last windows; null while suppressed",
+    )
     latency_ms: LatencyQuantiles = LatencyQuantiles()
     budget_ms: NonNegative
-    frames_dropped: Tally = 0
-    tier: str = Field(default="", description="detector network and input size in use")
+    frames_dropped: Tally = Field(default=0, description="in published windows, since the start")
+    tier: str = Field(
+        default="", description="detector network and input size; empty while windows are suppressed"
+    )
     camera: CameraHealth = Field(description="the worst of ``cameras``")
     cameras: dict[str, CameraHealth] = Field(default_factory=dict)
     queue: QueueHealth = QueueHealth()

@@ -16,11 +16,12 @@ would give a withheld one away. Here no such total exists, by these rules:
 * Within a window either every label is published or none, so there is no withheld cell that the total and
   the other cells would determine.
 * What is published besides windows (birth, health) must hold no count of faces, tracks, readings or
-  classifications. Coverage tells of the camera only.
+  classifications, and nothing that a count could be read off: :mod:`agent.health` tells the load of a window
+  only if the window is published. Coverage tells of the camera only.
 
-That a window is suppressed does say that fewer than ``min_count`` people were counted. And the load of the
-box shows a little in health's frame rate and latency, which hints at whether anything moves in view: where
-even that is too much, set ``health.interval_s`` to the length of a window or more.
+That a window is suppressed does say that fewer than ``min_count`` people were counted. The temperature in
+health hints, within minutes, at whether anything moves in view: where even that is too much, give the sources
+``idle_interval_ms = 0``, which makes the load the same whatever there is to see but faces.
 
 **What suppression is not.** In a published window a label may have one vote. Somebody who knows the labels
 of all others in that window can compute the missing one, and somebody who knows that the same people stayed
@@ -31,9 +32,12 @@ What is protected is one track in one window: adding or removing it changes one 
 are epsilon-differentially private. (Changing a track's label moves two counts and costs 2 epsilon.) All that
 follows, the correction of negative counts, their sum and the decision to suppress, looks at the noisy
 counts only and costs nothing more. A person who is in view during several windows, or comes back as a new
-track, adds up the cost: at most ``windows present * tracks per window * epsilon``. One person makes at most
-``window_s / (confirm_hits * frame interval)`` tracks in a window, and in practice one for each time they
-come back after more than ``max_coast_ms``. ``epsilon_per_day`` is the sum for a track that never leaves.
+track, adds up the cost: at most ``windows present * tracks per window * epsilon``. One person has at most
+``(window_s / confirm_hits + 2.5 s) / frame interval`` tracks in a window, those still followed from the one
+before included, and in practice one for each time they come back after more than ``max_coast_ms``.
+``epsilon_per_day`` is the sum for a track that never leaves.
+
+The load figures of health follow the number of faces and have no noise, so with ``epsilon`` none is told.
 """
 
 from __future__ import annotations
@@ -79,6 +83,10 @@ class PrivacyPolicy:
         if self._epsilon is None:
             return None
         return float(self._epsilon * ceil(_DAY_S / self._settings.window_s))
+
+    def may_tell_load(self, disclosure: Disclosure) -> bool:
+        """Whether the load that a window caused may be told with it."""
+        return not disclosure.suppressed and self._epsilon is None
 
     def disclose(self, window: EmotionWindow) -> Disclosure:
         """What may be published of ``window``."""

@@ -28,6 +28,7 @@ def birth(session_id: str = SESSION, sources: tuple[str, ...] = ("door",)) -> Bi
         models=BirthModels(
             detector=network,
             classifier=ModelIdentity(id="mobilenet_emotion", sha256="cd" * 32, precision="int8_u8s8"),
+            signed_by="0123456789abcdef",
         ),
         backend="onnxruntime",
         policy=BirthPolicy(window_s=300.0, min_count=5),

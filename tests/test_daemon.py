@@ -83,6 +83,11 @@ def test_a_video_becomes_counts_a_birth_and_health_in_the_contracts_shape(
     }
     for record in recorder.on("health"):
         HealthMessage.model_validate_json(record.payload)
+    first, last = recorder.on("health")[0].json, recorder.on("health")[-1].json
+    assert first["fps"] is None, "no window has closed yet"
+    assert last["fps"] > 0.0
+    assert last["latency_ms"]["p50"] > 0.0
+    assert last["tier"] == birth["models"]["detector"]["id"]
 
 
 def test_a_plain_subscriber_sees_the_retained_messages_after_the_run(

@@ -60,6 +60,15 @@ def test_a_restart_can_not_cut_time_into_short_windows(length_s: float, *, suppr
     assert policy().disclose(window({"neutral": 50}, length_s)).suppressed is suppressed
 
 
+@pytest.mark.parametrize(("people", "epsilon", "told"), [(9, None, True), (4, None, False), (90, 1.0, False)])
+def test_load_is_told_neither_of_a_suppressed_window_nor_beside_noisy_counts(
+    people: int, epsilon: float | None, *, told: bool
+) -> None:
+    """It follows the number of faces exactly."""
+    decided = policy(epsilon=epsilon)
+    assert decided.may_tell_load(decided.disclose(window({"neutral": people}))) is told
+
+
 def test_short_windows_are_published_where_individual_counts_are_acknowledged() -> None:
     assert not policy(min_count=1).disclose(window({"neutral": 1}, 2.0)).suppressed
 

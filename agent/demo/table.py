@@ -79,8 +79,11 @@ class Arrivals:
             parts.append(self.birth["backend"])
         if self.health:
             latency = self.health["latency_ms"]["p99"]
-            parts.append(f"{self.health['fps'] or 0:.0f} fps")
-            parts.append("first frame to come" if latency is None else f"p99 {latency:.0f} ms")
+            told = None not in {latency, self.health["fps"]}
+            figures = (
+                f"{self.health['fps']:.0f} fps · p99 {latency:.0f} ms" if told else "first window to come"
+            )
+            parts.append(figures)
             parts.append(f"{self.health['rss_mb']:.0f} MB")
         return " · ".join(parts)
 
