@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,6 +14,19 @@ DEFAULT_CONFIG = Path("/etc/emotion-agent/config.toml")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="TOML file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+TrustedKeys = Annotated[
+    list[Path] | None, typer.Option(help="Public key of the bundle's signer; repeatable.", exists=True)
+]
+PeerPython = Annotated[
+    str, typer.Option(help="Python that has the fer package (pip install fer, in a venv of its own).")
+]
+Heads = Annotated[
+    Path | None, typer.Option(help="Folder with heads.csv to show the peers instead.", exists=True)
+]
+
+STILL_S: Final = 20.0
+GATE_S: Final = 300.0
+"""Camera time of an empty room in ``bench``, and with ``--gate``."""
 
 
 def doctor(
@@ -39,9 +52,7 @@ def bench(
     backend: Annotated[str, typer.Option(help="auto, onnxruntime, openvino or litert.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, int8_u8s8, int8_s8s8 or int8.")] = "auto",
     bundle: Annotated[Path | None, typer.Option(help="Folder with manifest.toml.", exists=True)] = None,
-    trusted_key: Annotated[
-        list[Path] | None, typer.Option(help="Public key of the bundle's signer; repeatable.", exists=True)
-    ] = None,
+    trusted_key: TrustedKeys = None,
     allow_unsigned: Annotated[
         bool, typer.Option("--allow-unsigned", help="Run a bundle without signature.")
     ] = False,
@@ -50,14 +61,12 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0.1, help="Per number of faces.")] = 10.0,
     burners: Annotated[int, typer.Option(min=0, max=64, help="Neighbours that burn a core each.")] = 0,
     soak: Annotated[int, typer.Option(min=0, help="Frames to run for the growth of memory.")] = 0,
+    gate: Annotated[bool, typer.Option("--gate", help="Five minutes of the empty room, not 20 s.")] = False,
+    sources: Annotated[int, typer.Option(min=0, max=16, help="Cameras to run at once.")] = 0,
     peers: Annotated[bool, typer.Option("--peers", help="Compare with other packages on one clip.")] = False,
-    peer_python: Annotated[
-        str, typer.Option(help="Python that has the fer package (pip install fer, in a venv of its own).")
-    ] = sys.executable,
+    peer_python: PeerPython = sys.executable,
     yunet: Annotated[Path | None, typer.Option(help="YuNet's .onnx file.", exists=True)] = None,
-    heads: Annotated[
-        Path | None, typer.Option(help="Folder with heads.csv to show the peers instead.", exists=True)
-    ] = None,
+    heads: Heads = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure backends, the whole pipeline, memory, and peers."""
@@ -76,6 +85,8 @@ def bench(
         seconds=seconds,
         burners=burners,
         soak_frames=soak,
+        still_s=GATE_S if gate else STILL_S,
+        sources=sources,
         peers=peers,
         peer_python=peer_python,
         yunet=yunet,

@@ -8,14 +8,19 @@ import json
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from agent.bench.figures import Figures
+from agent.bench.memory_camera import MemoryCamera, StillCamera
 from agent.bench.runner import BenchOptions, run_bench
+from agent.errors import SourceEnded
 from agent.inference.selection import decide
 from agent.inference.trial import Trial
 from tests.backend_fixtures import bundle_fixture
@@ -42,6 +47,8 @@ def test_json_has_the_figures_that_dashboards_read(bundle: Bundle) -> None:
         fps=30.0,
         seconds=0.2,
         soak_frames=300,
+        still_s=8.0,
+        sources=2,
     )
     output = io.StringIO()
     assert run_bench(options, as_json=True, console=Console(file=output, width=200)) == 0
@@ -56,12 +63,65 @@ def test_json_has_the_figures_that_dashboards_read(bundle: Bundle) -> None:
     for result in report["pipeline"].values():
         assert {"fps", "p50_ms", "p95_ms", "p99_ms", "dropped", "tier_changes"} <= set(result)
         assert result["p50_ms"] <= result["p95_ms"] <= result["p99_ms"]
+        assert result["cpu_s_per_hour"] > 0.0
         assert sum(result["stages_ms"].values()) == pytest.approx(result["frame_ms"], rel=0.2)
     assert 0.0 < report["overhead_share"] < 10.0
     assert report["rss_mb"] > 10.0
     assert report["ready_s"] > 0.0
     assert report["soak"]["frames"] == 300
+    check_still(report["still"])
+    assert set(report["several"]) == {"paced", "overloaded"}
+    for result in report["several"].values():
+        assert [row["name"] for row in result["sources"]] == ["source-1", "source-2"]
+        assert sum(row["share"] for row in result["sources"]) == pytest.approx(2.0)
+        assert all(row["p50_ms"] <= row["p99_ms"] <= row["max_ms"] for row in result["sources"])
+        assert result["cpu_s_per_hour"] > 0.0
     assert len(report["candidates"]) == 6
+
+
+def check_still(still: dict[str, Any]) -> None:
+    """Every frame without the gate; with it a second's frames at first, and then about two in a second."""
+    every, gated = still["every_frame"], still["gated"]
+    assert (every["frames"], every["read"], every["processed"]) == (240, 240, 240)
+    assert gated["frames"] == 240
+    assert 30 < gated["processed"] < gated["read"] < 120
+    for row in (every, gated):
+        parts = row["capture_cpu_s_per_hour"] + row["pipeline_cpu_s_per_hour"]
+        assert parts == pytest.approx(row["cpu_s_per_hour"])
+    assert still["share"] == pytest.approx(gated["cpu_s_per_hour"] / every["cpu_s_per_hour"])
+
+
+def test_an_empty_room_is_still_but_for_its_noise() -> None:
+    room = clip.empty_room()
+    assert room.faces == ((),) * clip.FRAMES
+    for a, b in itertools.pairwise(room.frames.astype(np.int16)):
+        assert 2.0 < np.abs(a - b).std() < 5.0
+
+
+def test_a_camera_in_memory_keeps_its_pace_and_loses_what_came_meanwhile() -> None:
+    stop = threading.Event()
+    camera = MemoryCamera("door", clip.empty_room().frames, 200.0, stop)
+    camera.open()
+    first = camera.read()
+    stop.wait(0.05)
+    second, third = camera.read(), camera.read()
+    assert second.captured_at_s - first.captured_at_s >= 0.045
+    assert third.captured_at_s - second.captured_at_s == pytest.approx(1 / 200.0, rel=0.01)
+    assert third.captured_at_s <= time.monotonic()
+    stop.set()
+    camera.close()
+
+
+def test_a_still_camera_shows_each_picture_once_whatever_the_time() -> None:
+    camera = StillCamera("room", clip.empty_room().frames, 10.0, threading.Event(), 7)
+    camera.open()
+    times_s = [camera.read().captured_at_s for _ in range(7)]
+    assert np.diff(times_s) == pytest.approx([0.1] * 6)
+    with pytest.raises(SourceEnded):
+        camera.read()
+    assert camera.copied == 7
+    assert camera.lasted_s == pytest.approx(0.7)
+    camera.close()
 
 
 def test_the_tables_name_every_measurement(bundle: Bundle) -> None:
@@ -73,11 +133,23 @@ def test_the_tables_name_every_measurement(bundle: Bundle) -> None:
         trusted_keys=(signer_of(bundle.folder),),
         fps=None,
         seconds=0.1,
+        still_s=2.0,
+        sources=2,
     )
     output = io.StringIO()
     run_bench(options, console=Console(file=output, width=200))
     text = output.getvalue()
-    for words in ("One run of each network", "Whole pipeline", "letterbox, decode, track", "Ready in"):
+    for words in (
+        "One run of each network",
+        "Whole pipeline",
+        "CPU s/hour",
+        "letterbox, decode, track",
+        "An hour of an empty room",
+        "Several sources in one process",
+        "source-2",
+        "of an equal part",
+        "Ready in",
+    ):
         assert words in text
     assert "INT8 against ONNX Runtime FP32" in text
 

@@ -30,6 +30,8 @@ _HEAD: Final = (slice(0, 225), slice(130, 320))
 """Rows and columns of the head in the astronaut's picture."""
 _FACE: Final = Box(50.0, 60.0, 146.0, 183.0)
 """The face inside the head."""
+NOISE_LEVELS: Final = 3.0
+"""Standard deviation of an ordinary sensor's noise indoors, in grey levels."""
 _SWAY_PX: Final = 3.0
 _MARGIN: Final = 0.94
 """Share of its grid cell that a head fills."""
@@ -77,6 +79,14 @@ def crowd(count: int, heads: Sequence[Head] | None = None) -> Clip:
         phase = 2.0 * math.pi * index / FRAMES
         faces.append(tuple(_place(frames[index], head, spot, phase) for head, spot in _spots(chosen)))
     return Clip(frames, tuple(faces), tuple(head.label for head in chosen))
+
+
+def empty_room() -> Clip:
+    """Nobody in front of the wall, through a sensor's noise, which is another one in every frame."""
+    wall, _ = _pictures()
+    noise = np.random.default_rng(1).normal(0.0, NOISE_LEVELS, (FRAMES, HEIGHT_PX, WIDTH_PX, 3))
+    frames = np.clip(wall + noise, 0.0, 255.0).astype(np.uint8)
+    return Clip(frames, ((),) * FRAMES, ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ class Figures:
     """One face with ONNX Runtime FP32: what overhead is measured against."""
     soak: Mapping[str, Any] | None = None
     peers: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    still: Mapping[str, Any] = field(default_factory=dict)
+    """An empty room with and without the motion gate."""
+    several: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Several sources at the camera's pace and overloaded, where that was asked for."""
     conditions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -61,6 +65,8 @@ class Figures:
             "ready_s": results[0]["ready_s"] if results else None,
             "baseline": dict(self.baseline),
             "soak": None if self.soak is None else dict(self.soak),
+            "still": dict(self.still),
+            "several": {load: dict(result) for load, result in self.several.items()},
             "peers": [dict(peer) for peer in self.peers],
             "candidates": [
                 {**row.trial.as_json(), "chosen": row.chosen, "verdict": row.verdict}

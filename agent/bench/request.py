@@ -24,3 +24,7 @@ class Request:
     seconds: float
     frames: int | None = None
     """Stop after so many instead."""
+    still: bool = False
+    """Show the pictures as those of an empty room, for so many seconds of camera time."""
+    sources: int = 0
+    """Show them by so many cameras at once; 0 is one without a capture of its own."""

@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from agent.bench.clip import crowd
+from agent.bench.clip import crowd, empty_room
 from agent.bench.figures import Figures
 from agent.bench.heads import read_heads
 from agent.bench.peers import compare_peers
@@ -61,6 +61,10 @@ class BenchOptions:
     """Processes that burn one core each beside the measurement."""
     soak_frames: int = 0
     """Frames of one face to run for the growth of memory; 0 leaves it out."""
+    still_s: float = 20.0
+    """Camera time of an empty room, which passes faster."""
+    sources: int = 0
+    """Sources to run at once in one process; 0 leaves it out."""
     peers: bool = False
     """Compare with other packages on the same clip."""
     peer_python: str = sys.executable
@@ -137,6 +141,10 @@ class _Bench:
                 soak = self._play(
                     f"soak, {options.soak_frames} frames", settings, crowd(1), options.soak_frames, fps=None
                 )
+            still = self._play(
+                "empty room", settings, empty_room(), fps=options.fps, seconds=options.still_s, still=True
+            )
+            several = self._several(settings) if options.sources else {}
             peers: list[dict[str, Any]] = []
             if options.peers:
                 with self._task("peers"):
@@ -149,7 +157,7 @@ class _Bench:
             "threads": options.threads,
             "burners": options.burners,
         }
-        return Figures(choice, pipeline, baseline, soak, peers, conditions)
+        return Figures(choice, pipeline, baseline, soak, peers, still, several, conditions)
 
     def _faces(self, settings: AgentSettings, count: int) -> dict[str, Any]:
         """Latency at the camera's pace; rate and shares of the stages without waiting for it."""
@@ -161,7 +169,16 @@ class _Bench:
         paced = self._play(f"{name}, {self._options.fps:g} fps", settings, clip, fps=self._options.fps)
         timed = ("p50_ms", "p95_ms", "p99_ms", "max_ms", "tier_changes", "last_tier", "readings_per_frame")
         dropped = ("dropped", "dropped_in_mailbox", "dropped_stale", "frames", "classifications_per_frame")
-        return {**free, **{key: paced[key] for key in (*timed, *dropped)}, "rss_mb": paced["rss_mb"]}
+        costs = ("rss_mb", "cpu_s_per_hour")
+        return {**free, **{key: paced[key] for key in (*timed, *dropped, *costs)}}
+
+    def _several(self, settings: AgentSettings) -> dict[str, Any]:
+        """Sources at once, at the camera's pace and at one that no pipeline keeps up with."""
+        count = self._options.sources
+        return {
+            load: self._play(f"{count} sources, {load}", settings, crowd(1), fps=fps, sources=count)
+            for load, fps in (("paced", self._options.fps), ("overloaded", None))
+        }
 
     def _play(
         self,
@@ -171,8 +188,11 @@ class _Bench:
         frames: int | None = None,
         *,
         fps: float | None,
+        seconds: float | None = None,
+        still: bool = False,
+        sources: int = 0,
     ) -> dict[str, Any]:
-        seconds = self._options.seconds if fps is not None else min(self._options.seconds, 5.0)
+        own_seconds = self._options.seconds if fps is not None else min(self._options.seconds, 5.0)
         with self._task(name) as task, _shared(clip) as memory:
             request = Request(
                 settings=settings.model_dump(mode="json"),
@@ -181,8 +201,10 @@ class _Bench:
                 shape=tuple(clip.frames.shape),
                 spawned_s=time.monotonic(),
                 fps=fps,
-                seconds=seconds,
+                seconds=own_seconds if seconds is None else seconds,
                 frames=frames,
+                still=still,
+                sources=sources,
             )
             for message in _serve(request):
                 if "result" in message:

@@ -23,6 +23,10 @@ def print_figures(figures: Figures, console: Console) -> None:
     if one is not None:
         console.print()
         console.print(_stages(one))
+    for title, rows in (("still", figures.still), ("several", figures.several)):
+        if rows:
+            console.print()
+            console.print(_still(rows) if title == "still" else _several(rows))
     if figures.peers:
         console.print()
         console.print(_peers(figures))
@@ -54,7 +58,8 @@ def _pipeline(figures: Figures) -> Table:
     table = Table(title=title, title_justify="left")
     for column in ("faces", "fps", "p50 ms", "p95 ms", "p99 ms", "dropped", "votes/frame", "tier changes"):
         table.add_column(column, justify="right")
-    table.add_column("RSS MB", justify="right")
+    for column in ("CPU s/hour", "RSS MB"):
+        table.add_column(column, justify="right")
     for faces, result in figures.pipeline.items():
         table.add_row(
             faces,
@@ -63,6 +68,7 @@ def _pipeline(figures: Figures) -> Table:
             str(result["dropped"]),
             f"{result['classifications_per_frame']:.2f}",
             str(result["tier_changes"]),
+            _number(result["cpu_s_per_hour"], 0),
             f"{result['rss_mb']:.0f}",
         )
     return table
@@ -76,6 +82,45 @@ def _stages(result: Mapping[str, Any]) -> Table:
     table.add_column("share", justify="right")
     for stage, spent_ms in result["stages_ms"].items():
         table.add_row(stage, f"{spent_ms:.3f}", f"{spent_ms / max(total_ms, 1e-9):.0%}")
+    return table
+
+
+def _still(still: Mapping[str, Any]) -> Table:
+    title = f"An hour of an empty room at {still['fps']:g} fps, from memory, in processor seconds"
+    table = Table(title=title, title_justify="left")
+    table.add_column("motion gate")
+    for column in ("capture", "pipeline", "CPU s/hour", "share", "pipeline alone", "frames processed"):
+        table.add_column(column, justify="right")
+    for name, row in (("off", still["every_frame"]), ("on", still["gated"])):
+        gated = row is still["gated"]
+        table.add_row(
+            name,
+            f"{row['capture_cpu_s_per_hour']:.0f}",
+            f"{row['pipeline_cpu_s_per_hour']:.0f}",
+            f"{row['cpu_s_per_hour']:.0f}",
+            f"{still['share']:.1%}" if gated else "100 %",
+            f"{still['detection_share']:.1%}" if gated else "100 %",
+            f"{row['processed']} of {row['frames']}",
+        )
+    return table
+
+
+def _several(several: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = Table(title="Several sources in one process, one face each", title_justify="left")
+    for column in ("load", "source"):
+        table.add_column(column)
+    for column in ("fps", "share", "p50 ms", "p95 ms", "p99 ms", "max ms", "dropped"):
+        table.add_column(column, justify="right")
+    for load, result in several.items():
+        for index, row in enumerate(result["sources"]):
+            table.add_row(
+                "" if index else load,
+                row["name"],
+                f"{row['fps']:.1f}",
+                f"{row['share']:.2f}",
+                *(f"{row[key]:.1f}" for key in ("p50_ms", "p95_ms", "p99_ms", "max_ms")),
+                str(row["dropped"]),
+            )
     return table
 
 
@@ -112,6 +157,14 @@ def _summary(figures: Figures) -> list[str]:
         kept = " with the choice cached" if result["cached"] else ""
         lines.append(
             f"Ready in {result['ready_s']:.2f} s{kept}, on {result['backend']} {result['precision']}"
+        )
+    for load, result in figures.several.items():
+        shares = [row["share"] for row in result["sources"]]
+        worst_ms = max(row["p99_ms"] for row in result["sources"])
+        lines.append(
+            f"Several sources, {load} at {result['fps']:.0f} fps each: shares {min(shares):.2f} to"
+            f" {max(shares):.2f} of an equal part ({'fair' if result['fair'] else 'UNFAIR'}), worst p99"
+            f" {worst_ms:.1f} ms ({'in time' if result['in_time'] else 'OVER BUDGET'})"
         )
     if figures.soak is not None:
         lines.append(

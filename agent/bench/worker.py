@@ -14,10 +14,13 @@ from multiprocessing import resource_tracker, shared_memory
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import cv2
 import numpy as np
 
 from agent.bench.recording import RecordingScheduler, Times, timed
 from agent.bench.request import Request
+from agent.bench.several import measure_several
+from agent.bench.still import HOUR_S, measure_still
 from agent.daemon import build_pipeline
 from agent.frame import Frame
 from agent.networks import Networks, choose_networks
@@ -32,15 +35,46 @@ WARM_UP_FRAMES: Final = 60
 MOST_LATENCIES: Final = 100_000
 """Of which quantiles are taken; beyond it the oldest are overwritten."""
 _TOLD_EVERY_S: Final = 0.25
+_STILL_FPS: Final = 15.0
+_OVERLOAD: Final = 1.5
+"""Times what the box can take, so that a frame of every camera always waits."""
 
 
 def main() -> None:
     """Serve one request."""
+    # As the daemon does: a pool of threads would compete with inference for the cores.
+    cv2.setNumThreads(1)
     raw = json.load(sys.stdin)
     request = Request(**{**raw, "shape": tuple(raw["shape"])})
     settings = AgentSettings.model_validate(request.settings)
     state_dir = None if request.state_dir is None else Path(request.state_dir)
     networks, choice = choose_networks(settings, state_dir)
+    memory = shared_memory.SharedMemory(request.memory)
+    # The parent made it and removes it; this process must not.
+    resource_tracker.unregister(memory._name, "shared_memory")  # type: ignore[attr-defined]  # noqa: SLF001
+    pictures: NDArray[np.uint8] = np.ndarray(request.shape, np.uint8, memory.buf)
+    if request.still:
+        fps = request.fps or _STILL_FPS
+        say(result=measure_still(networks, settings, pictures, fps=fps, seconds=request.seconds))
+    elif request.sources:
+        fps = request.fps or _OVERLOAD * _capacity_fps(networks, settings, pictures) / request.sources
+        count, seconds = request.sources, request.seconds
+        say(result=measure_several(networks, settings, pictures, count=count, fps=fps, seconds=seconds))
+    else:
+        play(request, settings, networks, pictures, cached=choice.cached)
+    del pictures
+    memory.close()
+
+
+def play(
+    request: Request,
+    settings: AgentSettings,
+    networks: Networks,
+    pictures: NDArray[np.uint8],
+    *,
+    cached: bool,
+) -> None:
+    """Measure the pipeline of one source, stage by stage."""
     times = Times()
     measured = Networks(
         tuple(timed(network, times, "detector_network_s") for network in networks.detectors),
@@ -53,10 +87,6 @@ def main() -> None:
     )
     pipeline = build_pipeline(measured, settings, time.monotonic, scheduler)
     ready_s = time.monotonic() - request.spawned_s
-    memory = shared_memory.SharedMemory(request.memory)
-    # The parent made it and removes it; this process must not.
-    resource_tracker.unregister(memory._name, "shared_memory")  # type: ignore[attr-defined]  # noqa: SLF001
-    pictures: NDArray[np.uint8] = np.ndarray(request.shape, np.uint8, memory.buf)
     run = Run(pipeline, pictures, times)
     run.play(request)
     result = run.result()
@@ -64,14 +94,21 @@ def main() -> None:
         result={
             **result,
             "ready_s": ready_s,
-            "cached": choice.cached,
+            "cached": cached,
             "backend": networks.detectors[0].file.backend,
             "precision": networks.detectors[0].file.precision,
             "tiers": [network.name for network in networks.detectors],
         }
     )
-    del pictures, run
-    memory.close()
+
+
+def _capacity_fps(networks: Networks, settings: AgentSettings, pictures: NDArray[np.uint8]) -> float:
+    """Frames a second that this box can take."""
+    run = Run(build_pipeline(networks, settings, time.monotonic), pictures, Times())
+    run.show(WARM_UP_FRAMES)
+    started_s = time.monotonic()
+    run.show(WARM_UP_FRAMES)
+    return WARM_UP_FRAMES / (time.monotonic() - started_s)
 
 
 class Run:
@@ -92,14 +129,20 @@ class Run:
         self._frames = self._skipped = self._stale = self._readings = 0
         self._told_s = 0.0
         self._private_mb: list[float] = []
+        # At the camera's pace; without one a box is busy all the time.
+        self._cpu_s_per_hour: float | None = None
+
+    def show(self, frames: int) -> None:
+        """Show frames one after the other."""
+        for index in range(frames):
+            self._show(index, time.monotonic())
 
     def play(self, request: Request) -> None:
         """Warm up, then measure."""
         limit = request.frames
-        for index in range(WARM_UP_FRAMES):
-            self._show(index, time.monotonic())
+        self.show(WARM_UP_FRAMES)
         self._reset()
-        started_s = time.monotonic()
+        started_s, started_cpu_s = time.monotonic(), time.process_time()
         sample_every = max(1, (limit or 1_000) // 50)
         shown = -1
         while True:
@@ -123,6 +166,9 @@ class Run:
             self._tell(now_s, started_s, request)
             if self._frames % sample_every == 0:
                 self._private_mb.append(memory_mb("RssAnon"))
+        if request.fps is not None:
+            spent_s = max(1e-9, time.monotonic() - started_s)
+            self._cpu_s_per_hour = HOUR_S * (time.process_time() - started_cpu_s) / spent_s
 
     def result(self) -> dict[str, Any]:
         """All figures; times in milliseconds."""
@@ -132,6 +178,7 @@ class Run:
         network_s = self._times.detector_network_s + self._times.classifier_network_s
         return {
             "frames": self._frames,
+            "cpu_s_per_hour": self._cpu_s_per_hour,
             "frame_ms": (self._copy_s + self._step_s) * per_frame,
             "fps": self._frames / max(1e-9, self._copy_s + self._step_s),
             "p50_ms": p50,
