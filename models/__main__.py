@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from agent.errors import AgentError
+from models.command_errors import errors_in_one_sentence
+from models.evaluate_command import evaluate_command
 from models.importing.command import import_command
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 app = typer.Typer(
     help="Train, evaluate and export the networks.",
@@ -26,6 +20,7 @@ app = typer.Typer(
 )
 train_app = typer.Typer(help="Train a network; a killed run goes on where it stopped.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
+app.command("evaluate")(evaluate_command)
 app.command("import")(import_command)
 
 HERE = Path(__file__).resolve().parent
@@ -62,7 +57,7 @@ def train_face_command(
     from models.face_task import train_face  # noqa: PLC0415 - the help must not wait for torch
 
     options = {} if epochs is None else {"epochs": epochs}
-    with _errors_in_one_sentence():
+    with errors_in_one_sentence():
         weights = train_face(data, run, variant=variant, start=start, seed=seed, resume=not fresh, **options)
         typer.echo(f"weights: {weights}; next: python -m quantize face --weights {weights}")
 
@@ -81,7 +76,7 @@ def train_emotion_command(
     from models.emotion_task import train_emotion  # noqa: PLC0415 - the help must not wait for torch
 
     options = {} if epochs is None else {"epochs": epochs}
-    with _errors_in_one_sentence():
+    with errors_in_one_sentence():
         weights = train_emotion(data, run, variant=variant, seed=seed, resume=not fresh, **options)
         typer.echo(f"weights: {weights}; next: python -m quantize emotion --weights {weights}")
 
@@ -108,7 +103,7 @@ def train_single_stage_command(
     from models.single_stage import train_single_stage  # noqa: PLC0415 - the help must not wait for torch
 
     options = {} if epochs is None else {"epochs": epochs}
-    with _errors_in_one_sentence():
+    with errors_in_one_sentence():
         weights = train_single_stage(
             data,
             run,
@@ -122,28 +117,6 @@ def train_single_stage_command(
         typer.echo(f"weights: {weights}; next: python -m quantize single-stage --weights {weights}")
 
 
-@app.command("evaluate")
-def evaluate_command(
-    *,
-    data: Data = DATA,
-    bundle: Annotated[Path, typer.Option(help="Folder with manifest.toml.")] = HERE / "bundle",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object of scores only.")] = False,
-) -> None:
-    """Score and time every network file of a bundle through the agent's own code."""
-    from models.evaluate import evaluate  # noqa: PLC0415 - the help must not wait for NumPy
-    from models.report_tables import report_tables  # noqa: PLC0415 - same
-
-    progress = Console(stderr=True, highlight=False)
-    with _errors_in_one_sentence(), progress.status("evaluating"):
-        report = evaluate(data, bundle, report=progress.print)
-    if as_json:
-        typer.echo(json.dumps(report.as_json(), indent=2))
-        return
-    console = Console()
-    for table in report_tables(report):
-        console.print(table)
-
-
 @app.command("heads")
 def heads_command(
     folder: Annotated[Path, typer.Argument(help="Folder to write the pictures to.")],
@@ -154,7 +127,7 @@ def heads_command(
     """Write heads of unseen people for ``emotion-agent bench --peers --heads``."""
     from models.held_out_heads import write_heads  # noqa: PLC0415 - the help must not wait for NumPy
 
-    with _errors_in_one_sentence():
+    with errors_in_one_sentence():
         for label, count in write_heads(data, folder, per_label).items():
             typer.echo(f"{label}: {count}")
 
@@ -170,7 +143,7 @@ def export_command(
     input_px: Annotated[int, typer.Option(help="Side of the face detector's input.", min=32)] = 320,
 ) -> None:
     """Write a network as FP32 ONNX, uint8 pixels in, raw outputs out."""
-    with _errors_in_one_sentence():
+    with errors_in_one_sentence():
         if kind is NetworkKind.face:
             from models import face_export  # noqa: PLC0415 - the help must not wait for torch
             from models.face_weights import load_face  # noqa: PLC0415 - same
@@ -185,18 +158,6 @@ def export_command(
                 load_emotion(weights or HERE / "weights" / "mobilenet_emotion.pt"), output
             )
     typer.echo(f"written: {output}")
-
-
-@contextmanager
-def _errors_in_one_sentence() -> Iterator[None]:
-    try:
-        yield
-    except AgentError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except (OSError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
 
 
 if __name__ == "__main__":

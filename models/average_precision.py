@@ -42,14 +42,31 @@ def outside_ignored(boxes: Boxes, ignored: Boxes) -> NDArray[np.bool_]:
 
 
 def average_precision(photos: Sequence[Judged], min_height_px: float) -> float:
-    """Area under the interpolated precision-recall curve at IoU 0.5.
+    """Area under the interpolated precision-recall curve at IoU 0.5: see :func:`precision_recall`.
+
+    Returns:
+        0..1; NaN where no true face is tall enough.
+    """
+    precision, recall = precision_recall(photos, min_height_px)
+    if not len(recall):
+        return float("nan")
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    steps = np.diff(np.concatenate(([0.0], recall)))
+    return float((steps * envelope).sum())
+
+
+def precision_recall(
+    photos: Sequence[Judged], min_height_px: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Precision and recall at IoU 0.5 after each detection, highest score first.
 
     True faces shorter than ``min_height_px`` are ignored: a detection on one counts neither way.
     Detections that match nothing and are shorter than that are ignored as well. Each true face is
     found at most once, by the highest-scored detection that overlaps it most.
 
     Returns:
-        0..1; NaN where no true face is tall enough.
+        Two arrays of equal length; both empty where no true face is tall enough, and after no detection
+        both hold one 0.
     """
     hits: list[NDArray[np.bool_]] = []
     scores: list[Boxes] = []
@@ -60,14 +77,12 @@ def average_precision(photos: Sequence[Judged], min_height_px: float) -> float:
         scores.append(np.sort(photo.scores)[::-1][counted])
         total += int((_heights(photo.faces) >= min_height_px).sum())
     if total == 0:
-        return float("nan")
+        return np.zeros(0), np.zeros(0)
     order = np.argsort(-np.concatenate(scores), kind="stable")
     found = np.cumsum(np.concatenate(hits)[order])
-    precision = found / np.arange(1, len(found) + 1)
-    recall = found / total
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    steps = np.diff(np.concatenate(([0.0], recall)))
-    return float((steps * envelope).sum())
+    if not len(found):
+        return np.zeros(1), np.zeros(1)
+    return found / np.arange(1, len(found) + 1), found / total
 
 
 def _outcomes(photo: Judged, min_height_px: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

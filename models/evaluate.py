@@ -6,7 +6,7 @@ bundle ──► agent.inference.loading ──► agent.detector, agent.classif
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import cv2
 
@@ -14,8 +14,9 @@ from agent.errors import ModelError
 from agent.inference.loading import LoadedNetwork, load_network
 from agent.inference.manifest import Bundle
 from agent.settings import ModelsSettings
-from models.ferplus import read_ferplus
+from models.ferplus import FerPlus, read_ferplus
 from models.portraits import read_portraits
+from models.protocols.subject import drawn, named_entries
 from models.runtime_scores import (
     PortraitScores,
     run_times_ms,
@@ -27,12 +28,14 @@ from models.runtime_scores import (
 from models.scenes import read_crowds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from agent.inference.manifest import NetworkEntry
+    from models.scenes import LabelledPhoto
 
     Report = Callable[[str], None]
+    Picture = TypeVar("Picture")
 
 PRECISIONS: Final = ("fp32", "int8_u8s8", "int8_s8s8")
 YUNET: Final = "yunet_n_dynamic.onnx"
@@ -63,37 +66,68 @@ class EvaluationReport:
 
 
 def evaluate(
-    data_dir: Path, bundle: Path, *, peers_dir: Path | None = None, report: Report | None = None
+    data_dir: Path,
+    bundle: Path,
+    *,
+    families: tuple[str, str] | None = None,
+    peers_dir: Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    report: Report | None = None,
 ) -> EvaluationReport:
-    """Score and time every ONNX Runtime file of the default detector and classifier.
+    """Score and time every ONNX Runtime file of a detector and a classifier.
 
     Args:
         data_dir: Folder of the evaluation data.
         bundle: Folder with ``manifest.toml``.
+        families: Detector and classifier, each a family or an entry; None is what the agent runs.
         peers_dir: Where other people's networks lie; None is ``peers`` beside ``data_dir``.
+        limit: Most pictures of each kind, drawn by ``seed``; None is all.
+        seed: Of the pictures that a limit leaves.
         report: Takes a line per finished step.
 
     Raises:
         ModelError: Data or networks are missing or broken.
     """
     say = report or (lambda _line: None)
-    settings = ModelsSettings()
-    networks = _all_files(Bundle.load(bundle), (settings.detector, settings.classifier))
-    detectors = _largest(networks, "face")
+    agents = ModelsSettings()
+    networks = _all_files(Bundle.load(bundle), families or (agents.detector, agents.classifier))
+    detectors = _largest(networks, "face", "face_emotion")
     classifiers = _largest(networks, "emotion")
-    crowds = read_crowds(data_dir)
+    crowds = _some(read_crowds(data_dir), limit, seed)
+    face = _score_detectors(detectors, crowds, say)
+    input_px = next(iter(detectors.values())).entry.input.height_px
+    peer = open_yunet(peers_dir or data_dir.parent / "peers", input_px)
+    yunet = None
+    if peer is not None:
+        yunet = score_yunet(peer, crowds, input_px)
+        say("YuNet: scored on the same photos")
+    test = read_ferplus(data_dir, "test")
+    kept = drawn(len(test.images), limit, seed)
+    emotion = _score_classifiers(classifiers, FerPlus(test.images[kept], test.votes[kept]), say)
+    portraits = _some(read_portraits(data_dir, "valid"), limit, seed)
+    together = {
+        precision: score_portraits(detectors[precision], classifiers[precision], portraits)
+        for precision in classifiers
+        if precision in detectors
+    }
+    say(f"both together: scored on {len(portraits)} portraits")
+    return EvaluationReport(emotion, face, input_px, yunet, _times(networks), together)
+
+
+def _score_detectors(
+    detectors: Mapping[str, LoadedNetwork], crowds: Sequence[LabelledPhoto], say: Report
+) -> dict[str, dict[str, float]]:
     face = {}
     for precision, network in detectors.items():
         face[precision] = score_faces(network, crowds)
         say(f"{network.name} {precision}: scored on {len(crowds)} photos of crowds")
-    input_px = next(iter(detectors.values())).entry.input.height_px
-    yunet_path = (peers_dir or data_dir.parent / "peers") / YUNET
-    yunet = None
-    if yunet_path.is_file():
-        peer = cv2.FaceDetectorYN.create(str(yunet_path), "", (input_px, input_px), 0.02, 0.45, 5000)
-        yunet = score_yunet(peer, crowds, input_px)
-        say("YuNet: scored on the same photos")
-    test = read_ferplus(data_dir, "test")
+    return face
+
+
+def _score_classifiers(
+    classifiers: Mapping[str, LoadedNetwork], test: FerPlus, say: Report
+) -> dict[str, dict[str, float]]:
     emotion = {}
     for precision, network in classifiers.items():
         scores = score_emotion(network, test)
@@ -103,14 +137,19 @@ def evaluate(
             "macro_f1_9": scores.macro_f1_9,
         }
         say(f"{network.name} {precision}: scored on {len(test.images)} faces")
-    portraits = read_portraits(data_dir, "valid")
-    together: dict[str, PortraitScores] = {
-        precision: score_portraits(detectors[precision], classifier, portraits)
-        for precision, classifier in classifiers.items()
-        if precision in detectors
-    }
-    say(f"both together: scored on {len(portraits)} portraits")
-    return EvaluationReport(emotion, face, input_px, yunet, _times(networks), together)
+    return emotion
+
+
+def open_yunet(peers_dir: Path, input_px: int) -> cv2.FaceDetectorYN | None:
+    """OpenCV's YuNet at a square input with all but its faintest detections; None without its file."""
+    path = peers_dir / YUNET
+    if not path.is_file():
+        return None
+    return cv2.FaceDetectorYN.create(str(path), "", (input_px, input_px), 0.02, 0.45, 5000)
+
+
+def _some(pictures: Sequence[Picture], limit: int | None, seed: int) -> list[Picture]:
+    return [pictures[index] for index in drawn(len(pictures), limit, seed)]
 
 
 def _all_files(bundle: Bundle, families: tuple[str, ...]) -> list[LoadedNetwork]:
@@ -118,7 +157,7 @@ def _all_files(bundle: Bundle, families: tuple[str, ...]) -> list[LoadedNetwork]
     return [
         load_network(bundle, name, entry, backend="onnxruntime", precision=precision, threads=1)
         for family in families
-        for name, entry in bundle.family(family).items()
+        for name, entry in named_entries(bundle, family).items()
         for precision in PRECISIONS
         if _has(entry, precision)
     ]
@@ -128,15 +167,15 @@ def _has(entry: NetworkEntry, precision: str) -> bool:
     return any(file.backend == "onnxruntime" and file.precision == precision for file in entry.files)
 
 
-def _largest(networks: list[LoadedNetwork], task: str) -> dict[str, LoadedNetwork]:
-    """Of one task, the entry with the largest input, by precision.
+def _largest(networks: list[LoadedNetwork], *tasks: str) -> dict[str, LoadedNetwork]:
+    """Of some tasks, the entry with the largest input, by precision.
 
     Raises:
-        ModelError: No network is for this task.
+        ModelError: No network is for these tasks.
     """
-    fitting = [network for network in networks if network.entry.task == task]
+    fitting = [network for network in networks if network.entry.task in tasks]
     if not fitting:
-        raise ModelError(f"the bundle has no {task} network: run python -m quantize first")
+        raise ModelError(f"no {tasks[0]} network was named that has a file for ONNX Runtime")
     largest = max(network.entry.input.height_px for network in fitting)
     return {
         network.file.precision: network for network in fitting if network.entry.input.height_px == largest

@@ -65,6 +65,11 @@ class PortraitScores:
 
 def score_faces(network: LoadedNetwork, photos: Iterable[Photo]) -> dict[str, float]:
     """AP50 per least face height, keys "8", "12", "16", "24": see ``models.average_precision``."""
+    return _by_height(judge_faces(network, photos))
+
+
+def judge_faces(network: LoadedNetwork, photos: Iterable[Photo]) -> list[Judged]:
+    """Truth and detections of each photo, in pixels of the network's input."""
     detector = Detector(network, EVALUATION)
     spec = network.entry.input
     judged = []
@@ -75,7 +80,7 @@ def score_faces(network: LoadedNetwork, photos: Iterable[Photo]) -> dict[str, fl
         boxes = [(face.box.left, face.box.top, face.box.right, face.box.bottom) for face in faces]
         scores = np.array([face.score for face in faces], np.float32)
         judged.append(_judged(photo, np.array(boxes, np.float32).reshape(-1, 4), scores, scale))
-    return _by_height(judged)
+    return judged
 
 
 def score_aligned(network: LoadedNetwork, pictures: Sequence[Photo], truth: NDArray[np.int64]) -> float:
@@ -93,6 +98,11 @@ def score_aligned(network: LoadedNetwork, pictures: Sequence[Photo], truth: NDAr
 
 def score_yunet(detector: cv2.FaceDetectorYN, photos: Iterable[Photo], input_px: int) -> dict[str, float]:
     """The same figures for OpenCV's YuNet at a square input."""
+    return _by_height(judge_yunet(detector, photos, input_px))
+
+
+def judge_yunet(detector: cv2.FaceDetectorYN, photos: Iterable[Photo], input_px: int) -> list[Judged]:
+    """Truth and YuNet's detections of each photo, in pixels of its input."""
     detector.setInputSize((input_px, input_px))
     judged = []
     for photo in photos:
@@ -105,7 +115,7 @@ def score_yunet(detector: cv2.FaceDetectorYN, photos: Iterable[Photo], input_px:
         scale = np.float32(input_px / width)
         boxes = np.hstack((found[:, :2], found[:, :2] + found[:, 2:4])).astype(np.float32) / scale
         judged.append(_judged(photo, boxes, found[:, 14], scale))
-    return _by_height(judged)
+    return judged
 
 
 def _judged(

@@ -7,6 +7,7 @@ import csv
 import math
 import random
 import time
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,13 +16,14 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from models.training_log import LOG, TensorBoard
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 CHECKPOINT = "checkpoint.pt"
 BEST = "best.pt"
-LOG = "log.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +124,13 @@ class Trainer:
         self.run_dir.mkdir(parents=True, exist_ok=True)
         if resume and (self.run_dir / CHECKPOINT).exists():
             self._restore()
-        with Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        ) as progress:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with closing(TensorBoard(self.run_dir, self.epoch)) as board, Progress(*columns) as progress:
             bar = progress.add_task("training", total=self.recipe.epochs * self.task.steps_per_epoch)
             progress.advance(bar, self.epoch * self.task.steps_per_epoch)
             while self.epoch < self.recipe.epochs:
                 row = self._run_epoch(progress, bar)
+                board.add(row)
                 line = " ".join(f"{key}={value:.4g}" for key, value in row.items())
                 progress.console.print(line, soft_wrap=True, highlight=False)
         return self.run_dir / BEST
