@@ -35,7 +35,7 @@ NOISE_MEMORY: Final = 0.1
 class MotionGate:
     """Decides frame by frame whether it is worth detecting in.
 
-    A still scene is looked at in even steps, of which every so-manieth lets its frame through whatever it
+    A still scene is looked at in even steps, of which every n-th lets its frame through whatever it
     shows. It makes no difference whether the frames between the steps are handed in.
 
     Args:
