@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent.settings import ModelsSettings
 from models.evaluate import EvaluationReport, evaluate
 from models.protocols.run import ProtocolScores, run_protocols
-from models.protocols.subject import load_subject
+from models.protocols.subject import Subject, load_subject
+from models.report.run_log import read_run
 from models.report_tables import report_tables
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.sheet import Sheet
+
+    Say = Callable[[str], None]
+    PageWriter = Callable[[Subject, EvaluationReport, Mapping[str, ProtocolScores], Say], Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Findings:
         return [*tables, *(sheet for found in self.protocols.values() for sheet in found.sheets())]
 
 
-def find_out(request: Request, say: Callable[[str], None]) -> Findings:
+def find_out(request: Request, say: Say) -> Findings:
     """Do all that is asked.
 
     Args:
@@ -72,8 +77,9 @@ def find_out(request: Request, say: Callable[[str], None]) -> Findings:
     agents = ModelsSettings()
     detector = request.detector or agents.detector
     classifier = request.classifier or agents.classifier
-    evaluation = None
-    if request.report_dir is not None or not request.protocols:
+    evaluation = page = None
+    write_page = _page_writer(request)
+    if write_page is not None or not request.protocols:
         evaluation = evaluate(
             request.data_dir,
             request.bundle_dir,
@@ -82,7 +88,7 @@ def find_out(request: Request, say: Callable[[str], None]) -> Findings:
             seed=request.seed,
             report=say,
         )
-    if request.report_dir is None and not request.protocols:
+    if write_page is None and not request.protocols:
         return Findings(evaluation)
     subject = load_subject(
         request.bundle_dir,
@@ -94,17 +100,21 @@ def find_out(request: Request, say: Callable[[str], None]) -> Findings:
         seed=request.seed,
     )
     protocols = run_protocols(request.protocols, subject, say)
-    if request.report_dir is None or evaluation is None:
-        return Findings(evaluation, protocols)
+    if write_page is not None and evaluation is not None:
+        page = write_page(subject, evaluation, protocols, say)
+    return Findings(evaluation, protocols, page)
+
+
+def _page_writer(request: Request) -> PageWriter | None:
+    """What will write the page, if one is asked for: fails before anything is measured, not after.
+
+    Raises:
+        ModelError: The package for plots is missing.
+        ValueError: A training log can't be read.
+    """
+    if request.report_dir is None:
+        return None
     from models.report.write import write_report  # noqa: PLC0415 - plots need a package of an extra
 
-    page = write_report(
-        request.report_dir,
-        bundle_dir=request.bundle_dir,
-        subject=subject,
-        evaluation=evaluation,
-        protocols=protocols,
-        run_dirs=request.run_dirs,
-        say=say,
-    )
-    return Findings(evaluation, protocols, page)
+    runs = [read_run(run_dir) for run_dir in request.run_dirs]
+    return partial(write_report, folder=request.report_dir, bundle_dir=request.bundle_dir, runs=runs)

@@ -19,12 +19,12 @@ torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 from models.training import (  # noqa: E402 - after the check for torch
     BEST,
     CHECKPOINT,
-    LOG,
     AveragedWeights,
     Trainer,
     learning_rate,
     make_optimizer,
 )
+from models.training_log import LOG  # noqa: E402 - same
 from tests.training_child import RECIPE, TinyTask  # noqa: E402 - same
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -153,3 +153,18 @@ def test_the_average_follows_buffers_too_and_forgets_at_its_rate() -> None:
     assert torch.allclose(moved, torch.ones(2), atol=1e-6)
     assert math.isclose(float(network.running_mean[0]), 1.0)
     assert not any(parameter.requires_grad for parameter in average.network.parameters())
+
+
+def test_the_rows_of_the_log_go_to_tensorboard_too_where_it_is_installed(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed: pip install tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import (  # noqa: PLC0415 - optional
+        EventAccumulator,
+    )
+
+    _kill_in_epoch(tmp_path, epoch=2)
+    Trainer(TinyTask(), RECIPE, tmp_path).run()
+    events = EventAccumulator(str(tmp_path)).Reload()
+    shown = {event.step: event.value for event in events.Scalars("score")}
+    assert shown == pytest.approx(
+        {int(row["epoch"]): float(row["score"]) for row in _log(tmp_path)}, abs=1e-6
+    )

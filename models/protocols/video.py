@@ -109,7 +109,7 @@ def run_video(subject: Subject, say: Callable[[str], None]) -> VideoScores:
     scenes = read_scenes(subject.data_dir, "valid")
     clip = compose_clip(portraits, scenes, subject.limit or WINDOWS, subject.seed)
     windows = play(clip, subject)
-    outcomes = [_outcome(truth, window) for truth, window in zip(clip.windows, windows, strict=True)]
+    outcomes = [judge_window(truth, window) for truth, window in zip(clip.windows, windows, strict=True)]
     detector, classifier = subject.detector, subject.classifier
     alone = detector.entry.task == "face_emotion"
     name = detector.name if alone else f"{detector.name}, {classifier.name}"
@@ -151,7 +151,8 @@ class _Clock:
         return self.now_s
 
 
-def _outcome(truth: tuple[str, ...], window: EmotionWindow) -> WindowOutcome:
+def judge_window(truth: tuple[str, ...], window: EmotionWindow) -> WindowOutcome:
+    """Compare the labels of everybody in view with a window's counts."""
     true = Counter(truth)
     leading = tuple(label for label in LABELS if true and true[label] == max(true.values()))
     seen = max(LABELS, key=lambda label: (window.counts.get(label, 0), -LABELS.index(label)))

@@ -10,7 +10,6 @@ from models.report.crowd_pictures import LEAST_PX, draw_crowds
 from models.report.measure import measure_expressions, measure_faces
 from models.report.page import Picture, Section, page
 from models.report.plots import confusion_plot, precision_recall_plot, reliability_plot, training_plot
-from models.report.run_log import read_run
 from models.report_tables import report_tables
 from models.scenes import read_crowds
 from models.sheet import Sheet
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from models.evaluate import EvaluationReport
     from models.protocols.run import ProtocolScores
     from models.protocols.subject import Subject
+    from models.report.run_log import RunLog
 
 PAGE: Final = "index.html"
 HEADINGS: Final = {
@@ -34,41 +34,39 @@ HEADINGS: Final = {
 
 
 def write_report(
-    folder: Path,
-    *,
-    bundle_dir: Path,
     subject: Subject,
     evaluation: EvaluationReport,
     protocols: Mapping[str, ProtocolScores],
-    run_dirs: Sequence[Path],
     say: Callable[[str], None],
+    *,
+    folder: Path,
+    bundle_dir: Path,
+    runs: Sequence[RunLog],
 ) -> Path:
     """Measure what only the plots need, and write ``index.html``.
 
     Args:
-        folder: Made if it isn't there.
-        bundle_dir: Whose manifest is listed.
         subject: The networks of the plots.
         evaluation: Scores of every file.
         protocols: Scores by the protocols asked for.
-        run_dirs: Training runs whose curves are shown.
         say: Takes a line per finished step.
+        folder: Made if it isn't there.
+        bundle_dir: Whose manifest is listed.
+        runs: Training runs whose curves are shown.
 
     Returns:
         The page.
 
     Raises:
         ModelError: Data are missing or broken.
-        ValueError: A training log can't be read.
     """
-    training = _training_section(run_dirs)
     sections = [_files_section(bundle_dir, evaluation), _expression_section(subject)]
     say("confusion matrices and calibration measured")
     sections.append(_face_section(subject))
     say("precision-recall curves measured, photos drawn")
     for name, scores in protocols.items():
         sections.append(Section(name, HEADINGS[name], sheets=tuple(scores.sheets())))
-    sections += training
+    sections += _training_section(runs)
     bound = "" if subject.limit is None else f" At most {subject.limit} pictures of each kind were judged."
     lead = (
         f"emotion-agent {__version__}: plots are of {subject.detector.name} and {subject.classifier.name},"
@@ -149,8 +147,7 @@ def _face_section(subject: Subject) -> Section:
     return Section("faces", "Faces", text, tuple(pictures))
 
 
-def _training_section(run_dirs: Sequence[Path]) -> list[Section]:
-    logs = [read_run(run_dir) for run_dir in run_dirs]
+def _training_section(logs: Sequence[RunLog]) -> list[Section]:
     if not logs:
         return []
     pictures = tuple(
