@@ -58,7 +58,7 @@ def read(html: str) -> Links:
 
 
 def test_page_fetches_nothing_and_its_links_lead_somewhere() -> None:
-    sheet = Sheet("A <table>", ("name", "share"), (("ours", "1 %"), ("published: theirs", "2 %")), "a note")
+    sheet = Sheet("A <table>", ("name", "share"), (("ours", "<1 %"), ("published: theirs", "2 %")), "a note")
     parts = [
         Section("one", "First & last", "Some text", (Picture(b"\x89PNG", "a <plot>"),), (sheet,)),
         Section("two", "Second", pictures=(Picture(b"\xff\xd8", "a photo", kind="jpeg", width="third"),)),
@@ -71,7 +71,7 @@ def test_page_fetches_nothing_and_its_links_lead_somewhere() -> None:
     assert "A &lt;table&gt;" in html
     assert "a &lt;plot&gt;" in html
     assert html.count('class="published"') == 1
-    for text in ("First &amp; last", "Some text", "a note", "2 %"):
+    for text in ("First &amp; last", "Some text", "a note", "&lt;1 %", "2 %"):
         assert text in html
 
 

@@ -95,7 +95,9 @@ def test_face_is_drawn_where_the_truth_says_and_nowhere_before_or_after() -> Non
         if position is None:
             assert (picture == 40).all()
         elif 0 <= position[0] < WIDTH_PX:
-            assert picture[round(position[1]), int(position[0])].min() > 120
+            reach = 0.3 * visit.face_px[1]
+            for height in (position[1] - reach, position[1], position[1] + reach):
+                assert picture[round(height), int(position[0])].min() > 120
 
 
 def test_camera_looks_at_scenes_without_faces_only_and_elsewhere_in_time() -> None:
@@ -120,6 +122,7 @@ def window(**counts: int) -> EmotionWindow:
     [
         (("anger", "neutral", "neutral"), window(neutral=2, anger=1), True, True),
         (("anger", "neutral"), window(anger=1, neutral=1), True, True),
+        (("anger", "neutral", "neutral"), window(anger=3), True, False),
         (("anger", "neutral"), window(anger=2), True, True),
         (("anger", "neutral"), window(happiness=2), True, False),
         (("anger",), window(anger=1, fear=1), False, True),
