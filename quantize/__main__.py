@@ -91,14 +91,16 @@ def imported(
     ] = None,
 ) -> None:
     """Quantise a detector of your own for ONNX Runtime."""
-    from quantize.build import build  # noqa: PLC0415 - the help must not wait for ONNX
-    from quantize.imported import imported_plans  # noqa: PLC0415 - same
+    from quantize.imported import (  # noqa: PLC0415 - the help must not wait for ONNX
+        build_imported,
+        imported_plans,
+    )
 
     target = bundle or Path(f"{name}-bundle")
     with _session() as (console, folder):
         built = {}
         for plan, fp32_path in imported_plans(target, name, data, images):
-            built[plan.name] = build(plan, fp32_path, folder, console.print)
+            built[plan.name] = build_imported(plan, fp32_path, folder, console.print)
             console.print(f"{plan.name}: licence of all its files: {plan.entry['licence']}")
         _write(target, built, console)
 

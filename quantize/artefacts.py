@@ -52,6 +52,7 @@ def write_artefacts(
     method: CalibrationMethod,
     options: Mapping[str, Any],
     backends: Collection[str] = BACKENDS,
+    float_share: float = 0.0,
 ) -> Iterator[Artefact]:
     """Write each INT8 file and hand it over; FP32 itself comes first.
 
@@ -64,6 +65,7 @@ def write_artefacts(
         method: Of ONNX Runtime's calibration.
         options: Further ones of its quantiser.
         backends: Those to write files for; ONNX Runtime's come in any case.
+        float_share: See ``quantize_onnx``; for ONNX Runtime only.
 
     Raises:
         ModelError: A graph can't be translated.
@@ -73,7 +75,15 @@ def write_artefacts(
     for precision in _ONNX_PRECISIONS:
         report(f"{stem}: quantising {precision} for onnxruntime on {len(images.inputs)} images")
         path = folder / f"{stem}.{precision}.onnx"
-        quantize_onnx(fp32_path, path, precision, images, method=method, extra_options=dict(options))
+        quantize_onnx(
+            fp32_path,
+            path,
+            precision,
+            images,
+            method=method,
+            extra_options=dict(options),
+            float_share=float_share,
+        )
         signed_path = path if precision == "int8_s8s8" else signed_path
         yield Artefact("onnxruntime", precision, path)
     if "openvino" in backends and _can_write("openvino", stem, report):

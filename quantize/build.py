@@ -46,6 +46,8 @@ class Plan:
     """Further options of the quantiser."""
     backends: tuple[str, ...] = BACKENDS
     """Those to write files for."""
+    float_share: float = 0.0
+    """Of the weighted layers, from the image on, that stay in float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def build(plan: Plan, fp32_path: Path, folder: Path, report: Report) -> Built:
         method=plan.method,
         options=plan.options or {},
         backends=plan.backends,
+        float_share=plan.float_share,
     ):
         network = open_network(plan, artefact)
         held_out = plan.held_out(network)

@@ -18,6 +18,10 @@ AGREEMENT_POINTS: Final = 3.0
 """Most percentage points by which an imported network may see other faces than its FP32 origin."""
 
 
+class GateRefusalError(ModelError):
+    """An INT8 file lost too much; another way to quantise may lose less."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """How an INT8 file compares with its FP32 origin on held-out images."""
@@ -44,12 +48,12 @@ class Verdict:
         """Refuse a file that lost too much.
 
         Raises:
-            ModelError: The gate is not passed; the scores are named.
+            GateRefusalError: The gate is not passed; the scores are named.
         """
         if self.passes:
             return
         lost = ", ".join(f"{key} {value:.2f}" for key, value in self.lost_points.items())
-        raise ModelError(
+        raise GateRefusalError(
             f"{self.name} loses more than {self.allowed_points} points on held-out images ({lost}):"
             " it was not written; calibrate on more images or keep more layers in float",
         )

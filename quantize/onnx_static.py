@@ -43,6 +43,7 @@ def quantize_onnx(
     *,
     method: CalibrationMethod = CalibrationMethod.MinMax,
     extra_options: dict[str, Any] | None = None,
+    float_share: float = 0.0,
 ) -> None:
     """Write the INT8 form of a network.
 
@@ -53,6 +54,7 @@ def quantize_onnx(
         images: Inputs to measure activation ranges on.
         method: How ranges follow from what was measured.
         extra_options: Further ones of ``quantize_static``.
+        float_share: Of the weighted layers, from the image on, that stay in float as the tail does.
     """
     activation_type = ACTIVATION_TYPES[precision]
     with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
@@ -61,7 +63,7 @@ def quantize_onnx(
         # Shapes are fixed, so the slow symbolic inference has nothing to find.
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         model = onnx.load(str(prepared))
-        entry = find_image_entry(model)
+        entry = None if float_share else find_image_entry(model)
         options: dict[str, Any] = {
             "CalibStridedMinMax": CHUNK,
             "TensorQuantOverrides": {} if entry is None else entry.overrides(activation_type),
@@ -76,11 +78,11 @@ def quantize_onnx(
                 per_channel=True,
                 activation_type=activation_type,
                 weight_type=QuantType.QInt8,
-                nodes_to_exclude=sorted(tail_nodes(model)),
+                nodes_to_exclude=sorted(tail_nodes(model) | front_nodes(model, float_share)),
                 calibrate_method=method,
                 extra_options=options,
             )
-    if activation_type is QuantType.QUInt8:
+    if activation_type is QuantType.QUInt8 and not float_share:
         quantized = onnx.load(str(int8_path))
         feed_image_directly(quantized)
         widen_stem(quantized)
@@ -104,6 +106,16 @@ def tail_nodes(model: onnx.ModelProto) -> set[str]:
         if node.op_type not in WEIGHTED or decodes_a_distribution(node, producers):
             pending += list(node.input)
     return found
+
+
+def front_nodes(model: onnx.ModelProto, share: float) -> set[str]:
+    """Names of the nodes up to where ``share`` of the weighted layers lie, the tail's not counted."""
+    tail = tail_nodes(model)
+    body = [node for node in model.graph.node if node.name not in tail]
+    weighted = [index for index, node in enumerate(body) if node.op_type in WEIGHTED]
+    count = round(share * len(weighted))
+    end = weighted[count] if count < len(weighted) else len(body)
+    return {node.name for node in body[:end]} if count else set()
 
 
 class _QuietLogging:

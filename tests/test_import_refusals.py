@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import cv2
+import numpy as np
 import onnx
 import pytest
 from hypothesis import given
@@ -59,6 +60,16 @@ def with_nms(path: Path) -> Path:
     plain(path, (1, 5, 2100))
     model = onnx.load(str(path))
     model.graph.node.append(onnx.helper.make_node("NonMaxSuppression", ["a", "b"], ["c"]))
+    onnx.save(model, str(path))
+    return path
+
+
+def not_a_number(path: Path) -> Path:
+    write_export(path, Export("v8_raw"))
+    model = onnx.load(str(path))
+    for constant in model.graph.initializer:
+        if constant.dims == [1]:
+            constant.CopyFrom(onnx.numpy_helper.from_array(np.array([np.nan], np.float32), constant.name))
     onnx.save(model, str(path))
     return path
 
@@ -158,6 +169,7 @@ CASES: list[tuple[str, Callable[[Path], Path], dict[str, Any], str]] = [
         {},
         r"which are probabilities already: export the maps before the sigmoid",
     ),
+    ("not a number", not_a_number, {}, r"no finite number: export it in float32"),
     (
         "head unheard of",
         lambda path: plain(path, (1, 5, 2100)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import onnx
 import pytest
 from typer.testing import CliRunner
 
+import agent
 from agent.daemon import build_pipeline
 from agent.detector import Detector
 from agent.inference.manifest import Bundle
@@ -20,15 +22,18 @@ from agent.settings import AgentSettings, DeploymentSettings, ModelsSettings, Re
 from models.__main__ import app as models_app
 from models.importing.network import ImportRequest, import_network
 from quantize.__main__ import app as quantize_app
+from quantize.gate import AGREEMENT_POINTS
+from quantize.imported import FEWEST_PICTURES
 from tests.network_fixtures import make_frame
 from tests.user_networks import ANCHORS, Export, draw, write_export
 
 if TYPE_CHECKING:
-    from click.testing import Result
+    from typer.testing import Result
 
     from models.importing.placing import Placed
 
-PEER = Path(__file__).parents[2] / "shared" / "peers" / "yolov8-lite-t.onnx"
+SHARED = Path(__file__).parents[2] / "shared"
+PEER = SHARED / "peers" / "yolov8-lite-t.onnx"
 PLACES = [(left, top) for left in (0, 64, 128, 224) for top in (0, 32, 96, 160, 192, 224)]
 NAMES = (("names", "{0: 'angry', 1: 'sad', 2: 'Happy'}"),)
 LABELS = ("anger", "sadness", "happiness")
@@ -46,12 +51,10 @@ def bring(path: Path, **options: Any) -> tuple[Placed, str]:
 def open_networks(bundle: Path, detector: str, precision: str) -> tuple[Networks, AgentSettings]:
     """As the daemon does, from a configuration that names the bundle."""
     chosen = {"bundle": bundle, "detector": detector, "backend": "onnxruntime", "precision": precision}
-    if "allow_unsigned" in ModelsSettings.model_fields:
-        chosen["allow_unsigned"] = True
     settings = AgentSettings(
         deployment=DeploymentSettings(site="lab", device="box", context="research"),
         sources={"door": ReplaySource(type="replay", path=bundle)},
-        models=ModelsSettings.model_validate(chosen),
+        models=ModelsSettings.model_validate({**chosen, "allow_unsigned": True}),
     )
     return choose_networks(settings, None)[0], settings
 
@@ -147,6 +150,17 @@ def test_quantised_import_still_finds_the_face(export: Export, tmp_path: Path) -
         assert export.classes == 1 or seen == ["anger"]
 
 
+def test_first_layers_stay_in_float_where_eight_bits_lose_the_faces(tmp_path: Path) -> None:
+    bring(write_export(tmp_path / "user.onnx", Export("v8", outlier=1e4, outlier_ends=True)))
+    done = quantize_imported(tmp_path / "bundle", make_pictures(tmp_path / "pictures", 1))
+    assert done.exit_code == 0, done.output
+    assert "trying again with more of the first layers in float" in done.output
+    model = onnx.load(str(tmp_path / "bundle" / "mine_320.int8_u8s8.onnx"))
+    (first,) = [node for node in model.graph.node if "images" in node.input]
+    assert first.op_type == "Conv"
+    assert len(labels_seen(tmp_path / "bundle", 0, "int8_u8s8")) == 1
+
+
 def test_quantised_network_that_sees_other_faces_is_refused_and_the_bundle_stays(tmp_path: Path) -> None:
     bring(write_export(tmp_path / "user.onnx", Export("v8", outlier=1e4)))
     before = {path.name: path.read_bytes() for path in (tmp_path / "bundle").iterdir()}
@@ -154,6 +168,16 @@ def test_quantised_network_that_sees_other_faces_is_refused_and_the_bundle_stays
     assert done.exit_code == 3
     assert "agreement 100.00" in done.output
     assert {path.name: path.read_bytes() for path in (tmp_path / "bundle").iterdir()} == before
+
+
+def astronaut_readings(bundle: Path, precision: str) -> int:
+    """How many faces the agent's pipeline reads off scikit-image's portrait."""
+    from skimage import data  # noqa: PLC0415 - only with the extra
+
+    networks, settings = open_networks(bundle, "mine", precision)
+    frame = make_frame(data.astronaut()[:, :, ::-1].copy())
+    pipeline = build_pipeline(networks, settings, lambda: 0.0)
+    return [len(pipeline.step(frame).readings) for _ in range(4)][-1]
 
 
 def test_foreign_yolov8_with_raw_heads_is_imported_as_it_is(tmp_path: Path) -> None:
@@ -168,12 +192,25 @@ def test_foreign_yolov8_with_raw_heads_is_imported_as_it_is(tmp_path: Path) -> N
     assert "1 face(s) found in the built-in portrait" in said
     copy = tmp_path / "bundle" / "mine_640.fp32.onnx"
     assert copy.read_bytes() == PEER.read_bytes()
-    networks, settings = open_networks(tmp_path / "bundle", "mine", "fp32")
-    from skimage import data  # noqa: PLC0415 - only with the extra
+    assert astronaut_readings(tmp_path / "bundle", "fp32") == 1
 
-    frame = make_frame(data.astronaut()[:, :, ::-1].copy())
-    pipeline = build_pipeline(networks, settings, lambda: 0.0)
-    assert [len(pipeline.step(frame).readings) for _ in range(4)][-1] == 1
+
+def test_foreign_yolov8_passes_the_gate_and_still_finds_the_face_in_eight_bits(tmp_path: Path) -> None:
+    if not PEER.exists() or not (SHARED / "data" / "scenes.zip").exists():
+        pytest.skip(f"{PEER} or the scenes of {SHARED / 'data'} are not on this machine")
+    from models.scenes import read_scenes  # noqa: PLC0415 - only with the data
+
+    bring(PEER, bundle=tmp_path / "bundle", image=None)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    photos = [photo for photo in read_scenes(SHARED / "data", "valid") if len(photo.faces)]
+    for photo in photos[:72]:
+        cv2.imwrite(str(pictures / f"{Path(photo.name).stem}.png"), photo.pixels)
+    done = quantize_imported(tmp_path / "bundle", pictures)
+    assert done.exit_code == 0, done.output
+    assert "licence of all its files: AGPL-3.0" in done.output
+    for precision in ("int8_u8s8", "int8_s8s8"):
+        assert astronaut_readings(tmp_path / "bundle", precision) == 1
 
 
 def test_unchanged_file_is_copied_byte_for_byte_and_its_digest_recorded(tmp_path: Path) -> None:
@@ -220,3 +257,14 @@ def test_nothing_is_overwritten_unless_asked_for(tmp_path: Path) -> None:
     refused = CliRunner().invoke(models_app, ["import", str(path), "--bundle", str(strange)])
     assert (refused.exit_code, "holds something other than a bundle" in refused.output) == (2, True)
     assert [entry.name for entry in strange.iterdir()] == ["cat.jpg"]
+
+
+def test_page_for_users_names_every_option_and_layout() -> None:
+    page = (Path(agent.__file__).parent / "docs" / "own-network.md").read_text(encoding="utf-8")
+    shown = CliRunner().invoke(models_app, ["import", "--help"], env={"COLUMNS": "200"}).output
+    options = set(re.findall(r"--[a-z]+(?:-[a-z]+)*", shown)) - {"--help"}
+    assert len(options) > 10
+    assert [name for name in options if f"`{name}`" not in page] == []
+    assert "97 %" in page
+    assert AGREEMENT_POINTS == 3.0
+    assert f"At least {FEWEST_PICTURES} pictures" in " ".join(page.split())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,10 +18,11 @@ from agent.inference.loading import default_bundle_folder
 from agent.inference.manifest import InputSpec
 from models.importing.network import ImportRequest, import_network
 from quantize.agreement import SLACK, THRESHOLD, agreement
-from quantize.foreign_graph import made_quantizable
+from quantize.calibration import CalibrationSet
+from quantize.foreign_graph import SILU_FLOOR, made_quantizable
 from quantize.imported import FEWEST_PICTURES, calibration_count, imported_plans
-from quantize.onnx_static import CHUNK, tail_nodes
-from tests.user_networks import Export, draw, write_export
+from quantize.onnx_static import CHUNK, front_nodes, quantize_onnx, tail_nodes
+from tests.user_networks import Export, Graph, draw, write_export
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,6 +113,59 @@ def test_operator_that_no_newer_opset_has_is_refused(tmp_path: Path) -> None:
     model.graph.node[0].op_type = "Nonsuch"
     with pytest.raises(ModelError, match="export the network again with opset 17"):
         made_quantizable(model)
+
+
+def silu_network(path: Path) -> onnx.ModelProto:
+    """Image → convolution that reaches from -60 to 20 → SiLU → convolution."""
+    graph = Graph(17)
+    kernel, second = np.zeros((8, 3, 1, 1)), np.full((1, 8, 1, 1), 0.5)
+    kernel[:, 0, 0, 0] = np.linspace(-60.0, 20.0, 8)
+    value = graph.add("Conv", "images", graph.constant(kernel))
+    value = graph.add("Mul", value, graph.add("Sigmoid", value))
+    value = graph.add("Conv", value, graph.constant(second), strides=[2, 2])
+    output = graph.add("Conv", value, graph.constant(np.ones((1, 1, 1, 1))))
+    image = onnx.helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, [1, 3, 32, 32])
+    info = onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, [1, 1, 16, 16])
+    body = onnx.helper.make_graph(graph.nodes, "silu", [image], [info], initializer=graph.constants)
+    model = onnx.helper.make_model(body, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, str(path))
+    return model
+
+
+def answer(path: Path, picture: Any) -> Any:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(None, {"images": picture})[0]
+
+
+@pytest.mark.parametrize("precision", ["int8_u8s8", "int8_s8s8"])
+def test_silu_spends_no_bits_on_what_it_flattens_and_costs_no_node(precision: str, tmp_path: Path) -> None:
+    source, floored, int8 = (tmp_path / name for name in ("source.onnx", "floored.onnx", "int8.onnx"))
+    model = silu_network(source)
+    pictures = np.random.default_rng(0).random((32, 3, 32, 32), np.float32)
+    onnx.save(made_quantizable(model), str(floored))
+    expected = answer(source, pictures[:1])
+    assert np.abs(answer(floored, pictures[:1]) - expected).max() < 0.05
+    quantize_onnx(source, int8, precision, CalibrationSet(pictures, "0" * 64))
+    graph = onnx.load(str(int8)).graph
+    assert "Clip" not in [node.op_type for node in graph.node]
+    producers = {node.output[0]: node for node in graph.node}
+    constants = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer}
+    (sigmoid,) = [node for node in graph.node if node.op_type == "Sigmoid"]
+    _, scale, zero_point = producers[sigmoid.input[0]].input
+    lowest = np.iinfo(constants[zero_point].dtype).min
+    reach = float(constants[scale]) * (lowest - int(constants[zero_point]))
+    assert reach == pytest.approx(SILU_FLOOR, abs=0.2)
+
+
+@pytest.mark.parametrize(("share", "weighted"), [(0.0, 0), (0.125, 1), (0.375, 2), (1.0, 5)])
+def test_share_of_layers_kept_in_float_is_counted_from_the_image(
+    share: float, weighted: int, tmp_path: Path
+) -> None:
+    model = made_quantizable(graph_of(tmp_path / "user.onnx", Export("v8")))
+    kept = front_nodes(model, share)
+    assert [node.op_type for node in model.graph.node if node.name in kept].count("Conv") == weighted
+    assert not kept & tail_nodes(model)
+    assert not kept or model.graph.node[0].name in kept
 
 
 @pytest.mark.parametrize(("head", "convolutions"), [("v8", 6 + 1), ("v8_raw", 6), ("v5", 3)])

@@ -72,6 +72,8 @@ class Export:
     metadata: tuple[tuple[str, str], ...] = ()
     outlier: float = 0.0
     """Size of a channel that shares its tensor with the useful ones and so ruins eight bits of precision."""
+    outlier_ends: bool = False
+    """Whether the second layer drops that channel, so that only the first one's output has it."""
     finished: bool = False
     """Whether raw class maps go through a sigmoid, which they should not."""
 
@@ -81,13 +83,10 @@ def write_export(path: Path, export: Export) -> Path:
     graph = Graph(export.opset)
     coverage = _coverage(graph, export)
     outputs = (_v5 if export.head.startswith("v5") else _v8)(graph, export, coverage)
-    side: Any = export.side_px
-    shape = ["batch", 3, "height", "width"] if export.dynamic else [1, 3, side, side]
+    any_size: list[int | str | None] = ["batch", 3, "height", "width"]
+    shape = any_size if export.dynamic else [1, 3, export.side_px, export.side_px]
     image = helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)
-    infos = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * rank if export.dynamic else None)
-        for name, rank in outputs
-    ]
+    infos = [_unknown(name, rank if export.dynamic else None) for name, rank in outputs]
     body = helper.make_graph(graph.nodes, "user", [image], infos, initializer=graph.constants)
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", export.opset)], ir_version=8)
     if not export.dynamic:
@@ -97,6 +96,12 @@ def write_export(path: Path, export: Export) -> Path:
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
     return path
+
+
+def _unknown(name: str, rank: int | None) -> Any:
+    """An output of no stated sizes; of no stated rank either where None."""
+    sizes: list[int | str | None] | None = None if rank is None else [None] * rank
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes)
 
 
 def draw(places: Sequence[tuple[int, int, int]], side_px: int = 320, seed: int = 0) -> NDArray[np.uint8]:
@@ -129,6 +134,7 @@ def _coverage(graph: Graph, export: Export) -> list[str]:
     found = []
     for factor in (4, 2, 2):
         mean = np.full((channels, 1, factor, factor), factor**-2.0)
+        mean[classes:] *= not export.outlier_ends
         value = _convolution(graph, value, mean, np.zeros(channels), group=channels, strides=[factor, factor])
         found.append(value)
     around = np.full((channels, 1, 3, 3), 1.0 / 9.0)
@@ -184,7 +190,7 @@ def _v8(graph: Graph, export: Export, coverage: list[str]) -> list[tuple[str, in
     return [(graph.add("Concat", *rows, axis=1), 3)]
 
 
-def _grid(export: Export) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _grid(export: Export) -> tuple[NDArray[Any], NDArray[Any]]:
     """1×2×N cell centres in strides, and 1×1×N strides."""
     centres, strides = [], []
     for stride in STRIDES:

@@ -72,5 +72,6 @@ def import_command(
         sys.exit(1)
     console.print(f"written: {done.key} in {done.bundle}")
     console.print("run it with this in the configuration:\n\n[models]")
-    console.print(f'bundle = "{done.bundle.resolve()}"\ndetector = "{done.name}"\n')
+    console.print(f'bundle = "{done.bundle.resolve()}"\ndetector = "{done.name}"')
+    console.print("allow_unsigned = true   # or sign it: python -m quantize sign --bundle DIR --key FILE\n")
     console.print(f"next, for INT8: python -m quantize imported {done.name} --bundle {done.bundle}")
