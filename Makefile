@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: demo test lint types unit lock sbom deb clean
+.PHONY: demo test lint types unit lock sbom deb arm64 clean
 
 demo: $(VENV)/.demo
 	$(BIN)/emotion-agent demo
@@ -40,6 +40,10 @@ sbom: $(VENV)/.dev
 # A Debian package with those wheels inside; needs dpkg-deb.
 deb: sbom
 	systemd/make_deb.sh dist/wheels dist
+
+# Installs and runs the agent in an emulated Raspberry Pi system; slow, and needs root.
+arm64:
+	systemd/arm64_root.sh build/arm64
 
 # torch is pinned by hand: a resolver would pick the build with CUDA and its gigabytes. backports-strenum is
 # left open: its newest release refuses the Pythons that litert asks it for.
