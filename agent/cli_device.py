@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from agent.config import load_settings
+from agent.errors import AgentError
+
+if TYPE_CHECKING:
+    from agent.settings import AgentSettings
 
 DEFAULT_CONFIG = Path("/etc/emotion-agent/config.toml")
 
@@ -36,13 +40,22 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Explain this box: what it is, whether camera and broker answer, which backend won and why."""
-    chosen = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
-    settings = load_settings(chosen) if chosen is not None else None
+    settings = load_settings(config) if config is not None else settings_if_usable(DEFAULT_CONFIG)
     from agent.daemon import state_directory  # noqa: PLC0415 - the help must not wait for NumPy
     from agent.doctor import run_doctor  # noqa: PLC0415
 
     state_dir = None if settings is None else state_directory(settings)
     raise typer.Exit(run_doctor(settings, state_dir=state_dir, reselect=reselect, as_json=as_json))
+
+
+def settings_if_usable(path: Path) -> AgentSettings | None:
+    """Settings of a box that may not be configured yet, or not for this user to see: it says so, goes on."""
+    try:
+        return load_settings(path) if path.exists() else None
+    except (AgentError, OSError) as error:
+        for line in str(error).splitlines():
+            typer.echo(f"going on without configuration: {line}", err=True)
+        return None
 
 
 def bench(

@@ -10,11 +10,13 @@ import ssl
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
+from agent.cli_device import settings_if_usable
 from agent.doctor import examine, run_doctor
 from agent.doctor.broker_check import check_broker
 from agent.doctor.cameras import find_cameras, judge_sources
@@ -35,7 +37,6 @@ from tests.v4l2_stand_in import MJPG, UNREADABLE, YUYV, install, slow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from agent.inference.manifest import Bundle
 
@@ -102,6 +103,17 @@ def test_what_the_daemon_kept_is_shown_and_nothing_is_written(bundle: Bundle, tm
     kept = examine(settings, state_dir=tmp_path / "state")
     assert kept.choice is not None
     assert kept.choice.cached
+
+
+def test_a_box_that_is_not_configured_yet_can_be_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As install.sh leaves it: the file is there and lacks site, device and context."""
+    shipped = Path(__file__).parent.parent / "systemd" / "config.toml"
+    assert settings_if_usable(shipped) is None
+    assert "going on without configuration" in capsys.readouterr().err
+    assert settings_if_usable(tmp_path / "missing.toml") is None
+    assert not capsys.readouterr().err
 
 
 def test_a_broken_bundle_is_a_finding_not_a_crash(tmp_path: Path) -> None:
