@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from quantize.onnx_static import quantize_onnx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from onnxruntime.quantization import CalibrationMethod
@@ -42,17 +42,28 @@ class Artefact:
         return f"{self.backend} {self.precision}"
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How files are made."""
+
+    method: CalibrationMethod
+    """Of ONNX Runtime's calibration."""
+    options: Mapping[str, Any]
+    """Further ones of its quantiser."""
+    float_share: float = 0.0
+    """See ``quantize_onnx``; for ONNX Runtime only."""
+    backends: tuple[str, ...] = BACKENDS
+    """Those to write files for; ONNX Runtime's come in any case."""
+
+
 def write_artefacts(
     stem: str,
     fp32_path: Path,
     folder: Path,
     images: CalibrationSet,
-    report: Callable[[str], None],
+    recipe: Recipe,
     *,
-    method: CalibrationMethod,
-    options: Mapping[str, Any],
-    backends: Collection[str] = BACKENDS,
-    float_share: float = 0.0,
+    report: Callable[[str], None],
 ) -> Iterator[Artefact]:
     """Write each INT8 file and hand it over; FP32 itself comes first.
 
@@ -61,11 +72,8 @@ def write_artefacts(
         fp32_path: The exported network; ONNX Runtime and OpenVINO both read it.
         folder: For the INT8 files.
         images: Inputs to measure activation ranges on.
+        recipe: How, and for which backends.
         report: Takes a line of progress.
-        method: Of ONNX Runtime's calibration.
-        options: Further ones of its quantiser.
-        backends: Those to write files for; ONNX Runtime's come in any case.
-        float_share: See ``quantize_onnx``; for ONNX Runtime only.
 
     Raises:
         ModelError: A graph can't be translated.
@@ -75,18 +83,10 @@ def write_artefacts(
     for precision in _ONNX_PRECISIONS:
         report(f"{stem}: quantising {precision} for onnxruntime on {len(images.inputs)} images")
         path = folder / f"{stem}.{precision}.onnx"
-        quantize_onnx(
-            fp32_path,
-            path,
-            precision,
-            images,
-            method=method,
-            extra_options=dict(options),
-            float_share=float_share,
-        )
+        _quantize(fp32_path, path, precision, images, recipe)
         signed_path = path if precision == "int8_s8s8" else signed_path
         yield Artefact("onnxruntime", precision, path)
-    if "openvino" in backends and _can_write("openvino", stem, report):
+    if "openvino" in recipe.backends and _can_write("openvino", stem, report):
         from quantize.openvino_nncf import quantize_openvino  # noqa: PLC0415 - installed only for this
 
         report(f"{stem}: quantising int8 for openvino on {len(images.inputs)} images")
@@ -94,13 +94,27 @@ def write_artefacts(
         path = folder / f"{stem}.int8.xml"
         quantize_openvino(fp32_path, path, images)
         yield Artefact("openvino", "int8", path)
-    if "litert" in backends and _can_write("litert", stem, report):
+    if "litert" in recipe.backends and _can_write("litert", stem, report):
         from quantize.litert_full_integer import write_litert  # noqa: PLC0415 - installed only for this
 
         report(f"{stem}: translating int8_s8s8 for litert")
         path = folder / f"{stem}.int8.tflite"
         write_litert(signed_path, path)
         yield Artefact("litert", "int8", path)
+
+
+def _quantize(
+    fp32_path: Path, int8_path: Path, precision: Precision, images: CalibrationSet, recipe: Recipe
+) -> None:
+    quantize_onnx(
+        fp32_path,
+        int8_path,
+        precision,
+        images,
+        method=recipe.method,
+        extra_options=dict(recipe.options),
+        float_share=recipe.float_share,
+    )
 
 
 def _can_write(backend: str, stem: str, report: Callable[[str], None]) -> bool:

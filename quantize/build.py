@@ -10,7 +10,7 @@ from onnxruntime.quantization import CalibrationMethod
 
 from agent.inference.loading import LoadedNetwork, open_file
 from agent.inference.manifest import NetworkEntry, NetworkFile
-from quantize.artefacts import BACKENDS, Artefact, write_artefacts
+from quantize.artefacts import BACKENDS, Artefact, Recipe, write_artefacts
 from quantize.bundle_writer import sha256_of
 from quantize.gate import Verdict
 
@@ -76,17 +76,8 @@ def build(plan: Plan, fp32_path: Path, folder: Path, report: Report) -> Built:
     files: list[NetworkFile] = []
     paths: dict[str, Path] = {}
     verdicts: list[Verdict] = []
-    for artefact in write_artefacts(
-        plan.name,
-        fp32_path,
-        folder,
-        plan.images,
-        report,
-        method=plan.method,
-        options=plan.options or {},
-        backends=plan.backends,
-        float_share=plan.float_share,
-    ):
+    recipe = Recipe(plan.method, plan.options or {}, plan.float_share, plan.backends)
+    for artefact in write_artefacts(plan.name, fp32_path, folder, plan.images, recipe, report=report):
         network = open_network(plan, artefact)
         held_out = plan.held_out(network)
         report(f"{plan.name}: {artefact.label} held-out {_words(held_out)}")

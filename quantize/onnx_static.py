@@ -58,11 +58,7 @@ def quantize_onnx(
     """
     activation_type = ACTIVATION_TYPES[precision]
     with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
-        source, prepared = Path(folder) / "source.onnx", Path(folder) / "prepared.onnx"
-        onnx.save(made_quantizable(onnx.load(str(fp32_path))), str(source))
-        # Shapes are fixed, so the slow symbolic inference has nothing to find.
-        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-        model = onnx.load(str(prepared))
+        prepared, model = _prepared(fp32_path, Path(folder))
         entry = None if float_share else find_image_entry(model)
         options: dict[str, Any] = {
             "CalibStridedMinMax": CHUNK,
@@ -83,11 +79,25 @@ def quantize_onnx(
                 extra_options=options,
             )
     if activation_type is QuantType.QUInt8 and not float_share:
-        quantized = onnx.load(str(int8_path))
-        feed_image_directly(quantized)
-        widen_stem(quantized)
-        onnx.checker.check_model(quantized)
-        onnx.save(quantized, str(int8_path))
+        _read_bytes_directly(int8_path)
+
+
+def _prepared(fp32_path: Path, folder: Path) -> tuple[Path, onnx.ModelProto]:
+    """What the quantiser is given."""
+    source, prepared = folder / "source.onnx", folder / "prepared.onnx"
+    onnx.save(made_quantizable(onnx.load(str(fp32_path))), str(source))
+    # Shapes are fixed, so the slow symbolic inference has nothing to find.
+    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    return prepared, onnx.load(str(prepared))
+
+
+def _read_bytes_directly(int8_path: Path) -> None:
+    """Rewrite the way of a uint8 image into a network with unsigned activations."""
+    quantized = onnx.load(str(int8_path))
+    feed_image_directly(quantized)
+    widen_stem(quantized)
+    onnx.checker.check_model(quantized)
+    onnx.save(quantized, str(int8_path))
 
 
 def tail_nodes(model: onnx.ModelProto) -> set[str]:

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from agent.errors import ModelError
-from agent.inference.loading import open_file
-from agent.inference.reference import PICTURE, answer_key, reference_input
+from agent.inference.loading import default_bundle_folder, open_file
+from agent.inference.manifest import Bundle
+from agent.inference.reference import PICTURE, answer_key, load_reference, reference_input
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,8 +60,17 @@ def reference_content(folder: Path, networks: Mapping[str, NetworkEntry]) -> byt
 
 
 def reference_picture() -> NDArray[np.uint8]:
-    """``SIDE_PX`` square, BGR: head and shoulders of scikit-image's ``astronaut`` (NASA, public domain)."""
-    from skimage import data  # noqa: PLC0415 - only to make a bundle
+    """``SIDE_PX`` square, BGR: head and shoulders of scikit-image's ``astronaut`` (NASA, public domain).
 
+    Raises:
+        ModelError: Neither scikit-image nor a bundle that was made with it is installed.
+    """
+    try:
+        from skimage import data  # noqa: PLC0415 - only to make a bundle
+    except ImportError as error:
+        installed = load_reference(Bundle.load(default_bundle_folder()))
+        if installed is None:
+            raise ModelError(f"no reference picture ({error}): pip install scikit-image") from error
+        return installed.picture
     scene = cv2.cvtColor(np.ascontiguousarray(data.astronaut()[_SCENE]), cv2.COLOR_RGB2BGR)
     return np.asarray(cv2.resize(scene, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import agent
 from agent.daemon import build_pipeline
 from agent.detector import Detector
 from agent.inference.manifest import Bundle
+from agent.inference.reference import load_reference
 from agent.networks import Networks, choose_networks
 from agent.settings import AgentSettings, DeploymentSettings, ModelsSettings, ReplaySource
 from models.__main__ import app as models_app
@@ -257,6 +259,18 @@ def test_nothing_is_overwritten_unless_asked_for(tmp_path: Path) -> None:
     refused = CliRunner().invoke(models_app, ["import", str(path), "--bundle", str(strange)])
     assert (refused.exit_code, "holds something other than a bundle" in refused.output) == (2, True)
     assert [entry.name for entry in strange.iterdir()] == ["cat.jpg"]
+
+
+def test_import_needs_no_scikit_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The installed bundle has the picture that reference answers are given to, byte for byte."""
+    path = write_export(tmp_path / "user.onnx", Export("v8"))
+    bring(path, name="with")
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    bring(path, name="without", bundle=tmp_path / "other")
+    first, second = (load_reference(Bundle.load(tmp_path / name)) for name in ("bundle", "other"))
+    assert first is not None
+    assert second is not None
+    assert (first.picture == second.picture).all()
 
 
 def test_page_for_users_names_every_option_and_layout() -> None:

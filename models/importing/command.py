@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path  # noqa: TC003 - typer needs the name at run time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,40 +11,45 @@ from rich.console import Console
 
 from agent.errors import AgentError
 
+File = Annotated[Path, typer.Argument(help="The .onnx export of a YOLOv5, v6, v7, v8 or 11.")]
+Name = Annotated[str | None, typer.Option(help="What a configuration calls it; the file's name by default.")]
+BundleFolder = Annotated[
+    Path | None, typer.Option("--bundle", help="Folder to put it into; NAME-bundle by default.")
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(help="List in the order of the classes, or mapping such as happy=happiness,sad=sadness."),
+]
+Colour = Annotated[str, typer.Option(help="RGB or BGR.")]
+Scale = Annotated[
+    str | None, typer.Option(help="0-1 or 0-255: what pixels the network takes; 0-1 by default.")
+]
+Licence = Annotated[str | None, typer.Option(help="Licence of the file; what the file notes by default.")]
+InputPx = Annotated[str | None, typer.Option(help="SIDE or WIDTHxHEIGHT for a file that takes any size.")]
+Head = Annotated[str, typer.Option(help="Layout of the outputs where it can't be told.")]
+Anchors = Annotated[
+    str | None, typer.Option(help="Width,height of each anchor of raw YOLOv5 maps, in pixels.")
+]
+Image = Annotated[
+    Path | None, typer.Option(help="Picture with a face to check it on; a built-in one by default.")
+]
+Replace = Annotated[bool, typer.Option("--replace", help="Overwrite a network of this name.")]
+
 
 def import_command(
-    file: Annotated[Path, typer.Argument(help="The .onnx export of a YOLOv5, v6, v8 or 11.")],
+    file: File,
     *,
-    name: Annotated[
-        str | None, typer.Option(help="What a configuration calls it; the file's name by default.")
-    ] = None,
-    bundle: Annotated[
-        Path | None, typer.Option(help="Folder to put it into; NAME-bundle by default.")
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            help="List in the order of the classes, or mapping such as happy=happiness,sad=sadness."
-        ),
-    ] = None,
-    colour: Annotated[str, typer.Option(help="RGB or BGR.")] = "RGB",
-    scale: Annotated[
-        str | None, typer.Option(help="0-1 or 0-255: what pixels the network takes; 0-1 by default.")
-    ] = None,
-    licence: Annotated[
-        str | None, typer.Option(help="Licence of the file; what the file notes by default.")
-    ] = None,
-    input_px: Annotated[
-        str | None, typer.Option(help="SIDE or WIDTHxHEIGHT for a file that takes any size.")
-    ] = None,
-    head: Annotated[str, typer.Option(help="Layout of the outputs where it can't be told.")] = "auto",
-    anchors: Annotated[
-        str | None, typer.Option(help="Width,height of each anchor of raw YOLOv5 maps, in pixels.")
-    ] = None,
-    image: Annotated[
-        Path | None, typer.Option(help="Picture with a face to check it on; a built-in one by default.")
-    ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Overwrite a network of this name.")] = False,
+    name: Name = None,
+    bundle: BundleFolder = None,
+    labels: Labels = None,
+    colour: Colour = "RGB",
+    scale: Scale = None,
+    licence: Licence = None,
+    input_px: InputPx = None,
+    head: Head = "auto",
+    anchors: Anchors = None,
+    image: Image = None,
+    replace: Replace = False,
 ) -> None:
     """Bring your own detector: check a YOLO's ONNX export and make a bundle of it."""
     console = Console(highlight=False, soft_wrap=True, markup=False)
