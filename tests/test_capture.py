@@ -366,6 +366,18 @@ def test_a_useless_picture_lets_the_camera_rest_and_is_looked_at_again_soon() ->
     assert 0.0 <= min(at_s for at_s in taken_s if at_s >= black - 1e-6) - black <= 0.76
 
 
+def test_a_frozen_picture_is_noticed_in_time_though_the_camera_rests() -> None:
+    """Thirteen seconds of one picture at 15 frames a second."""
+    frozen = [np.random.default_rng(1).integers(0, 255, (48, 64, 3), dtype=np.uint8)] * 195
+    times_s = iter(1000.0 + number / 15.0 for number in range(1000))
+    source = ScriptedSource([[*frozen, threading.Event()]], every_frame=False, clock=lambda: next(times_s))
+    rig = Rig(source, watch=PictureWatch(), gate=MotionGate(0.5))
+    rig.capture.start()
+    eventually(lambda: rig.capture.status().picture == "frozen")
+    assert len(source.rests) > 40
+    rig.stop.set()
+
+
 def test_without_a_gate_no_camera_rests() -> None:
     source = ScriptedSource([[np.full((48, 64, 3), 2, np.uint8)] * 30], every_frame=False)
     rig = Rig(source, watch=PictureWatch())

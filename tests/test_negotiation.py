@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -20,8 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.cameras.isolated import IsolatedCamera
-from agent.cameras.negotiation import KEEPS_UP_SHARE, FormatTrial, decide
-from agent.cameras.v4l2 import CameraMode
+from agent.cameras.negotiation import KEEPS_UP_SHARE, FormatMemory, FormatTrial, decide
+from agent.cameras.v4l2 import CameraMode, OfferedFormat
+from agent.errors import CameraError
 from agent.settings import OpenCvSource
 from tests.v4l2_stand_in import COLOURS, MJPG, UNREADABLE, YUYV, asked, install, slow
 
@@ -158,6 +160,35 @@ def test_the_camera_process_takes_the_chosen_format_and_keeps_the_choice(
     opened_again = asked(tmp_path, "format")[len(tried) :]
     assert len(opened_again) < len(tried)
     assert opened_again[-1] == ("MJPG", 0)
+
+
+def test_a_camera_process_that_had_to_be_killed_is_replaced_by_one_that_knows_the_choice(
+    camera: IsolatedCamera, tmp_path: Path
+) -> None:
+    camera.open()
+    camera.read()
+    tried = len(asked(tmp_path, "format"))
+    assert camera.process_id is not None
+    os.kill(camera.process_id, signal.SIGKILL)
+    with pytest.raises(CameraError):
+        _ = [camera.read() for _ in range(100)]
+    camera.close()
+    camera.open()
+    assert camera.read().pixels.any()
+    again = asked(tmp_path, "format")[tried:]
+    assert len(again) < tried
+    assert again[-1] == ("MJPG", 0)
+
+
+def test_another_camera_in_its_place_is_tried_anew() -> None:
+    memory = FormatMemory()
+    yuyv = OfferedFormat(CameraMode("YUYV", 640, 480, 15.0), "YUYV 4:2:2", compressed=False)
+    mjpg = OfferedFormat(CameraMode("MJPG", 640, 480, 15.0), "Motion-JPEG", compressed=True)
+    assert memory.to_message() is None
+    memory.keep((yuyv, mjpg), mjpg.mode)
+    carried = FormatMemory(json.loads(json.dumps(memory.to_message())))
+    assert carried.recall((yuyv, mjpg)) == mjpg.mode
+    assert carried.recall((mjpg,)) is None
 
 
 def test_the_driver_gets_a_buffer_to_fill_while_one_is_being_read(

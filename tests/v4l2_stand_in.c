@@ -5,7 +5,8 @@
  *
  * V4L2_STAND_IN      path of the "device", which must exist as a file
  * V4L2_STAND_IN_MODES  file with one line per format, in the driver's order:
- *                    FOURCC compressed(0|1) WIDTH HEIGHT OFFERED_FPS DELIVERED_FPS FILE_WITH_ONE_FRAME
+ *                    FOURCC compressed(0|1) WIDTH HEIGHT OFFERED_FPS DELIVERED_FPS FILE_WITH_FRAMES
+ *                    which are shown in turns, each in the file after its length in four bytes of this machine
  * V4L2_STAND_IN_LOG  file to which asked formats and numbers of buffers are appended
  */
 #define _GNU_SOURCE
@@ -24,6 +25,7 @@
 
 #define MOST 16
 #define BUFFERS 8
+#define MOST_BYTES (1 << 26)
 
 struct mode {
   char name[5], file[512];
@@ -34,8 +36,8 @@ struct device {
   int fd, mode, streaming, buffers;
   unsigned queue[BUFFERS], queued;
   void *memory[BUFFERS];
-  unsigned char *frame;
-  size_t frame_bytes, length;
+  unsigned char *frames;
+  size_t frames_bytes, position, length;
 };
 
 static struct mode modes[MOST];
@@ -75,10 +77,11 @@ static struct device *device_of(int fd) {
 
 static void choose_mode(struct device *d, int mode) {
   d->mode = mode;
-  free(d->frame);
+  free(d->frames);
   FILE *file = fopen(modes[mode].file, "rb");
-  d->frame = malloc(1 << 24);
-  d->frame_bytes = file ? fread(d->frame, 1, 1 << 24, file) : 0;
+  d->frames = malloc(MOST_BYTES);
+  d->frames_bytes = file ? fread(d->frames, 1, MOST_BYTES, file) : 0;
+  d->position = 0;
   if (file) fclose(file);
   d->length = 4 * modes[mode].width * modes[mode].height;
 }
@@ -162,8 +165,10 @@ static int dequeue(struct device *d, struct v4l2_buffer *buffer) {
   if (!d->queued || read(d->fd, &ticks, sizeof ticks) != sizeof ticks) return fail(EAGAIN);
   buffer->index = d->queue[0];
   memmove(d->queue, d->queue + 1, --d->queued * sizeof d->queue[0]);
-  memcpy(d->memory[buffer->index], d->frame, d->frame_bytes);
-  buffer->bytesused = d->frame_bytes;
+  memcpy(&buffer->bytesused, d->frames + d->position, sizeof buffer->bytesused);
+  memcpy(d->memory[buffer->index], d->frames + d->position + sizeof buffer->bytesused, buffer->bytesused);
+  d->position += sizeof buffer->bytesused + buffer->bytesused;
+  if (d->position >= d->frames_bytes) d->position = 0;
   buffer->length = d->length;
   buffer->flags = V4L2_BUF_FLAG_MAPPED;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -281,7 +286,7 @@ void *mmap64(void *address, size_t length, int protection, int flags, int fd, of
 int close(int fd) {
   struct device *d = device_of(fd);
   if (d) {
-    free(d->frame);
+    free(d->frames);
     d->fd = 0;
   }
   return syscall(SYS_close, fd);

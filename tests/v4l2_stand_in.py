@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 SOURCE = Path(__file__).with_suffix(".c")
 COLOURS = (40, 120, 200)
@@ -51,24 +58,29 @@ def library() -> Path:
     return built
 
 
-def install(folder: Path, *formats: PlayedFormat) -> dict[str, str]:
+def install(
+    folder: Path, *formats: PlayedFormat, pictures: Sequence[NDArray[np.uint8]] | None = None
+) -> dict[str, str]:
     """Lay out a device in a folder.
+
+    Args:
+        folder: For its files.
+        formats: In the driver's order.
+        pictures: H×W×3 BGR of the formats' size, shown in turns; None is one of :data:`COLOURS`.
 
     Returns:
         The environment of a process that finds it as ``V4L2_STAND_IN``.
     """
     lines = []
     for played in formats:
-        frame = folder / f"{played.fourcc}.frame"
-        picture = np.full((played.height_px, played.width_px, 3), COLOURS, np.uint8)
+        file = folder / f"{played.fourcc}.frames"
         compressed = played.fourcc in {"MJPG", "H264"}
-        if compressed:
-            frame.write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
-        else:
-            frame.write_bytes(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_YUYV).tobytes())
+        plain = np.full((played.height_px, played.width_px, 3), COLOURS, np.uint8)
+        frames = [_encoded(picture, compressed=compressed) for picture in pictures or [plain]]
+        file.write_bytes(b"".join(len(frame).to_bytes(4, sys.byteorder) + frame for frame in frames))
         size = f"{played.width_px} {played.height_px}"
         lines.append(
-            f"{played.fourcc} {int(compressed)} {size} {played.offered_fps} {played.delivered_fps} {frame}\n"
+            f"{played.fourcc} {int(compressed)} {size} {played.offered_fps} {played.delivered_fps} {file}\n"
         )
     (folder / "formats").write_text("".join(lines))
     (folder / "video0").touch()
@@ -78,6 +90,12 @@ def install(folder: Path, *formats: PlayedFormat) -> dict[str, str]:
         "V4L2_STAND_IN_MODES": str(folder / "formats"),
         "V4L2_STAND_IN_LOG": str(folder / "log"),
     }
+
+
+def _encoded(picture: NDArray[np.uint8], *, compressed: bool) -> bytes:
+    if compressed:
+        return cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, 85))[1].tobytes()
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_YUYV).tobytes()
 
 
 def asked(folder: Path, what: str) -> list[tuple[str, int]]:

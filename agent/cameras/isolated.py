@@ -53,6 +53,8 @@ class IsolatedCamera:
         self._process: subprocess.Popen[bytes] | None = None
         self._wire: Wire | None = None
         self._pictures: SlotReader | None = None
+        # What the camera's first process found out, for the next one.
+        self._memory: dict[str, Any] | None = None
         self._index = 0
 
     @property
@@ -77,7 +79,7 @@ class IsolatedCamera:
             self._start()
             patience_s += _START_S
         self._order({"do": "open"})
-        self._await("opened", patience_s)
+        self._memory = self._await("opened", patience_s)["memory"]
 
     def read(self) -> Frame:
         """Block until the next frame, at most ``stall_timeout_s`` and a second of grace.
@@ -130,7 +132,8 @@ class IsolatedCamera:
         except OSError as error:
             self._kill()
             raise CameraError(f"sources.{self._name}: no camera process can be started ({error})") from error
-        self._order({"name": self._name, "settings": self._settings.model_dump(mode="json")})
+        settings = self._settings.model_dump(mode="json")
+        self._order({"name": self._name, "settings": settings, "memory": self._memory})
 
     def _order(self, body: dict[str, Any]) -> None:
         if self._wire is None:

@@ -7,16 +7,16 @@ few of them a second. Which is better depends on camera, link, size and processo
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.cameras.v4l2 import asking, offered_formats
+from agent.cameras.v4l2 import CameraMode, asking, offered_formats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from agent.cameras.v4l2 import CameraMode, OfferedFormat
+    from agent.cameras.v4l2 import OfferedFormat
 
 AUTO: Final = "auto"
 """In the place of a format's name: whichever costs least."""
@@ -55,6 +55,32 @@ class FormatTrial:
         if self.delivered_fps is None or self.cpu_ms is None:
             return None
         return self.delivered_fps * self.cpu_ms / 1000.0
+
+
+class FormatMemory:
+    """The format that was chosen, for as long as the camera offers the same ones.
+
+    It outlives the camera process, so that a camera that was lost is back without being tried anew.
+
+    Args:
+        message: What :meth:`to_message` gave.
+    """
+
+    def __init__(self, message: Mapping[str, Any] | None = None) -> None:
+        self._offered = "" if message is None else str(message["offered"])
+        self._chosen = None if message is None else CameraMode(**message["chosen"])
+
+    def recall(self, offered: Sequence[OfferedFormat]) -> CameraMode | None:
+        """The choice among these; None where it was another camera's or there was none."""
+        return self._chosen if self._offered == repr(tuple(offered)) else None
+
+    def keep(self, offered: Sequence[OfferedFormat], chosen: CameraMode) -> None:
+        """Note a choice."""
+        self._offered, self._chosen = repr(tuple(offered)), chosen
+
+    def to_message(self) -> dict[str, Any] | None:
+        """Plain values; None where nothing was chosen."""
+        return None if self._chosen is None else {"offered": self._offered, "chosen": asdict(self._chosen)}
 
 
 def list_formats(device: Path, wanted: CameraMode) -> tuple[OfferedFormat, ...]:

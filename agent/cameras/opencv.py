@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.cameras import load_opencv
 from agent.cameras.address import AddressKind, parse_address, with_credentials
 from agent.cameras.buffers import FrameBuffers
-from agent.cameras.negotiation import AUTO, list_formats, open_mode, try_formats
+from agent.cameras.negotiation import AUTO, FormatMemory, list_formats, open_mode, try_formats
 from agent.cameras.rest import Rest
 from agent.cameras.v4l2 import CameraMode, what_is_there
 from agent.errors import CameraError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.cameras.buffers import PictureBuffers
-    from agent.cameras.v4l2 import OfferedFormat
     from agent.settings import OpenCvSource
 
 _REMEDY: Final = {
@@ -50,6 +49,8 @@ class OpenCvCamera:
         settings: OpenCvSource,
         buffers: PictureBuffers | None = None,
         rest: Rest | None = None,
+        *,
+        memory: FormatMemory | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
@@ -60,8 +61,7 @@ class OpenCvCamera:
         self._rest = rest or Rest()
         self._cv2: Any = None
         self._capture: Any = None
-        self._offered: tuple[OfferedFormat, ...] = ()
-        self._chosen: CameraMode | None = None
+        self._memory = memory or FormatMemory()
         self._sends_jpegs = False
         self._size_px: tuple[int, int] | None = None
         self._index = 0
@@ -173,12 +173,12 @@ class OpenCvCamera:
         if wanted.fourcc != AUTO:
             return wanted
         offered = list_formats(device, wanted)
-        if self._chosen is None or offered != self._offered:
-            # Kept over reopenings, so that a camera that was lost is back without delay.
+        chosen = self._memory.recall(offered)
+        if chosen is None:
             trials = try_formats(cv2, device, offered, wanted.fps)
-            self._chosen = next((trial.mode for trial in trials if trial.chosen), wanted)
-            self._offered = offered
-        return self._chosen
+            chosen = next((trial.mode for trial in trials if trial.chosen), wanted)
+            self._memory.keep(offered, chosen)
+        return chosen
 
     def _open_url(self, cv2: Any) -> Any:
         url = self._address.target

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from agent.cameras.address import AddressKind, parse_address
+from agent.cameras.negotiation import FormatMemory
 from agent.cameras.rest import Rest
 from agent.cameras.shared import SlotWriter
 from agent.cameras.wire import PeerGoneError, Wire
@@ -43,7 +44,9 @@ class Camera(Protocol):
         """Release the device."""
 
 
-def make_camera(name: str, settings: dict[str, Any], buffers: SlotWriter, rest: Rest) -> Camera:
+def make_camera(
+    name: str, settings: dict[str, Any], buffers: SlotWriter, rest: Rest, memory: FormatMemory
+) -> Camera:
     """Build the camera of a settings table that arrived as plain values."""
     table = SimpleNamespace(**settings)
     if table.type == "picamera2":
@@ -58,7 +61,7 @@ def make_camera(name: str, settings: dict[str, Any], buffers: SlotWriter, rest: 
 
     if table.credentials_file is not None:
         table.credentials_file = Path(table.credentials_file)
-    return OpenCvCamera(name, cast("OpenCvSource", table), buffers, rest)
+    return OpenCvCamera(name, cast("OpenCvSource", table), buffers, rest, memory=memory)
 
 
 class Worker:
@@ -70,7 +73,8 @@ class Worker:
         self._rest = Rest(self._listen)
         self._close_ordered = False
         setup = self._next_order()
-        self._camera = make_camera(setup["name"], setup["settings"], self._buffers, self._rest)
+        self._memory = FormatMemory(setup["memory"])
+        self._camera = make_camera(setup["name"], setup["settings"], self._buffers, self._rest, self._memory)
 
     def serve(self) -> None:
         """Run until the agent closes its end.
@@ -88,7 +92,7 @@ class Worker:
     def _stream(self) -> None:
         try:
             self._camera.open()
-            self._wire.send({"say": "opened"})
+            self._wire.send({"say": "opened", "memory": self._memory.to_message()})
             self._listen()
             while not self._close_ordered:
                 self._deliver(self._camera.read())
