@@ -39,6 +39,12 @@ Network = Annotated[
     str | None, typer.Option(help="Family or entry of the manifest; what the agent runs by default.")
 ]
 Precision = Annotated[str, typer.Option(help="Of the networks in protocols and plots.")]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        "--score-threshold", min=0.02, max=0.99, help="Of detections in protocols; the agent's by default."
+    ),
+]
 Limit = Annotated[
     int | None,
     typer.Option(min=1, help="Most pictures of each kind, or windows of the clip; all of them by default."),
@@ -55,6 +61,7 @@ def evaluate_command(
     detector: Network = None,
     classifier: Network = None,
     precision: Precision = "int8_u8s8",
+    threshold: Threshold = None,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Of what a limit leaves, and of the clip.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object of scores only.")] = False,
@@ -73,6 +80,7 @@ def evaluate_command(
             detector=detector,
             classifier=classifier,
             precision=precision,
+            score_threshold=threshold,
             limit=limit,
             seed=seed,
         )

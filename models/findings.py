@@ -38,6 +38,8 @@ class Request:
     classifier: str | None = None
     """None is what the agent runs."""
     precision: str = "int8_u8s8"
+    score_threshold: float | None = None
+    """None is what the agent takes."""
     limit: int | None = None
     seed: int = 0
 
@@ -96,6 +98,7 @@ def find_out(request: Request, say: Say) -> Findings:
         detector=detector,
         classifier=classifier,
         precision=request.precision,
+        score_threshold=request.score_threshold,
         limit=request.limit,
         seed=request.seed,
     )

@@ -76,19 +76,19 @@ def test_face_lies_in_the_middle_of_a_black_canvas(size_px: int) -> None:
 
 
 def test_right_expressions_are_counted_at_every_size() -> None:
-    scores = judge(ReaderOfCanvases(), faces(HAPPY, HAPPY, SAD, HAPPY))
+    scores = judge(ReaderOfCanvases(), faces(HAPPY, HAPPY, SAD, HAPPY), 0.4)
     assert scores.found == dict.fromkeys(SIZES_PX, 1.0)
     assert scores.right == dict.fromkeys(SIZES_PX, 0.75)
 
 
 def test_box_beside_the_face_is_a_missed_face_and_a_wrong_expression() -> None:
-    scores = judge(ReaderOfCanvases(shift_px=30.0), faces(HAPPY))
+    scores = judge(ReaderOfCanvases(shift_px=30.0), faces(HAPPY), 0.4)
     assert scores.found == {size: float(size > 90) for size in SIZES_PX}
     assert scores.right == scores.found
 
 
-def test_detection_below_the_agents_threshold_is_none_but_is_shown_apart() -> None:
-    scores = judge(ReaderOfCanvases(score=0.3), faces(HAPPY))
+def test_detection_below_the_threshold_is_none_but_is_shown_apart() -> None:
+    scores = judge(ReaderOfCanvases(score=0.3), faces(HAPPY), 0.4)
     assert scores.found == scores.right == dict.fromkeys(SIZES_PX, 0.0)
     assert scores.right_any_score == dict.fromkeys(SIZES_PX, 1.0)
 
@@ -134,7 +134,7 @@ def test_single_stage_network_of_a_bundle_is_judged_beside_the_two_stages() -> N
 
 def test_aligned_scores_print_the_published_means_and_whose_labels_they_are_on() -> None:
     shares = dict.fromkeys(SIZES_PX, 0.5) | {48: 0.0}
-    scores = AlignedScores(4, "fp32", "net", {"two stages: a": ReaderScores(shares, shares, shares)})
+    scores = AlignedScores(4, 0.4, "fp32", "net", {"two stages: a": ReaderScores(shares, shares, shares)})
     expressions, found = scores.sheets()
     means = {row[0]: row[-1] for row in expressions.rows}
     assert means["two stages: a"] == "40.00%"

@@ -145,7 +145,7 @@ def test_empty_windows_count_for_people_but_have_no_leading_label() -> None:
         WindowOutcome(2, 2, ("anger",), "anger"),
         WindowOutcome(3, 1, ("fear",), "anger"),
     )
-    figures = VideoScores("net", outcomes).as_json()
+    figures = VideoScores("net", 0.4, outcomes).as_json()
     assert figures["people_right"] == pytest.approx(2 / 3)
     assert figures["dominant_right"] == pytest.approx(1 / 2)
     assert (figures["people"], figures["people_counted"]) == (5, 3)

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 CANVAS_PX: Final = 640
 SIZES_PX: Final = (48, 96, 192, 384, 640)
-THRESHOLD: Final = DetectorSettings().score_threshold
-"""A detection below it is none: the agent's default."""
 ANY_SCORE: Final = DetectorSettings(score_threshold=0.02, max_faces=1)
 """The best detection of each picture, whatever its score; suppression never drops the best."""
 PUBLISHED: Final = {
@@ -47,7 +45,7 @@ class ReaderScores:
     """Shares in [0, 1] of all faces, by their side in pixels."""
 
     found: Mapping[int, float]
-    """The best detection passes the agent's threshold and overlaps the face's square by half (IoU)."""
+    """The best detection passes the subject's threshold and overlaps the face's square by half (IoU)."""
     right: Mapping[int, float]
     """Found, and the best of the eight expressions is the taggers' majority."""
     right_any_score: Mapping[int, float]
@@ -59,6 +57,7 @@ class AlignedScores:
     """Of every way to read a face."""
 
     faces: int
+    score_threshold: float
     precision: str
     classifier: str
     """Of the reader in two stages."""
@@ -68,6 +67,7 @@ class AlignedScores:
         """All figures, with the mean over the sizes."""
         return {
             "faces": self.faces,
+            "score_threshold": self.score_threshold,
             "precision": self.precision,
             "classifier": self.classifier,
             "readers": {
@@ -96,8 +96,8 @@ class AlignedScores:
         columns = ("", *(f"{size} px" for size in SIZES_PX), "mean")
         note = (
             f"{self.faces} faces of FER+ test amid {CANVAS_PX}×{CANVAS_PX} black pixels, eight classes;"
-            f" classifier {self.classifier}, {self.precision}. A detection counts from score {THRESHOLD:.2f},"
-            " a missed face as a wrong one. Ours are on the FER+ votes, the published on FER2013's labels."
+            f" classifier {self.classifier}, {self.precision}. Detections count from score"
+            f" {self.score_threshold:.2f}, a missed face as a wrong one. Ours are on the FER+ votes, the published on FER2013's labels."
         )
         return [
             Sheet("Aligned faces by size: expression right", columns, tuple(named), note),
@@ -117,19 +117,21 @@ def run_aligned(subject: Subject, say: Callable[[str], None]) -> AlignedScores:
     faces = FerPlus(split.images[chosen], split.votes[chosen])
     scores = {}
     for reader in readers(subject, ANY_SCORE):
-        scores[reader.name] = judge(reader, faces)
+        scores[reader.name] = judge(reader, faces, subject.score_threshold)
         say(f"{reader.name}: {len(faces.images)} faces at {len(SIZES_PX)} sizes")
-    precision = subject.classifier.file.precision
-    return AlignedScores(len(faces.images), precision, subject.classifier.name, scores)
+    namer = subject.classifier
+    return AlignedScores(len(faces.images), subject.score_threshold, namer.file.precision, namer.name, scores)
 
 
-def judge(reader: FaceReader, faces: FerPlus) -> ReaderScores:
+def judge(reader: FaceReader, faces: FerPlus, score_threshold: float) -> ReaderScores:
     """Shares found and named rightly by one reader, on faces of the eight-class protocol."""
     truth = majority(faces.votes)
     totals = np.zeros((3, len(SIZES_PX)))
     for column, size_px in enumerate(SIZES_PX):
         for image, label in zip(faces.images, truth, strict=True):
-            totals[:, column] += _outcome(reader, image, int(label), size_px)
+            found, right, score = _outcome(reader, image, int(label), size_px)
+            passes = score >= score_threshold
+            totals[:, column] += (found and passes, right and passes, right)
     shares = totals / max(1, len(truth))
     return ReaderScores(*(dict(zip(SIZES_PX, row.tolist(), strict=True)) for row in shares))
 
@@ -143,17 +145,16 @@ def on_canvas(image: NDArray[np.uint8], size_px: int) -> tuple[NDArray[np.uint8]
     return canvas, Box(start, start, start + size_px, start + size_px)
 
 
-def _outcome(reader: FaceReader, image: NDArray[np.uint8], label: int, size_px: int) -> tuple[bool, ...]:
-    """Found, right, right at any score."""
+def _outcome(
+    reader: FaceReader, image: NDArray[np.uint8], label: int, size_px: int
+) -> tuple[bool, bool, float]:
+    """Of the best detection: is it the face, is its expression right as well, and its score."""
     pixels, square = on_canvas(image, size_px)
     seen = reader.read(pixels)
     if not seen or seen[0].box.iou(square) < OVERLAP:
-        return False, False, False
-    best = seen[0]
-    scores = best.emotion_scores or (0.0,) * len(EMOTIONS)
-    right = max(range(len(scores)), key=scores.__getitem__) == label
-    passes = best.score >= THRESHOLD
-    return passes, passes and right, right
+        return False, False, 0.0
+    scores = seen[0].emotion_scores or (0.0,) * len(EMOTIONS)
+    return True, max(range(len(scores)), key=scores.__getitem__) == label, seen[0].score
 
 
 def _row(name: str, by_size: Mapping[int, float]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from agent.errors import ModelError
 from agent.inference.loading import LoadedNetwork, load_network
 from agent.inference.manifest import Bundle
+from agent.settings import DetectorSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,8 @@ class Subject:
     """Most faces, or windows of the clip, to judge; None is all."""
     seed: int = 0
     """Of the subset and of the clip."""
+    score_threshold: float = DetectorSettings().score_threshold
+    """A detection below it is none; the agent's default."""
 
 
 def load_subject(
@@ -44,6 +47,7 @@ def load_subject(
     precision: str,
     limit: int | None = None,
     seed: int = 0,
+    score_threshold: float | None = None,
 ) -> Subject:
     """Open the networks that are named, with ONNX Runtime on one thread.
 
@@ -55,6 +59,7 @@ def load_subject(
         precision: Of the manifest's precisions. Single-stage networks without it are judged in FP32.
         limit: See :class:`Subject`.
         seed: See :class:`Subject`.
+        score_threshold: See :class:`Subject`; None is the agent's default.
 
     Raises:
         ModelError: A network is not in the bundle, or has no file of this precision.
@@ -74,7 +79,8 @@ def load_subject(
             " name a face network with --detector and an expression network with --classifier"
         )
     single_stage = tuple(load(family, or_fp32=True) for family in sorted(families))
-    return Subject(data_dir, finder, namer, single_stage, limit, seed)
+    threshold = DetectorSettings().score_threshold if score_threshold is None else score_threshold
+    return Subject(data_dir, finder, namer, single_stage, limit, seed, threshold)
 
 
 def drawn(count: int, limit: int | None, seed: int) -> NDArray[np.intp]:

@@ -14,7 +14,7 @@ from agent.daemon import build_pipeline
 from agent.domain import LABELS
 from agent.frame import Frame
 from agent.networks import Networks
-from agent.settings import AgentSettings, DeploymentSettings, ReplaySource
+from agent.settings import AgentSettings, DeploymentSettings, DetectorSettings, ReplaySource
 from models.portraits import read_portraits
 from models.protocols.video_clip import FPS, HEIGHT_PX, WIDTH_PX, WINDOW_S, compose_clip
 from models.scenes import read_scenes
@@ -60,6 +60,7 @@ class VideoScores:
     """Of one clip."""
 
     name: str
+    score_threshold: float
     windows: tuple[WindowOutcome, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -81,7 +82,8 @@ class VideoScores:
         )
         note = (
             f"{figures['windows']} windows of {WINDOW_S} s at {FPS} frames/s, {WIDTH_PX}×{HEIGHT_PX} px:"
-            " portraits of unseen people before scenes. Windows without anybody have no dominant expression."
+            f" portraits of unseen people before scenes, detections from score {self.score_threshold:.2f}."
+            " Windows without anybody have no dominant expression."
             " Nothing comparable is published."
         )
         return [Sheet(f"Clip through the pipeline: {self.name}", ("", "ours"), rows, note)]
@@ -91,6 +93,7 @@ class VideoScores:
         errors = [abs(window.people - window.seen) for window in self.windows]
         return {
             "windows": len(self.windows),
+            "score_threshold": self.score_threshold,
             "people_right": _share([window.people_right for window in self.windows]),
             "dominant_right": _share([window.leading_right for window in peopled]),
             "people": sum(window.people for window in self.windows),
@@ -114,14 +117,15 @@ def run_video(subject: Subject, say: Callable[[str], None]) -> VideoScores:
     alone = detector.entry.task == "face_emotion"
     name = detector.name if alone else f"{detector.name}, {classifier.name}"
     say(f"{name}: {len(outcomes)} windows of {WINDOW_S} s")
-    return VideoScores(f"{name}, {detector.file.precision}", tuple(outcomes))
+    return VideoScores(f"{name}, {detector.file.precision}", subject.score_threshold, tuple(outcomes))
 
 
 def play(clip: Clip, subject: Subject) -> list[EmotionWindow]:
-    """The windows that the agent's own stages make of a clip, with its default settings."""
+    """The windows that the agent's own stages make of a clip, with its default settings but the threshold."""
     settings = AgentSettings(
         deployment=DeploymentSettings(site="evaluation", device="clip", context="research"),
         sources={"clip": ReplaySource(type="replay", path=Path("clip"))},
+        detector=DetectorSettings(score_threshold=subject.score_threshold),
     )
     alone = subject.detector.entry.task == "face_emotion"
     clock = _Clock()

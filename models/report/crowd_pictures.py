@@ -48,10 +48,12 @@ class DrawnPhoto:
     invented: int
 
 
-def draw_crowds(network: LoadedNetwork, photos: Sequence[LabelledPhoto], seed: int) -> list[DrawnPhoto]:
-    """Detect with the agent's default settings on some photos, drawn by ``seed``, and mark the outcome."""
+def draw_crowds(
+    network: LoadedNetwork, photos: Sequence[LabelledPhoto], seed: int, score_threshold: float
+) -> list[DrawnPhoto]:
+    """Detect on some photos, drawn by ``seed``, as the agent does from this score on, and mark the outcome."""
     worth = [photo for photo in photos if FACES[0] <= len(photo.faces) <= FACES[1]]
-    detector = Detector(network, DetectorSettings())
+    detector = Detector(network, DetectorSettings(score_threshold=score_threshold))
     spec = network.entry.input
     drawn_photos = []
     for index in drawn(len(worth), PICTURES, seed):

@@ -138,11 +138,11 @@ def _face_section(subject: Subject) -> Section:
             kind="jpeg",
             width="third",
         )
-        for photo in draw_crowds(subject.detector, photos, subject.seed)
+        for photo in draw_crowds(subject.detector, photos, subject.seed, subject.score_threshold)
     ]
     text = (
-        "Photos: detections at the agent's default threshold. Green: a face found. Red: none there. Yellow: a"
-        f" face missed, where it is {LEAST_PX:.0f} px high or more at the network's input."
+        f"Photos: detections from score {subject.score_threshold:.2f}. Green: a face found. Red: none there."
+        f" Yellow: a face missed, where it is {LEAST_PX:.0f} px high or more at the network's input."
     )
     return Section("faces", "Faces", text, tuple(pictures))
 
