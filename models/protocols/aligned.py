@@ -97,7 +97,8 @@ class AlignedScores:
         note = (
             f"{self.faces} faces of FER+ test amid {CANVAS_PX}×{CANVAS_PX} black pixels, eight classes;"
             f" classifier {self.classifier}, {self.precision}. Detections count from score"
-            f" {self.score_threshold:.2f}, a missed face as a wrong one. Ours are on the FER+ votes, the published on FER2013's labels."
+            f" {self.score_threshold:.2f}, a missed face as a wrong one."
+            " Ours are on the FER+ votes, the published on FER2013's labels."
         )
         return [
             Sheet("Aligned faces by size: expression right", columns, tuple(named), note),

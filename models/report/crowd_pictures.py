@@ -51,7 +51,7 @@ class DrawnPhoto:
 def draw_crowds(
     network: LoadedNetwork, photos: Sequence[LabelledPhoto], seed: int, score_threshold: float
 ) -> list[DrawnPhoto]:
-    """Detect on some photos, drawn by ``seed``, as the agent does from this score on, and mark the outcome."""
+    """Detect on some photos, drawn by ``seed``, as the agent does from this score on; mark the outcome."""
     worth = [photo for photo in photos if FACES[0] <= len(photo.faces) <= FACES[1]]
     detector = Detector(network, DetectorSettings(score_threshold=score_threshold))
     spec = network.entry.input
