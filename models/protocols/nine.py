@@ -107,7 +107,7 @@ class NineScores:
         for name, figures in PUBLISHED.items():
             cells = (f"{figures[key]:.4f}" if key in figures else "" for key in ("weighted_f1", "macro_f1"))
             means.append((f"published: {name}", *cells, ""))
-        note = "Of MobileNetV2 one F1 is known, not of which mean: taken for the macro one, which it is nearer to."
+        note = "Of MobileNetV2 one F1 is known, not of which mean: taken for macro, which it is nearer to."
         return [
             self.report.sheet("FER+ test, nine classes"),
             Sheet(
