@@ -30,7 +30,7 @@ HEIGHT_PX: Final = 480
 FPS: Final = 12
 WINDOW_S: Final = 10
 FRAMES_PER_WINDOW: Final = FPS * WINDOW_S
-SCENE_WINDOWS: Final = 4
+SCENE_WINDOWS: Final = 2
 """Windows before the camera looks elsewhere."""
 CLEAR_FRAMES: Final = FPS
 """Nobody is in view for fewer frames of a window and more than none: the truth is never a matter of taste."""

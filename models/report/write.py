@@ -150,8 +150,5 @@ def _face_section(subject: Subject) -> Section:
 def _training_section(logs: Sequence[RunLog]) -> list[Section]:
     if not logs:
         return []
-    pictures = tuple(
-        Picture(training_plot(log), f"{log.name}: {len(log.epochs)} epochs, scores on the valid split")
-        for log in logs
-    )
+    pictures = tuple(Picture(training_plot(log), f"{log.name}: {len(log.epochs)} epochs") for log in logs)
     return [Section("training", "Training", "", pictures)]
