@@ -34,7 +34,7 @@ Context = Literal[
 
 
 class DeploymentSettings(Table):
-    """Where the box stands and what it is for; ids become topic levels."""
+    """Where the box stands and what it is for; ids become topic levels, the last two stand on the notice."""
 
     site: TopicName
     device: TopicName
@@ -44,7 +44,6 @@ class DeploymentSettings(Table):
     """Medical or safety purpose, written out; the only exception Art. 5(1)(f) leaves."""
     operator: str = ""
     contact: str = ""
-    """Printed on the notice, as is the operator."""
 
 
 class SourceBase(Table):
@@ -117,7 +116,7 @@ class ModelsSettings(Table):
     backend: Literal["auto", "onnxruntime", "openvino", "litert"] = "auto"
     precision: Literal["auto", "fp32", "int8_u8s8", "int8_s8s8", "int8"] = "auto"
     threads: int = Field(default=0, ge=0, le=64)
-    """Inference threads; 0 is one per physical core, less one for capture and MQTT, and at least one."""
+    """Inference threads; 0 is one per physical core, less one for capture and MQTT, at least one."""
 
 
 class LatencySettings(Table):
@@ -144,7 +143,8 @@ class TrackerSettings(Table):
     max_coast_ms: float = Field(default=1_000.0, ge=0.0, le=10_000.0)
     """A track that no detection has matched for this long is forgotten."""
     confirm_hits: int = Field(default=3, ge=1, le=30)
-    """Detections before a track counts; keeps one-frame ghosts out of the totals."""
+    confirm_score: Share = 0.7
+    """So many detections of such a score make a track count: no ghosts. Weaker ones only continue it."""
 
 
 class ClassifierSettings(Table):

@@ -3,8 +3,9 @@
 Nothing is remembered of how a face looks, so somebody who leaves and comes back is a new track. Times are
 seconds, not frames: the camera's rate varies, and the detector may run on every n-th frame only.
 
-A track is *tentative* until ``confirm_hits`` detections matched it, then *confirmed* and returned, either
-observed or coasting, and forgotten once no detection has matched it for ``max_coast_ms``.
+A track is *tentative* until ``confirm_hits`` detections of ``confirm_score`` or better matched it, then
+*confirmed* and returned, either observed or coasting, and forgotten once no detection has matched it for
+``max_coast_ms``.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class _Followed:
     motion: Motion
     track_id: int | None = None
     """None while tentative."""
-    hits: int = 1
+    hits: int = 0
+    """Matches good enough to confirm."""
     misses: int = 0
     """Detector runs in a row without a match."""
 
@@ -111,7 +113,6 @@ class Tracker:
     def _continue(self, entry: _Followed, face: Face, now_s: float) -> None:
         entry.motion.correct(face.box, now_s)
         entry.face = face
-        entry.hits += 1
         entry.misses = 0
         self._confirm_if_due(entry)
 
@@ -121,6 +122,9 @@ class Tracker:
         self._followed.append(entry)
 
     def _confirm_if_due(self, entry: _Followed) -> None:
+        # Two thresholds, as in ByteTrack (Zhang et al. 2022): what stays doubtful never counts, but a face
+        # that has been seen well is followed through weaker detections.
+        entry.hits += entry.face.score >= self._settings.confirm_score
         # Numbers are given on confirmation, so ghosts use none up and ids ascend in order of appearance.
         if entry.track_id is None and entry.hits >= self._settings.confirm_hits:
             entry.track_id = self._next_id

@@ -121,6 +121,21 @@ def test_a_ghost_in_single_frames_never_counts() -> None:
         assert followed.update(faces, frame / 30.0) == []
 
 
+def test_a_doubtful_thing_never_counts_however_long_it_stays() -> None:
+    followed = tracker()
+    assert not any(followed.update([face(100.0, score=0.69)], 0.1 * frame) for frame in range(200))
+
+
+def test_a_face_seen_well_is_followed_through_weaker_detections() -> None:
+    followed = tracker()
+    for frame in range(3):
+        tracks = followed.update([face(100.0, score=0.8)], 0.1 * frame)
+    for frame in range(3, 60):
+        tracks = followed.update([face(100.0, score=0.41)], 0.1 * frame)
+    assert ids(tracks) == [1]
+    assert tracks[0].observed
+
+
 def test_a_face_that_flickers_while_it_appears_counts() -> None:
     followed = tracker(confirm_hits=3)
     seen = [
