@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -113,20 +114,24 @@ def _formats(source: SourceFormats) -> Table:
 
 
 def _candidates(choice: Choice) -> Table:
+    """Every candidate under its network; narrow enough for a terminal of 80 columns."""
     title = "Candidates" + (" (measured at an earlier start)" if choice.cached else "")
-    table = Table(title=title, title_justify="left")
-    for column in ("network", "backend", "device", "precision"):
-        table.add_column(column)
-    for column in ("ms", "p95 ms", "agreement"):
-        table.add_column(column, justify="right")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("backend and precision", no_wrap=True)
+    for column in ("ms", "p95 ms", "agrees"):
+        table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
-    for row in choice.rows:
+    order = list(dict.fromkeys(row.trial.network for row in choice.rows))
+    order.sort(key=lambda network: not network)  # a backend that failed for all networks stands last
+    previous = None
+    for row in sorted(choice.rows, key=lambda row: order.index(row.trial.network)):
         trial = row.trial
+        if trial.network != previous:
+            table.add_row(trial.network or "all networks", style="bold")
+        previous = trial.network
+        device = "" if trial.device in {"", "cpu"} else f" on {trial.device}"
         table.add_row(
-            trial.network or "all",
-            trial.backend,
-            trial.device,
-            trial.precision or "all",
+            f"  {trial.backend} {trial.precision}{device}".rstrip(),
             _number(trial.ms, 2),
             _number(trial.p95_ms, 2),
             _number(trial.agreement, 3),
