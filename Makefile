@@ -45,13 +45,14 @@ deb: sbom
 arm64:
 	systemd/arm64_root.sh build/arm64
 
-# torch is pinned by hand: a resolver would pick the build with CUDA and its gigabytes. backports-strenum is
-# left open: its newest release refuses the Pythons that litert asks it for.
+# torch is pinned by hand: a resolver would pick the build with CUDA and its gigabytes; the rest of the train extra
+# is named to it one by one. backports-strenum is left open: its newest release refuses the Pythons that litert asks
+# it for.
 lock: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	printf 'matplotlib\nscikit-learn\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--extra demo --extra dev --extra litert --extra openvino --extra quantize \
-		--no-emit-package backports-strenum pyproject.toml --output-file requirements.lock
+		--no-emit-package backports-strenum pyproject.toml - --output-file requirements.lock
 	echo 'torch==2.13.0' >> requirements.lock
 
 clean:
