@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,10 @@ from agent.doctor.broker_check import check_broker
 from agent.doctor.cameras import find_cameras, judge_sources
 from agent.doctor.facts import read_facts
 from agent.doctor.formats import examine_formats
+from agent.doctor.table import print_report
 from agent.inference.selection import TrialOptions, choose
+from agent.inference.trial import Trial
+from agent.inference.verdicts import Row
 from agent.settings import (
     AgentSettings,
     DeploymentSettings,
@@ -78,6 +82,18 @@ def test_the_table_names_device_candidates_and_the_reason_each_lost(bundle: Bund
     assert "The agent starts with" in text
     assert "no-such-clip.avi is not there" in text
     assert "valid, by bundle-signer" in text
+
+
+def test_a_remedy_with_brackets_reaches_the_reader_whole(bundle: Bundle, tmp_path: Path) -> None:
+    """Pip's extras stand in brackets, which a table may take for markup."""
+    remedy = "install it with pip install 'emotion-agent[openvino]'"
+    report = examine(settings_for(bundle, tmp_path))
+    assert report.choice is not None
+    failed = Row(Trial("", "openvino", "cpu", "", "missing", detail=remedy), chosen=False, verdict=remedy)
+    output = io.StringIO()
+    shown = replace(report, choice=replace(report.choice, rows=(*report.choice.rows, failed)))
+    print_report(shown, Console(file=output, width=200))
+    assert remedy in output.getvalue()
 
 
 def test_json_holds_the_same_as_plain_values(bundle: Bundle, tmp_path: Path) -> None:

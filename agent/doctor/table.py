@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,7 +24,7 @@ def print_report(report: Report, console: Console) -> None:
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
     for key, value in (*_device_rows(report), *_surroundings(report), *_backend_rows(report)):
-        facts.add_row(key, value)
+        facts.add_row(key, Text(value))  # text, for markup would swallow "[openvino]"
     console.print(facts)
     for source in report.formats:
         console.print()
@@ -33,14 +34,14 @@ def print_report(report: Report, console: Console) -> None:
         console.print(_candidates(report.choice))
     console.print()
     for line in _conclusion(report):
-        console.print(line)
+        console.print(line, markup=False)
 
 
 def print_formats(source: SourceFormats, console: Console) -> None:
     """Print one camera's formats and what follows from them."""
     if source.trials:
         console.print(_formats(source))
-    console.print(source.conclusion)
+    console.print(source.conclusion, markup=False)
 
 
 def _device_rows(report: Report) -> list[tuple[str, str]]:
@@ -107,7 +108,7 @@ def _formats(source: SourceFormats) -> Table:
             _number(trial.delivered_fps, 1),
             _number(trial.cpu_ms, 2),
             "" if trial.load is None else f"{trial.load:.1%}",
-            trial.verdict,
+            Text(trial.verdict),
             style="bold green" if trial.chosen else "",
         )
     return table
@@ -135,7 +136,7 @@ def _candidates(choice: Choice) -> Table:
             _number(trial.ms, 2),
             _number(trial.p95_ms, 2),
             _number(trial.agreement, 3),
-            row.verdict,
+            Text(row.verdict),
             style="bold green" if row.chosen else "" if trial.outcome == "agrees" else "red",
         )
     return table
