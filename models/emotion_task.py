@@ -82,13 +82,19 @@ def ferplus_faces(split: FerPlus) -> tuple[Faces, NDArray[np.int64]]:
     return faces, repeats.astype(np.int64)
 
 
+def portrait_shares(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+    """N x ``classes`` targets of portraits: ``PORTRAIT_CERTAINTY`` on the label, the rest even."""
+    shares = np.full((len(labels), classes), (1.0 - PORTRAIT_CERTAINTY) / classes, np.float32)
+    shares[np.arange(len(labels)), labels] += PORTRAIT_CERTAINTY
+    return shares
+
+
 def portrait_faces(data_dir: Path, split: Literal["train", "valid"]) -> tuple[Faces, NDArray[np.bool_]]:
     """The portraits' face crops, and which of them are neutral or happy."""
     portraits = read_portraits(data_dir, split)
     label = np.array([portrait.label for portrait in portraits])
     crops = np.stack([square_crop(portrait, INPUT_PX, PORTRAIT_CROP_SCALE) for portrait in portraits])
-    targets = np.full((len(label), len(LABELS)), (1.0 - PORTRAIT_CERTAINTY) / len(LABELS), np.float32)
-    targets[np.arange(len(label)), label] += PORTRAIT_CERTAINTY
+    targets = portrait_shares(label, len(LABELS))
     faces = Faces(
         torch.from_numpy(crops),
         torch.from_numpy(targets),

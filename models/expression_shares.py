@@ -15,7 +15,7 @@ import numpy as np
 from agent.domain import EMOTIONS, Box
 from agent.inference.preprocess import crop_face
 from models.emotion_scores import probabilities
-from models.emotion_task import PORTRAIT_CERTAINTY, PORTRAIT_CROP_SCALE, logits_of
+from models.emotion_task import PORTRAIT_CROP_SCALE, logits_of, portrait_shares
 from models.ferplus import UNKNOWN_INDEX, in_protocol, read_ferplus, soft_targets
 from models.mobilenet import INPUT_PX
 from models.portraits import read_portraits
@@ -59,7 +59,8 @@ def read_expressions(data_dir: Path, classifier: nn.Module) -> ExpressionData:
     scenes = read_scenes(data_dir, "train")
     scenes = _tagged(scenes, rows, _scene_shares(scenes, classifier))
     close_ups = read_close_ups(data_dir)
-    close_ups = _tagged(close_ups, rows, _portrait_shares(data_dir))
+    labels = np.array([portrait.label for portrait in read_portraits(data_dir, "train")])
+    close_ups = _tagged(close_ups, rows, portrait_shares(labels, len(EMOTIONS)))
     faces = read_ferplus(data_dir, "train")
     faces = faces.select(in_protocol(faces.votes, "classes9"))
     votes = soft_targets(faces.votes)[:, :UNKNOWN_INDEX]
@@ -110,13 +111,6 @@ def _scene_shares(scenes: Sequence[LabelledPhoto], classifier: nn.Module) -> NDA
     logits = logits_of(classifier, np.stack(crops))[:, :UNKNOWN_INDEX]
     sure = SCENE_CERTAINTY * probabilities(logits) + (1.0 - SCENE_CERTAINTY) / len(EMOTIONS)
     return sure.astype(np.float32)
-
-
-def _portrait_shares(data_dir: Path) -> NDArray[np.float32]:
-    labels = np.array([portrait.label for portrait in read_portraits(data_dir, "train")])
-    shares = np.full((len(labels), len(EMOTIONS)), (1.0 - PORTRAIT_CERTAINTY) / len(EMOTIONS), np.float32)
-    shares[np.arange(len(labels)), labels] += PORTRAIT_CERTAINTY
-    return shares
 
 
 def _normalised(shares: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from agent.errors import ModelError
+from models.weight_files import write_weights
 from models.yolo import VARIANTS, make_yolo
 
 if TYPE_CHECKING:
@@ -35,14 +36,7 @@ def variant_of(network: YoloFace) -> str:
 
 def save_face(network: YoloFace, path: Path) -> None:
     """Write variant and weights, half precision, to ``path``; whole or not at all."""
-    state = {
-        name: value.half() if value.dtype.is_floating_point else value
-        for name, value in network.state_dict().items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save({"variant": variant_of(network), "classes": network.classes, "state": state}, partial)
-    partial.replace(path)
+    write_weights(network, path, variant=variant_of(network), classes=network.classes)
 
 
 def load_face(weights: Path) -> YoloFace:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from agent.domain import LABELS
 from agent.errors import ModelError
+from models.weight_files import write_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,14 +191,7 @@ def make_mobilenet(variant: str) -> MobileNetEmotion:
 
 def save_emotion(network: MobileNetEmotion, variant: str, path: Path) -> None:
     """Write variant and weights, half precision, to ``path``; whole or not at all."""
-    state = {
-        name: value.half() if value.dtype.is_floating_point else value
-        for name, value in network.state_dict().items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save({"variant": variant, "state": state}, partial)
-    partial.replace(path)
+    write_weights(network, path, variant=variant)
 
 
 def load_emotion(weights: Path) -> MobileNetEmotion:
