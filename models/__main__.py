@@ -32,6 +32,10 @@ Seed = Annotated[int, typer.Option(help="Of weights, order and augmentation.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew even if the run has a checkpoint.")]
 Run = Annotated[Path, typer.Option(help="Folder for checkpoints, log and best weights.")]
 
+Start = Annotated[
+    Path | None, typer.Option("--from", help="Trained weights to begin with, of this variant or a smaller.")
+]
+
 
 class NetworkKind(StrEnum):
     """What can be exported."""
@@ -47,9 +51,7 @@ def train_face_command(
     run: Run = Path("runs/face"),
     epochs: Epochs = None,
     variant: Annotated[str, typer.Option(help="Member of the yolo_face family.")] = "pico",
-    start: Annotated[
-        Path | None, typer.Option("--from", help="Trained weights to begin with instead of none.")
-    ] = None,
+    start: Start = None,
     seed: Seed = 0,
     fresh: Fresh = False,
 ) -> None:
@@ -69,6 +71,7 @@ def train_emotion_command(
     run: Run = Path("runs/emotion"),
     epochs: Epochs = None,
     variant: Annotated[str, typer.Option(help="Member of the mobilenet_emotion family.")] = "full",
+    start: Start = None,
     seed: Seed = 0,
     fresh: Fresh = False,
 ) -> None:
@@ -77,7 +80,9 @@ def train_emotion_command(
 
     options = {} if epochs is None else {"epochs": epochs}
     with errors_in_one_sentence():
-        weights = train_emotion(data, run, variant=variant, seed=seed, resume=not fresh, **options)
+        weights = train_emotion(
+            data, run, variant=variant, start=start, seed=seed, resume=not fresh, **options
+        )
         typer.echo(f"weights: {weights}; next: python -m quantize emotion --weights {weights}")
 
 

@@ -6,6 +6,7 @@ a box of that size inside every larger face.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -14,11 +15,15 @@ import numpy as np
 from models.photo_warp import Composition, covered_share, moved, warped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from models.photo_warp import Source
 
-FACE_SHARE: Final = (0.12, 1.2)
-"""Range of the face's height as a share of the picture's, log-uniform; above 1 the picture cuts it off."""
-LARGE_SHARE: Final = 0.7
+FACE_SHARE: Final = (0.08, 1.2)
+"""Usual range of a face's height against the picture's; above 1 the picture cuts it off."""
+SHEET_FACE_SHARE: Final = (0.42, 1.05)
+"""The same in the cells of a contact sheet."""
+LARGE_SHARE: Final = 0.6
 """Of the pictures whose face is drawn from the upper part of the range."""
 LARGE_FROM: Final = 0.45
 PLAIN_SHARE: Final = 0.35
@@ -36,7 +41,11 @@ SKIN_TINT: Final = np.array([0.72, 0.86, 1.0])
 
 
 def close_up(
-    generator: np.random.Generator, source: Source, behind: Composition, min_face_px: float
+    generator: np.random.Generator,
+    source: Source,
+    behind: Composition,
+    min_face_px: float,
+    face_share: tuple[float, float] = FACE_SHARE,
 ) -> Composition:
     """Draw one picture of the size of ``behind``.
 
@@ -45,10 +54,11 @@ def close_up(
         source: A grey photo with exactly one face.
         behind: Square picture for the part that the photo leaves free; drawn over.
         min_face_px: Shorter faces are ignored.
+        face_share: Range of the face's height as a share of the picture's, log-uniform.
     """
     size_px = behind.pixels.shape[0]
-    lowest = LARGE_FROM if generator.random() < LARGE_SHARE else FACE_SHARE[0]
-    aim_px = size_px * float(np.exp(generator.uniform(np.log(lowest), np.log(FACE_SHARE[1]))))
+    lowest = max(face_share[0], LARGE_FROM) if generator.random() < LARGE_SHARE else face_share[0]
+    aim_px = size_px * float(np.exp(generator.uniform(np.log(lowest), np.log(face_share[1]))))
     left, top, right, bottom = source.faces[0]
     scale_y = aim_px / max(1.0, float(bottom - top))
     scale_x = scale_y * float(np.exp(generator.normal(0.0, STRETCH)))
@@ -80,6 +90,35 @@ def close_up(
         np.concatenate((front.faces, behind.faces[seen])),
         np.concatenate((front.tags, behind.tags[seen])),
         np.concatenate((front.ignored, behind.ignored, behind.faces[(hidden > UNTOUCHED) & (hidden < GONE)])),
+    )
+
+
+def contact_sheet(
+    generator: np.random.Generator, sources: Sequence[Source], size_px: int, min_face_px: float
+) -> Composition:
+    """Draw a square picture of ``len(sources)`` faces, a square number, in rows on plain ground.
+
+    A lesson in expressions costs a picture; so many faces share one.
+    """
+    side = math.isqrt(len(sources))
+    cuts = np.linspace(0, size_px, side + 1).astype(int)
+    canvas = np.full((size_px, size_px, 3), int(generator.integers(0, 256)), np.uint8)
+    cells = []
+    for index, source in enumerate(sources):
+        left, top = int(cuts[index % side]), int(cuts[index // side])
+        cell_px = size_px // side
+        window = canvas[top : top + cell_px, left : left + cell_px]
+        nobody = np.zeros((0, 4), np.float32)
+        behind = Composition(window.copy(), nobody, np.zeros(0, np.int32), nobody)
+        cell = close_up(generator, source, behind, min_face_px, SHEET_FACE_SHARE)
+        window[:] = cell.pixels
+        offset = np.array([left, top, left, top], np.float32)
+        cells.append(replace(cell, faces=cell.faces + offset, ignored=cell.ignored + offset))
+    return Composition(
+        canvas,
+        np.concatenate([cell.faces for cell in cells]),
+        np.concatenate([cell.tags for cell in cells]),
+        np.concatenate([cell.ignored for cell in cells]),
     )
 
 

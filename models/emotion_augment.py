@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Augmentation:
     """Strengths. Framing varies as much as a detector's boxes and a head's tilt do."""
 
-    rotation_deg: float = 12.0
+    rotation_deg: float = 14.0
     """Largest turn to either side."""
-    scale: tuple[float, float] = (0.9, 1.15)
+    scale: tuple[float, float] = (0.88, 1.18)
     """Magnification, drawn evenly on a logarithmic axis."""
     stretch: float = 0.05
     """Largest relative change of one axis against the other."""
@@ -38,10 +38,10 @@ class Augmentation:
     blur_probability: float = 0.08
     """Of an image being brought down to ``blur_px`` and up again."""
     blur_px: tuple[int, int] = (22, 38)
-    erase_probability: float = 0.1
+    erase_probability: float = 0.2
     erase_side: tuple[float, float] = (0.15, 0.35)
     """Sides of the blanked rectangle as a share of the image's (Zhong et al. 2020)."""
-    mix_probability: float = 0.15
+    mix_probability: float = 0.3
     """Of a batch being blended with itself in another order (Zhang et al. 2018)."""
     mix_alpha: float = 0.3
 
@@ -61,7 +61,7 @@ FINISHING: Final = Augmentation(
     erase_probability=0.0,
     mix_probability=0.0,
 )
-"""For the end of a short run: a network that does not overfit yet had better see faces as they are."""
+"""For the last epochs: the network had better end on faces as they are."""
 
 
 def augment(images: Tensor, side_px: int, strength: Augmentation, generator: np.random.Generator) -> Tensor:

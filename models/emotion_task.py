@@ -14,7 +14,7 @@ from agent.domain import EMOTIONS, LABELS
 from models.emotion_augment import FINISHING, Augmentation, augment, mix
 from models.emotion_scores import score_emotions
 from models.ferplus import in_protocol, majority, read_ferplus, soft_targets
-from models.mobilenet import INPUT_PX, make_mobilenet, save_emotion
+from models.mobilenet import INPUT_PX, grown_mobilenet, load_emotion, make_mobilenet, save_emotion
 from models.portraits import read_portraits, square_crop
 from models.training import Recipe, Trainer
 
@@ -39,10 +39,13 @@ COMMON_PORTRAITS_PER_EPOCH: Final = 1200
 RARE_SHARE: Final = 0.02
 RARE_REPEATS: Final = 2
 """How often an epoch shows a FER+ image of a class with less than ``RARE_SHARE`` of the images."""
-MIXED_SHARE: Final = 0.5
+MIXED_SHARE: Final = 0.85
 """Mixing images stops after this share of the run."""
-FINISHING_SHARE: Final = 0.5
-"""From this share of the run on augmentation is mild."""
+FINISHING_SHARE: Final = 0.92
+"""From this share of the run on augmentation is mild; for longer, and the faces are learnt by heart."""
+LEARNING_RATE: Final = 2.5e-3
+FINE_TUNING_RATE: Final = 1.8e-3
+"""Peak of a run that starts from trained weights: high enough to leave them."""
 SIDES_PX: Final = ((0.4, 40), (1.0, INPUT_PX))
 """Images are this large up to that share of the run: smaller first, for speed (Tan & Le 2021, section 4)."""
 
@@ -183,12 +186,12 @@ def logits_of(network: nn.Module, images: NDArray[np.uint8], *, flipped: bool = 
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 
-def emotion_recipe(epochs: int, seed: int) -> Recipe:
+def emotion_recipe(epochs: int, seed: int, *, fine_tuning: bool = False) -> Recipe:
     """What the shipped weights were trained with."""
     return Recipe(
         epochs=epochs,
         batch_size=128,
-        peak_learning_rate=2.5e-3,
+        peak_learning_rate=FINE_TUNING_RATE if fine_tuning else LEARNING_RATE,
         weight_decay=0.04,
         warmup_share=0.06,
         ema_decay=0.998,
@@ -206,19 +209,28 @@ def train_emotion(
     variant: str = "full",
     seed: int = 0,
     resume: bool = True,
+    start: Path | None = None,
 ) -> Path:
     """Train on FER+ and portraits, and return the path of weights for :func:`load_emotion`.
 
+    Args:
+        data_dir: Folder of ``ferplus_*.npz`` and the portraits.
+        run_dir: Where checkpoints and the log go; created if need be.
+        epochs: Passes over the data.
+        variant: Key of ``models.mobilenet.VARIANTS``.
+        seed: Of the weights, the order and the augmentation.
+        resume: Whether a run that was killed goes on from its last whole epoch.
+        start: Weights to begin with, of this variant or a smaller one, at a lower rate.
+
     Raises:
-        ModelError: A data file is missing or damaged.
-        ValueError: ``run_dir`` holds a run of another recipe, or ``variant`` is unknown.
+        ModelError: A data file is missing or damaged, or ``start`` holds no weights.
+        ValueError: ``run_dir`` holds a run of another recipe, ``variant`` is unknown, or smaller than
+            the network in ``start``.
     """
     torch.manual_seed(seed)
-    network = make_mobilenet(variant)
-    trainer = Trainer(
-        EmotionTask(data_dir, network, emotion_recipe(epochs, seed)), emotion_recipe(epochs, seed), run_dir
-    )
-    best = trainer.run(resume=resume)
+    network = make_mobilenet(variant) if start is None else grown_mobilenet(variant, load_emotion(start))
+    recipe = emotion_recipe(epochs, seed, fine_tuning=start is not None)
+    best = Trainer(EmotionTask(data_dir, network, recipe), recipe, run_dir).run(resume=resume)
     weights = run_dir / WEIGHTS_NAME
     publish(best, weights, variant)
     return weights

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agent.errors import ModelError
 from agent.inference.head_layout import Layout
 from agent.inference.postprocess import make_decoder, suppress
 from models.assignment import AssignmentRule, Cells, assign, make_cells
@@ -19,7 +18,7 @@ from models.face_weights import load_face, publish_best
 from models.mosaic import Composer, MosaicStyle
 from models.scenes import read_close_ups, read_scenes, read_tight_faces
 from models.training import Recipe, Trainer
-from models.yolo import BOX_CHANNELS, STRIDES, YoloFace, make_yolo
+from models.yolo import BOX_CHANNELS, STRIDES, YoloFace, grown_yolo, make_yolo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -205,19 +204,15 @@ def train_face(
         seed: Of the weights and the compositions.
         resume: Whether a run that was killed goes on from its last whole epoch.
         steps_per_epoch: Batches between two looks at the valid split.
-        start: Weights to begin with, at a lower rate; without them a fresh network.
+        start: Weights to begin with, of this variant or a narrower one, at a lower rate.
 
     Raises:
-        ModelError: A data file is missing or broken, or ``start`` holds no weights of ``variant``.
-        ValueError: ``run_dir`` holds a run of another recipe, or ``variant`` is unknown.
+        ModelError: A data file is missing or broken, or ``start`` holds no weights.
+        ValueError: ``run_dir`` holds a run of another recipe, ``variant`` is unknown, or narrower than
+            the network in ``start``.
     """
     torch.manual_seed(seed)
-    network = make_yolo(variant)
-    if start is not None:
-        begun = load_face(start)
-        if begun.spec != network.spec:
-            raise ModelError(f"{start} holds another member of the family than {variant}: name its --variant")
-        network.load_state_dict(begun.state_dict())
+    network = make_yolo(variant) if start is None else grown_yolo(variant, load_face(start))
     train = Composer(read_scenes(data_dir, "train"), read_close_ups(data_dir), read_tight_faces(data_dir))
     valid = Composer(read_scenes(data_dir, "valid"), [])
     task = FaceTask(network, Curriculum(train), valid, steps_per_epoch)

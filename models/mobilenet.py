@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from agent.domain import LABELS
 from agent.errors import ModelError
+from models.growing import grow
 from models.weight_files import write_weights
 
 if TYPE_CHECKING:
@@ -59,19 +61,6 @@ class MobileNetSpec:
 
 VARIANTS: Final = {
     "edge": MobileNetSpec(
-        stem_channels=32,
-        stem_kernel_px=5,
-        stem_stride=2,
-        stages=(
-            Stage(channels=32, blocks=1, stride=1, expansion=1, fused=True),
-            Stage(channels=64, blocks=1, stride=2, expansion=3, fused=True),
-            Stage(channels=64, blocks=2, stride=1, expansion=1, fused=True),
-            Stage(channels=128, blocks=1, stride=2, expansion=2, fused=True),
-            Stage(channels=128, blocks=1, stride=1, expansion=1, fused=True),
-            Stage(channels=128, blocks=3, stride=1, expansion=3, fused=False),
-        ),
-    ),
-    "full": MobileNetSpec(
         stem_channels=16,
         stem_kernel_px=3,
         stem_stride=1,
@@ -84,8 +73,22 @@ VARIANTS: Final = {
             Stage(channels=160, blocks=3, stride=1, expansion=3, fused=False),
         ),
     ),
+    "full": MobileNetSpec(
+        stem_channels=16,
+        stem_kernel_px=3,
+        stem_stride=1,
+        stages=(
+            Stage(channels=48, blocks=1, stride=2, expansion=1, fused=True),
+            Stage(channels=48, blocks=1, stride=1, expansion=1, fused=True),
+            Stage(channels=104, blocks=1, stride=2, expansion=1, fused=True),
+            Stage(channels=104, blocks=2, stride=1, expansion=1, fused=True),
+            Stage(channels=192, blocks=1, stride=2, expansion=1, fused=True),
+            Stage(channels=192, blocks=5, stride=1, expansion=3, fused=False),
+        ),
+        head_channels=640,
+    ),
 }
-"""``full`` looks at every pixel before it halves the map, which costs little there and tells mouths apart."""
+"""Both look at every pixel before they halve the map, which costs little there and tells mouths apart."""
 
 
 def _convolution(
@@ -114,9 +117,12 @@ class InvertedResidual(nn.Module):
         super().__init__()
         hidden = inputs * stage.expansion
         outputs = stage.channels
+        single = stage.fused and stage.expansion == 1
         self.added = stride == 1 and inputs == outputs
-        if stage.fused and stage.expansion == 1:
-            self.branch = _convolution(inputs, outputs, kernel=3, stride=stride)
+        # Behind the sum: a rectified branch that starts as nothing would have no gradient and stay nothing.
+        self.rectified_sum = single and self.added
+        if single:
+            self.branch = _convolution(inputs, outputs, kernel=3, stride=stride, rectified=not self.added)
         elif stage.fused:
             self.branch = nn.Sequential(
                 _convolution(inputs, hidden, kernel=3, stride=stride),
@@ -132,13 +138,14 @@ class InvertedResidual(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """``(N, C, H, W)`` to ``(N, C', H/stride, W/stride)``."""
         filtered: Tensor = self.branch(features)
-        return features + filtered if self.added else filtered
+        total = features + filtered if self.added else filtered
+        return functional.relu(total, inplace=True) if self.rectified_sum else total
 
 
 class MobileNetEmotion(nn.Module):
     """Nine logits, in the order of :data:`EMOTION_LABELS`, from normalised grey faces."""
 
-    def __init__(self, spec: MobileNetSpec, dropout: float = 0.2) -> None:
+    def __init__(self, spec: MobileNetSpec, dropout: float = 0.3) -> None:
         super().__init__()
         self.spec = spec
         channels = spec.stem_channels
@@ -187,6 +194,33 @@ def make_mobilenet(variant: str) -> MobileNetEmotion:
         msg = f"unknown classifier variant {variant!r}: choose one of {', '.join(VARIANTS)}"
         raise ValueError(msg)
     return MobileNetEmotion(VARIANTS[variant])
+
+
+def grown_mobilenet(variant: str, trained: MobileNetEmotion) -> MobileNetEmotion:
+    """Member of the family that begins with the logits of a smaller ``trained`` one.
+
+    Raises:
+        ValueError: ``variant`` is unknown or somewhere smaller than ``trained``.
+    """
+    network = make_mobilenet(variant)
+    places = _places(network.spec)
+    moved = {index: places.get(place) for place, index in _places(trained.spec).items()}
+
+    def renamed(name: str) -> str:
+        layer, *rest = name.split(".")
+        return name if layer != "features" else ".".join((layer, str(moved[int(rest[0])]), *rest[1:]))
+
+    grow(network, trained.state_dict(), renamed)
+    return network
+
+
+def _places(spec: MobileNetSpec) -> dict[tuple[int, int], int]:
+    """Index among ``features`` of each block, by stage and number; the head's stage is -1."""
+    blocks = [
+        (stage, block) for stage in range(len(spec.stages)) for block in range(spec.stages[stage].blocks)
+    ]
+    layers = [(-2, 0), *blocks, (-1, 0)]
+    return {place: index for index, place in enumerate(layers)}
 
 
 def save_emotion(network: MobileNetEmotion, variant: str, path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from models.close_ups import SKIN_TINT, close_up
+from models.close_ups import SKIN_TINT, close_up, contact_sheet
 from models.photo_warp import Composition, Source, as_source, covered_share, level_for, warped
 from models.photometry import degraded
 
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from models.scenes import Boxes, LabelledPhoto, Tags
 
 DRAWS_FOR_A_SHARP_FACE = 4
-TIGHT_SHARE = 0.3
+TIGHT_SHARE = 0.5
 """Of the pictures of one large face, where there are tightly cut photos."""
+TIGHT_SHEET_SHARE = 0.8
+"""The same of the faces on a contact sheet: their labels are ten people's opinions."""
+SHEET_SIDES = (2, 6)
+"""Faces along a side of a contact sheet, from the first up to less than the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,10 @@ class MosaicStyle:
     no_face_share: float = 0.14
     """Share of cells that show a photo without faces."""
     rotated_share: float = 0.25
-    close_up_share: float = 0.12
+    close_up_share: float = 0.2
     """Share of pictures that show one face, up to larger than the frame (:mod:`models.close_ups`)."""
+    sheet_share: float = 0.0
+    """Share of pictures that are contact sheets of 4 to 25 faces."""
     degrade: bool = True
     """Colour, blur, JPEG and noise."""
 
@@ -80,6 +86,28 @@ class Composer:
 
     def compose(self, generator: np.random.Generator, size_px: int, style: MosaicStyle) -> Composition:
         """Draw one ``size_px`` x ``size_px`` picture."""
+        if generator.random() < style.sheet_share:
+            composition = self._sheet(generator, size_px, style)
+        else:
+            composition = self._everyday(generator, size_px, style)
+        if style.degrade:
+            composition = replace(composition, pixels=degraded(generator, composition.pixels))
+        return composition
+
+    def _sheet(self, generator: np.random.Generator, size_px: int, style: MosaicStyle) -> Composition:
+        sources = [
+            self._one_face(generator, TIGHT_SHEET_SHARE)
+            for _ in range(int(generator.integers(*SHEET_SIDES)) ** 2)
+        ]
+        return contact_sheet(generator, sources, size_px, style.min_face_px)
+
+    def _one_face(self, generator: np.random.Generator, tight_share: float) -> Source:
+        tight = self._tight and generator.random() < tight_share
+        choice = self._tight if tight else self._close_ups
+        return choice[int(generator.integers(len(choice)))]
+
+    def _everyday(self, generator: np.random.Generator, size_px: int, style: MosaicStyle) -> Composition:
+        """A mosaic of scenes, or one face over it, or some pasted in."""
         weights = np.asarray(style.grid_weights)
         grid = 1 + int(generator.choice(len(weights), p=weights / weights.sum()))
         canvas = np.empty((size_px, size_px, 3), np.uint8)
@@ -99,15 +127,11 @@ class Composer:
             canvas, np.concatenate(faces), np.concatenate(tags), np.concatenate(ignored)
         )
         if self._close_ups and generator.random() < style.close_up_share:
-            tight = self._tight and generator.random() < TIGHT_SHARE
-            choice = self._tight if tight else self._close_ups
-            source = choice[int(generator.integers(len(choice)))]
+            source = self._one_face(generator, TIGHT_SHARE)
             composition = close_up(generator, source, composition, style.min_face_px)
         elif self._close_ups and generator.random() < style.paste_probability:
             for _ in range(int(generator.integers(1, style.max_pastes + 1))):
                 composition = self._with_portrait(generator, composition)
-        if style.degrade:
-            composition = replace(composition, pixels=degraded(generator, composition.pixels))
         return composition
 
     def _cell(self, generator: np.random.Generator, size: tuple[int, int], style: MosaicStyle) -> Composition:

@@ -36,12 +36,13 @@ STYLE: Final = MosaicStyle(
     grid_weights=(0.30, 0.35, 0.25, 0.10, 0.0),
     face_range_px=(10.0, 200.0),
     paste_probability=0.6,
-    close_up_share=0.45,
+    close_up_share=0.3,
+    sheet_share=0.5,
 )
-"""Larger faces than a face detector is taught with: an expression needs pixels."""
+"""Larger faces than a face detector sees, and many at once: expressions need pixels and practice."""
 VALID_FACES: Final = 600
 VALID_CANVAS_PX: Final = 320
-VALID_SIDES_PX: Final = (48, 96, 192, 320)
+VALID_SIDES_PX: Final = (24, 48, 96, 192, 320)
 
 
 class SingleStageTask(FaceTask):

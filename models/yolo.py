@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.growing import grow
+
 STRIDES = (8, 16, 32)
 """Pixels of the input per cell of each output map, in output order."""
 BOX_CHANNELS = 4
@@ -44,7 +46,7 @@ class YoloSpec:
 
 VARIANTS = {
     "pico": YoloSpec(16, (32, 48, 64, 96), (0, 2, 2, 1), 32, 1),
-    "nano": YoloSpec(24, (48, 96, 160, 224), (1, 3, 3, 2), 80, 1, 2),
+    "nano": YoloSpec(16, (32, 64, 128, 256), (0, 2, 2, 1), 64, 1),
 }
 
 
@@ -238,6 +240,25 @@ def make_yolo(variant: str, classes: int = 1) -> YoloFace:
         msg = f"unknown detector variant {variant!r}: choose one of {', '.join(VARIANTS)}"
         raise ValueError(msg)
     return YoloFace(VARIANTS[variant], classes)
+
+
+def grown_yolo(variant: str, trained: YoloFace) -> YoloFace:
+    """Member of the family, as deep as ``trained`` and wider, that begins with the maps of ``trained``.
+
+    Raises:
+        ValueError: ``variant`` is unknown, of other depths or somewhere narrower than ``trained``.
+    """
+    network = make_yolo(variant, trained.classes)
+    grow(network, trained.state_dict(), parts=_concatenated)
+    return network
+
+
+def _concatenated(name: str) -> int:
+    """How many maps the inputs of a layer are made of."""
+    if name.startswith("backbone.pooling.expand."):
+        return 4
+    fusions = ("neck.up16.0.", "neck.up8.0.", "neck.down16.0.", "neck.down32.0.")
+    return 2 if name.startswith(fusions) else 1
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.close_ups import FACE_SHARE, close_up
+from models.close_ups import FACE_SHARE, close_up, contact_sheet
 from models.photo_warp import Composition, as_source
 from models.scenes import LabelledPhoto
 
@@ -79,3 +79,16 @@ def test_the_photo_itself_is_not_altered() -> None:
     before = SOURCE.levels[0].copy()
     drawn(1, behind())
     assert np.array_equal(SOURCE.levels[0], before)
+
+
+@given(seed=st.integers(0, 2**16), side=st.integers(1, 5))
+def test_a_contact_sheet_teaches_or_ignores_every_face_once(seed: int, side: int) -> None:
+    sheet = contact_sheet(np.random.default_rng(seed), [SOURCE] * side**2, 256, 5.0)
+    assert sheet.pixels.shape == (256, 256, 3)
+    assert len(sheet.faces) == len(sheet.tags)
+    assert len(sheet.faces) + len(sheet.ignored) == side**2
+    assert (sheet.faces[:, :2] < sheet.faces[:, 2:]).all()
+    # Each box lies in the cell of its face: no two of them overlap by more than a rounded edge.
+    centres = (sheet.faces[:, :2] + sheet.faces[:, 2:]) / 2
+    cells = {tuple((centre // (256 / side)).astype(int)) for centre in centres}
+    assert len(cells) == len(sheet.faces)

@@ -18,8 +18,10 @@ from models.emotion_export import INPUT_NAME, OUTPUT_NAME, deployable, export_on
 from models.mobilenet import (  # noqa: E402 - same
     EMOTION_LABELS,
     VARIANTS,
+    InvertedResidual,
     MobileNetEmotion,
     MobileNetSpec,
+    grown_mobilenet,
     load_emotion,
     make_mobilenet,
     save_emotion,
@@ -67,8 +69,34 @@ def test_the_logits_are_the_agents_labels_in_order() -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_stays_in_its_size_class(variant: str) -> None:
     network = make_mobilenet(variant)
-    assert 500_000 < sum(value.numel() for value in network.parameters()) < 1_200_000
+    assert 500_000 < sum(value.numel() for value in network.parameters()) < 2_000_000
     assert _torch_logits(network.eval(), _faces(2)).shape == (2, len(EMOTION_LABELS))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_block_of_a_fresh_network_can_learn(variant: str) -> None:
+    """A residual branch starts as nothing, but with a gradient to leave it."""
+    torch.manual_seed(0)
+    network = make_mobilenet(variant)
+    network.eval()(torch.from_numpy(_faces(4)).float().permute(0, 3, 1, 2)).square().sum().backward()
+    blocks = [module for module in network.features if isinstance(module, InvertedResidual) and module.added]
+    lasts = [
+        [part for part in block.branch.modules() if isinstance(part, nn.BatchNorm2d)][-1] for block in blocks
+    ]
+    assert lasts
+    assert all(last.weight.grad is not None and last.weight.grad.abs().sum() > 0 for last in lasts)
+
+
+def test_a_larger_network_begins_with_the_logits_of_the_smaller() -> None:
+    small, faces = _lived_in(VARIANTS["edge"]), _faces(4)
+    grown = grown_mobilenet("full", small)
+    assert grown.spec == VARIANTS["full"]
+    assert np.allclose(_torch_logits(grown.eval(), faces), _torch_logits(small, faces), atol=1e-3)
+
+
+def test_a_network_does_not_fit_into_a_smaller_one() -> None:
+    with pytest.raises(ValueError, match="choose a wider variant"):
+        grown_mobilenet("edge", make_mobilenet("full"))
 
 
 def test_an_unknown_variant_is_named_with_the_known_ones() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from models.face_export import DeployedYolo, export_onnx, reparameterised
-from models.yolo import BOX_CHANNELS, STRIDES, VARIANTS, YoloFace, YoloSpec, make_yolo
+from models.yolo import BOX_CHANNELS, STRIDES, VARIANTS, YoloFace, YoloSpec, grown_yolo, make_yolo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +54,19 @@ def test_maps_follow_the_contract_of_strides_and_channels(variant: str) -> None:
 def test_deployed_size_is_that_of_its_class(variant: str, low: float, high: float) -> None:
     deployed = reparameterised(make_yolo(variant))
     assert low <= sum(p.numel() for p in deployed.parameters()) <= high
+
+
+def test_a_wider_network_begins_with_the_maps_of_the_narrower() -> None:
+    torch.manual_seed(0)
+    pico = make_yolo("pico").eval()
+    picture = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert difference(grown_yolo("nano", pico).eval()(picture), pico(picture)) < 1e-4
+
+
+def test_a_wide_network_does_not_fit_into_a_narrow_one() -> None:
+    with pytest.raises(ValueError, match="choose a wider variant"):
+        grown_yolo("pico", make_yolo("nano"))
 
 
 def test_plain_convolutions_compute_what_the_branches_compute(lived_in: YoloFace) -> None:
