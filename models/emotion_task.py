@@ -14,7 +14,14 @@ from agent.domain import EMOTIONS, LABELS
 from models.emotion_augment import FINISHING, Augmentation, augment, mix
 from models.emotion_scores import score_emotions
 from models.ferplus import in_protocol, majority, read_ferplus, soft_targets
-from models.mobilenet import INPUT_PX, grown_mobilenet, load_emotion, make_mobilenet, save_emotion
+from models.mobilenet import (
+    INPUT_PX,
+    grown_mobilenet,
+    load_emotion,
+    make_mobilenet,
+    network_name,
+    save_emotion,
+)
 from models.portraits import read_portraits, square_crop
 from models.training import Recipe, Trainer
 
@@ -27,7 +34,6 @@ if TYPE_CHECKING:
     from models.ferplus import FerPlus
     from models.mobilenet import MobileNetEmotion
 
-WEIGHTS_NAME: Final = "mobilenet_emotion.pt"
 PORTRAIT_CROP_SCALE: Final = 1.0
 """Side of a portrait's crop, and of a device's, as a multiple of the face box's longer side (model card)."""
 PORTRAIT_WEIGHT: Final = 0.5
@@ -231,7 +237,7 @@ def train_emotion(
     network = make_mobilenet(variant) if start is None else grown_mobilenet(variant, load_emotion(start))
     recipe = emotion_recipe(epochs, seed, fine_tuning=start is not None)
     best = Trainer(EmotionTask(data_dir, network, recipe), recipe, run_dir).run(resume=resume)
-    weights = run_dir / WEIGHTS_NAME
+    weights = run_dir / f"{network_name(variant)}.pt"
     publish(best, weights, variant)
     return weights
 

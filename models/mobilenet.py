@@ -24,6 +24,8 @@ from models.weight_files import write_weights
 if TYPE_CHECKING:
     from pathlib import Path
 
+FAMILY: Final = "mobilenet_emotion"
+
 INPUT_PX: Final = 48
 """Side of the square grey input."""
 
@@ -221,6 +223,16 @@ def _places(spec: MobileNetSpec) -> dict[tuple[int, int], int]:
     ]
     layers = [(-2, 0), *blocks, (-1, 0)]
     return {place: index for index, place in enumerate(layers)}
+
+
+def variant_of(network: MobileNetEmotion) -> str:
+    """Key of ``VARIANTS``."""
+    return next(name for name, spec in VARIANTS.items() if spec == network.spec)
+
+
+def network_name(variant: str) -> str:
+    """What a member is called in files and manifests; the full width has the family's own name."""
+    return FAMILY if variant == "full" else f"{FAMILY}_{variant}"
 
 
 def save_emotion(network: MobileNetEmotion, variant: str, path: Path) -> None:

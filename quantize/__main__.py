@@ -54,10 +54,10 @@ def single_stage(
 ) -> None:
     """Quantise the detector that names the expression itself, at its largest input size."""
     from quantize.build import build  # noqa: PLC0415 - the help must not wait for torch
-    from quantize.face import INPUT_SIZES_PX, face_plans  # noqa: PLC0415 - same
+    from quantize.face import face_plans  # noqa: PLC0415 - same
 
     with _session() as (console, folder):
-        ((plan, fp32_path),) = face_plans(weights, data, folder, INPUT_SIZES_PX[:1])
+        ((plan, fp32_path),) = face_plans(weights, data, folder, largest_only=True)
         _write(bundle, {plan.name: build(plan, fp32_path, folder, console.print)}, console)
 
 

@@ -8,7 +8,7 @@ from agent.inference.manifest import InputSpec
 from models.emotion_export import export_onnx
 from models.emotion_task import PORTRAIT_CROP_SCALE
 from models.ferplus import read_ferplus
-from models.mobilenet import EMOTION_LABELS, INPUT_PX, load_emotion
+from models.mobilenet import EMOTION_LABELS, INPUT_PX, load_emotion, network_name, variant_of
 from models.runtime_scores import emotion_logits, score_emotion
 from quantize.artefacts import Artefact
 from quantize.build import Plan, open_network
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from agent.inference.loading import LoadedNetwork
 
-NAME: Final = "mobilenet_emotion"
 _TRAINING_DATA: Final = ("FER2013 images with FER+ votes", "muxspace/facial_expressions portraits")
 
 
@@ -36,7 +35,8 @@ def emotion_plan(weights: Path, data_dir: Path, folder: Path) -> tuple[Plan, Pat
         ModelError: Weights or data are missing or broken.
     """
     network = load_emotion(weights)
-    fp32_path = folder / f"{NAME}.fp32.onnx"
+    name = network_name(variant_of(network))
+    fp32_path = folder / f"{name}.fp32.onnx"
     export_onnx(network, fp32_path)
     spec = InputSpec(height_px=INPUT_PX, width_px=INPUT_PX, colour="GREY")
     valid, test = read_ferplus(data_dir, "valid"), read_ferplus(data_dir, "test")
@@ -54,7 +54,7 @@ def emotion_plan(weights: Path, data_dir: Path, folder: Path) -> tuple[Plan, Pat
 
     def plan(entry: dict[str, Any]) -> Plan:
         return Plan(
-            name=NAME,
+            name=name,
             entry=entry,
             images=images,
             held_out=held_out,
@@ -63,7 +63,7 @@ def emotion_plan(weights: Path, data_dir: Path, folder: Path) -> tuple[Plan, Pat
         )
 
     images = emotion_calibration(data_dir, spec, PORTRAIT_CROP_SCALE)
-    entry = _entry(spec)
+    entry = _entry(name, spec)
     exported = Artefact("onnxruntime", "fp32", fp32_path)
     logits = emotion_logits(open_network(plan(entry), exported), valid.images)
     temperature = fit_temperature(logits, valid.votes)
@@ -71,9 +71,9 @@ def emotion_plan(weights: Path, data_dir: Path, folder: Path) -> tuple[Plan, Pat
     return plan({**entry, "temperature": temperature, "unknown_below": unknown_below}), fp32_path
 
 
-def _entry(spec: InputSpec) -> dict[str, Any]:
+def _entry(name: str, spec: InputSpec) -> dict[str, Any]:
     return {
-        "family": NAME,
+        "family": name,
         "task": "emotion",
         "input": spec,
         "labels": EMOTION_LABELS,

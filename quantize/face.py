@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from agent.inference.loading import LoadedNetwork
     from models.photo_warp import Composition
 
-INPUT_SIZES_PX: Final = (320, 224)
+INPUT_SIZES_PX: Final = {"pico": (320, 224), "nano": (416,)}
+"""Largest first, by variant: what small boxes run in time, and what larger ones see farther with."""
 GATE_PICTURES: Final = 320
 GATE_HEIGHTS_PX: Final = ("8", "16")
 _SEED: Final = 7
@@ -44,9 +45,9 @@ _EXPRESSION_DATA: Final = (
 
 
 def face_plans(
-    weights: Path, data_dir: Path, folder: Path, sizes_px: tuple[int, ...] = INPUT_SIZES_PX
+    weights: Path, data_dir: Path, folder: Path, *, largest_only: bool = False
 ) -> Iterator[tuple[Plan, Path]]:
-    """Export the network at each input size and say how to quantise it.
+    """Export the network at its input sizes, or the largest, and say how to quantise it.
 
     The gate looks at compositions of the valid split, many small faces, and with a single-stage network at
     aligned FER+ valid faces as well; what is reported, ``crowds`` and FER+ test, decides nothing.
@@ -60,7 +61,8 @@ def face_plans(
     crowds = read_crowds(data_dir)
     composer = Composer(read_scenes(data_dir, "valid"), [])
     calibration = FaceCalibration(data_dir)
-    for size_px in sizes_px:
+    sizes_px = INPUT_SIZES_PX[variant_of(network)]
+    for size_px in sizes_px[:1] if largest_only else sizes_px:
         name = f"{family}_{size_px}"
         fp32_path = folder / f"{name}.fp32.onnx"
         export_onnx(network, fp32_path, size_px)
