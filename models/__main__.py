@@ -72,6 +72,12 @@ def train_emotion_command(
     epochs: Epochs = None,
     variant: Annotated[str, typer.Option(help="Member of the mobilenet_emotion family.")] = "full",
     start: Start = None,
+    teachers: Annotated[
+        list[Path] | None, typer.Option("--teacher", help="Weights of a network to learn from; repeatable.")
+    ] = None,
+    weighted: Annotated[
+        bool, typer.Option("--weighted/--unweighted", help="Whether rare expressions count more.")
+    ] = False,
     seed: Seed = 0,
     fresh: Fresh = False,
 ) -> None:
@@ -81,7 +87,15 @@ def train_emotion_command(
     options = {} if epochs is None else {"epochs": epochs}
     with errors_in_one_sentence():
         weights = train_emotion(
-            data, run, variant=variant, start=start, seed=seed, resume=not fresh, **options
+            data,
+            run,
+            variant=variant,
+            start=start,
+            teachers=teachers or (),
+            weighted=weighted,
+            seed=seed,
+            resume=not fresh,
+            **options,
         )
         typer.echo(f"weights: {weights}; next: python -m quantize emotion --weights {weights}")
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from models.emotion_task import logits_of
 from models.ferplus import UNKNOWN_INDEX
-from models.mobilenet import INPUT_PX
+from models.mobilenet import INPUT_PX, logits_of
 from models.portraits import read_portraits, square_crop
 
 if TYPE_CHECKING:

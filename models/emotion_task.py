@@ -3,69 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agent.domain import EMOTIONS, LABELS
 from models.emotion_augment import FINISHING, Augmentation, augment, mix
 from models.emotion_scores import score_emotions
-from models.ferplus import in_protocol, majority, read_ferplus, soft_targets
+from models.emotion_targets import emphasised, ferplus_faces, joined, portrait_faces, taught_by
+from models.ferplus import read_ferplus
 from models.mobilenet import (
     INPUT_PX,
     grown_mobilenet,
     load_emotion,
+    logits_of,
     make_mobilenet,
     network_name,
     save_emotion,
 )
-from models.portraits import read_portraits, square_crop
 from models.training import Recipe, Trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from models.ferplus import FerPlus
     from models.mobilenet import MobileNetEmotion
 
-PORTRAIT_CROP_SCALE: Final = 1.0
-"""Side of a portrait's crop, and of a device's, as a multiple of the face box's longer side (model card)."""
-PORTRAIT_WEIGHT: Final = 0.5
-"""Of a portrait in the loss: its label is one person's opinion."""
-PORTRAIT_CERTAINTY: Final = 0.8
-"""Share of a portrait's target on its label; the rest goes evenly to all labels."""
 COMMON_PORTRAITS_PER_EPOCH: Final = 1200
 """Drawn anew each epoch from the neutral and happy ones, which are nine in ten; the others all take part."""
-RARE_SHARE: Final = 0.02
-RARE_REPEATS: Final = 2
-"""How often an epoch shows a FER+ image of a class with less than ``RARE_SHARE`` of the images."""
-MIXED_SHARE: Final = 0.85
+MIXED_SHARE: Final = 0.75
 """Mixing images stops after this share of the run."""
-FINISHING_SHARE: Final = 0.92
+FINISHING_SHARE: Final = 0.8
 """From this share of the run on augmentation is mild; for longer, and the faces are learnt by heart."""
 LEARNING_RATE: Final = 2.5e-3
 FINE_TUNING_RATE: Final = 1.8e-3
 """Peak of a run that starts from trained weights: high enough to leave them."""
 SIDES_PX: Final = ((0.4, 40), (1.0, INPUT_PX))
 """Images are this large up to that share of the run: smaller first, for speed (Tan & Le 2021, section 4)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Faces:
-    """Training images in memory."""
-
-    images: Tensor
-    """``(N, 48, 48)`` uint8 grey."""
-    targets: Tensor
-    """``(N, 9)`` float shares."""
-    weights: Tensor
-    """``(N,)`` float, of an image in the loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,56 +55,25 @@ class Batch:
     weights: Tensor
 
 
-def ferplus_faces(split: FerPlus) -> tuple[Faces, NDArray[np.int64]]:
-    """The usable FER+ images, and how often an epoch shows each."""
-    kept = split.select(in_protocol(split.votes, "classes9"))
-    label = majority(kept.votes)
-    share = np.bincount(label, minlength=len(LABELS)) / len(label)
-    repeats = np.where(share[label] < RARE_SHARE, RARE_REPEATS, 1)
-    faces = Faces(
-        torch.from_numpy(kept.images.copy()),
-        torch.from_numpy(soft_targets(kept.votes)),
-        torch.ones(len(label)),
-    )
-    return faces, repeats.astype(np.int64)
-
-
-def portrait_shares(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """N x ``classes`` targets of portraits: ``PORTRAIT_CERTAINTY`` on the label, the rest even."""
-    shares = np.full((len(labels), classes), (1.0 - PORTRAIT_CERTAINTY) / classes, np.float32)
-    shares[np.arange(len(labels)), labels] += PORTRAIT_CERTAINTY
-    return shares
-
-
-def portrait_faces(data_dir: Path, split: Literal["train", "valid"]) -> tuple[Faces, NDArray[np.bool_]]:
-    """The portraits' face crops, and which of them are neutral or happy."""
-    portraits = read_portraits(data_dir, split)
-    label = np.array([portrait.label for portrait in portraits])
-    crops = np.stack([square_crop(portrait, INPUT_PX, PORTRAIT_CROP_SCALE) for portrait in portraits])
-    targets = portrait_shares(label, len(LABELS))
-    faces = Faces(
-        torch.from_numpy(crops),
-        torch.from_numpy(targets),
-        torch.full((len(label),), PORTRAIT_WEIGHT),
-    )
-    common = np.isin(label, (EMOTIONS.index("neutral"), EMOTIONS.index("happiness")))
-    return faces, common
-
-
 class EmotionTask:
     """FER+ and portraits for the :class:`models.training.Trainer`."""
 
-    def __init__(self, data_dir: Path, network: MobileNetEmotion, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        network: MobileNetEmotion,
+        recipe: Recipe,
+        *,
+        teachers: Sequence[MobileNetEmotion] = (),
+        weighted: bool = False,
+    ) -> None:
         self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._recipe = recipe
         self._augmentation = Augmentation()
         ferplus, self._repeats = ferplus_faces(read_ferplus(data_dir, "train"))
         portraits, self._common = portrait_faces(data_dir, "train")
-        self._faces = Faces(
-            torch.cat((ferplus.images, portraits.images)),
-            torch.cat((ferplus.targets, portraits.targets)),
-            torch.cat((ferplus.weights, portraits.weights)),
-        )
+        faces = taught_by(joined(ferplus, portraits), teachers)
+        self._faces = emphasised(faces) if weighted else faces
         self._valid = read_ferplus(data_dir, "valid")
         self.steps_per_epoch = len(self._order(np.random.default_rng(0))) // recipe.batch_size
 
@@ -179,19 +126,6 @@ class EmotionTask:
         }
 
 
-@torch.no_grad()
-def logits_of(network: nn.Module, images: NDArray[np.uint8], *, flipped: bool = False) -> NDArray[np.float32]:
-    """Logits ``(N, 9)`` of uint8 ``(N, 48, 48)`` images, mirrored first if ``flipped``."""
-    network.eval()
-    parts = []
-    for start in range(0, len(images), 256):
-        grey = torch.from_numpy(images[start : start + 256]).float().unsqueeze(1)
-        if flipped:
-            grey = grey.flip(-1)
-        parts.append(network(grey.contiguous(memory_format=torch.channels_last)).float().numpy())
-    return np.concatenate(parts).astype(np.float32, copy=False)
-
-
 def emotion_recipe(epochs: int, seed: int, *, fine_tuning: bool = False) -> Recipe:
     """What the shipped weights were trained with."""
     return Recipe(
@@ -216,6 +150,8 @@ def train_emotion(
     seed: int = 0,
     resume: bool = True,
     start: Path | None = None,
+    teachers: Sequence[Path] = (),
+    weighted: bool = False,
 ) -> Path:
     """Train on FER+ and portraits, and return the path of weights for :func:`load_emotion`.
 
@@ -227,6 +163,8 @@ def train_emotion(
         seed: Of the weights, the order and the augmentation.
         resume: Whether a run that was killed goes on from its last whole epoch.
         start: Weights to begin with, of this variant or a smaller one, at a lower rate.
+        teachers: Weights of networks whose answers half of each target is made of.
+        weighted: Whether images of rare classes count more.
 
     Raises:
         ModelError: A data file is missing or damaged, or ``start`` holds no weights.
@@ -236,7 +174,9 @@ def train_emotion(
     torch.manual_seed(seed)
     network = make_mobilenet(variant) if start is None else grown_mobilenet(variant, load_emotion(start))
     recipe = emotion_recipe(epochs, seed, fine_tuning=start is not None)
-    best = Trainer(EmotionTask(data_dir, network, recipe), recipe, run_dir).run(resume=resume)
+    masters = [load_emotion(teacher) for teacher in teachers]
+    task = EmotionTask(data_dir, network, recipe, teachers=masters, weighted=weighted)
+    best = Trainer(task, recipe, run_dir).run(resume=resume)
     weights = run_dir / f"{network_name(variant)}.pt"
     publish(best, weights, variant)
     return weights

@@ -15,9 +15,9 @@ import numpy as np
 from agent.domain import EMOTIONS, Box
 from agent.inference.preprocess import crop_face
 from models.emotion_scores import probabilities
-from models.emotion_task import PORTRAIT_CROP_SCALE, logits_of, portrait_shares
+from models.emotion_targets import PORTRAIT_CROP_SCALE, portrait_shares
 from models.ferplus import UNKNOWN_INDEX, in_protocol, read_ferplus, soft_targets
-from models.mobilenet import INPUT_PX
+from models.mobilenet import INPUT_PX, logits_of
 from models.portraits import read_portraits
 from models.scenes import read_close_ups, read_scenes, read_tight_faces
 
@@ -73,16 +73,6 @@ def teaching_shares(shares: NDArray[np.float32]) -> NDArray[np.float32]:
     """T x 8 targets: rows scaled to a largest share of 1, for the best score stands for the face."""
     scaled: NDArray[np.float32] = shares / shares.max(axis=1, keepdims=True)
     return scaled
-
-
-def class_weights(
-    shares: NDArray[np.float32], limits: tuple[float, float] = (0.5, 4.0)
-) -> NDArray[np.float32]:
-    """T weights N / (C N_c) of the expected class (Li et al. 2022, weighted cross-entropy), limited."""
-    per_class = shares.sum(axis=0)
-    weight = np.clip(per_class.sum() / (len(per_class) * np.maximum(per_class, 1.0)), *limits)
-    expected: NDArray[np.float32] = (shares @ weight).astype(np.float32)
-    return expected
 
 
 def _tagged(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,6 +24,8 @@ from models.weight_files import write_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 FAMILY: Final = "mobilenet_emotion"
 
@@ -255,3 +258,16 @@ def load_emotion(weights: Path) -> MobileNetEmotion:
             f"{weights} holds no expression network: train one with python -m models train emotion"
         ) from error
     return network.eval()
+
+
+@torch.no_grad()
+def logits_of(network: nn.Module, images: NDArray[np.uint8], *, flipped: bool = False) -> NDArray[np.float32]:
+    """Logits ``(N, 9)`` of uint8 ``(N, 48, 48)`` images, mirrored first if ``flipped``."""
+    network.eval()
+    parts = []
+    for start in range(0, len(images), 256):
+        grey = torch.from_numpy(images[start : start + 256]).float().unsqueeze(1)
+        if flipped:
+            grey = grey.flip(-1)
+        parts.append(network(grey.contiguous(memory_format=torch.channels_last)).float().numpy())
+    return np.concatenate(parts).astype(np.float32, copy=False)

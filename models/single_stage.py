@@ -10,7 +10,8 @@ import torch
 
 from agent.domain import EMOTIONS
 from models.average_precision import OVERLAP
-from models.expression_shares import class_weights, read_expressions, teaching_shares
+from models.emotion_targets import expected_weights
+from models.expression_shares import read_expressions, teaching_shares
 from models.face_losses import paired_iou
 from models.face_task import STEPS_PER_EPOCH, Curriculum, FaceTask, detect, face_recipe
 from models.face_weights import load_face, publish_best, variant_of
@@ -126,7 +127,7 @@ def train_single_stage(
     variant = variant_of(face)
     network = with_classes(face, len(EMOTIONS)).train()
     data = read_expressions(data_dir, load_emotion(classifier))
-    weights = torch.from_numpy(class_weights(data.shares)) if weighted else None
+    weights = torch.from_numpy(expected_weights(data.shares)) if weighted else None
     task = SingleStageTask(
         network,
         Curriculum(

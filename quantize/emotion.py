@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.inference.manifest import InputSpec
 from models.emotion_export import export_onnx
-from models.emotion_task import PORTRAIT_CROP_SCALE
+from models.emotion_targets import PORTRAIT_CROP_SCALE
 from models.ferplus import read_ferplus
 from models.mobilenet import EMOTION_LABELS, INPUT_PX, load_emotion, network_name, variant_of
 from models.runtime_scores import emotion_logits, score_emotion

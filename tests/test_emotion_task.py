@@ -17,16 +17,27 @@ from agent.domain import EMOTIONS, LABELS  # noqa: E402 - same
 from models import emotion_task  # noqa: E402 - same
 from models.emotion_augment import Augmentation, augment, mix  # noqa: E402 - same
 from models.emotion_framing import compare_framings  # noqa: E402 - same
+from models.emotion_targets import (  # noqa: E402 - same
+    CLASS_WEIGHT_LIMITS,
+    Faces,
+    emphasised,
+    ferplus_faces,
+    portrait_faces,
+    taught_by,
+)
 from models.emotion_task import (  # noqa: E402 - same
     EmotionTask,
     emotion_recipe,
-    ferplus_faces,
-    logits_of,
-    portrait_faces,
     train_emotion,
 )
 from models.ferplus import FerPlus  # noqa: E402 - same
-from models.mobilenet import VARIANTS, MobileNetEmotion, load_emotion  # noqa: E402 - same
+from models.mobilenet import (  # noqa: E402 - same
+    VARIANTS,
+    MobileNetEmotion,
+    load_emotion,
+    logits_of,
+    save_emotion,
+)
 from tests.small_networks import SMALL_MOBILENET  # noqa: E402 - same
 
 if TYPE_CHECKING:
@@ -138,6 +149,32 @@ def test_a_portrait_counts_less_than_a_face_with_ten_votes(data_dir: Path) -> No
     assert common.tolist() == [EMOTIONS[index] == "happiness" for index in faces.targets.argmax(1).tolist()]
 
 
+def _equal_faces(labels: list[int]) -> Faces:
+    targets = torch.zeros(len(labels), len(LABELS))
+    targets[range(len(labels)), labels] = 1.0
+    images = torch.from_numpy(np.stack([_face(200)] * len(labels)))
+    return Faces(images, targets, torch.ones(len(labels)))
+
+
+def test_rare_expressions_count_more_within_limits_and_common_ones_less() -> None:
+    weights = emphasised(_equal_faces([0] * 90 + [1] * 9 + [2])).weights
+    assert float(weights[0]) == CLASS_WEIGHT_LIMITS[0]
+    assert float(weights[0]) < float(weights[90]) <= float(weights[99]) == CLASS_WEIGHT_LIMITS[1]
+
+
+def test_teachers_move_the_targets_towards_what_they_agree_on_and_people_keep_a_say() -> None:
+    torch.manual_seed(0)
+    teacher = MobileNetEmotion(SMALL_MOBILENET).eval()
+    nn.init.zeros_(teacher.classifier.weight)
+    teacher.classifier.bias.data.copy_(torch.eye(len(LABELS))[1] * 50.0)
+    faces = _equal_faces([0, 1])
+    taught = taught_by(faces, [teacher, teacher]).targets
+    assert torch.allclose(taught.sum(1), torch.ones(2))
+    assert torch.allclose(taught[0, :2], torch.tensor([0.5, 0.5]), atol=1e-3)
+    assert torch.allclose(taught[1, 1], torch.tensor(1.0), atol=1e-3)
+    assert taught_by(faces, []) is faces
+
+
 def test_batches_have_the_announced_number_size_and_growing_side(data_dir: Path) -> None:
     recipe = emotion_recipe(epochs=10, seed=0)
     task = EmotionTask(data_dir, MobileNetEmotion(SMALL_MOBILENET), recipe)
@@ -181,6 +218,23 @@ def test_a_small_training_learns_and_can_be_loaded(data_dir: Path, monkeypatch: 
     network = load_emotion(weights)
     logits = logits_of(network, np.stack([_face(60), _face(240)]))
     assert logits.argmax(axis=1).tolist() == [0, 1]
+
+
+def test_a_training_begins_where_another_ended_and_with_its_help(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(VARIANTS, "small", SMALL_MOBILENET)
+    torch.manual_seed(0)
+    start = data_dir / "start.pt"
+    save_emotion(MobileNetEmotion(SMALL_MOBILENET), "small", start)
+    weights = train_emotion(
+        data_dir, data_dir / "run", epochs=1, variant="small", start=start, teachers=[start], weighted=True
+    )
+    trained, begun = load_emotion(weights).state_dict(), load_emotion(start).state_dict()
+    kernels = [name for name, value in begun.items() if value.ndim > 1]
+    assert any(not torch.equal(trained[name], begun[name]) for name in kernels)
+    # One short epoch from the same place: close by, where a fresh network would be anywhere.
+    assert all(torch.allclose(trained[name], begun[name], atol=0.05) for name in kernels)
 
 
 def test_framings_are_scored_on_people_outside_training(data_dir: Path) -> None:

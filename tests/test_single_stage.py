@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from agent.domain import EMOTIONS  # noqa: E402 - after the check for the extra
-from models.expression_shares import class_weights, teaching_shares  # noqa: E402 - same
+from models.emotion_targets import expected_weights  # noqa: E402 - same
+from models.expression_shares import teaching_shares  # noqa: E402 - same
 from models.face_task import Curriculum, FaceTask, make_batch  # noqa: E402 - same
 from models.mosaic import Composer  # noqa: E402 - same
 from models.photo_warp import Composition  # noqa: E402 - same
@@ -46,7 +47,7 @@ def test_rare_expressions_weigh_more_within_limits() -> None:
     shares = np.zeros((100, 8), np.float32)
     shares[:90, 0] = 1.0
     shares[90:, 3] = 1.0
-    weights = class_weights(shares)
+    weights = expected_weights(shares)
     assert weights[0] == pytest.approx(0.5)
     assert weights[-1] == pytest.approx(100 / 8 / 10)
 
