@@ -57,21 +57,7 @@ def close_up(
         face_share: Range of the face's height as a share of the picture's, log-uniform.
     """
     size_px = behind.pixels.shape[0]
-    lowest = max(face_share[0], LARGE_FROM) if generator.random() < LARGE_SHARE else face_share[0]
-    aim_px = size_px * float(np.exp(generator.uniform(np.log(lowest), np.log(face_share[1]))))
-    left, top, right, bottom = source.faces[0]
-    scale_y = aim_px / max(1.0, float(bottom - top))
-    scale_x = scale_y * float(np.exp(generator.normal(0.0, STRETCH)))
-    if generator.random() < 0.5:  # noqa: PLR2004 - mirrored half of the time
-        scale_x = -scale_x
-    angle = float(generator.normal(0.0, TILT_RAD))
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    linear = turn @ np.diag([scale_x, scale_y])
-    # A small face may stand anywhere; a large one near the middle, or little of it would be seen.
-    room = max(0.12, 0.5 - 0.45 * aim_px / size_px)
-    target = size_px * generator.uniform(0.5 - room, 0.5 + room, 2)
-    shift = target - linear @ np.array([(left + right) / 2, (top + bottom) / 2])
-    transform = np.column_stack((linear, shift))
+    transform = _placement(generator, source, size_px, face_share)
     tint = 1 + generator.random() * (SKIN_TINT * generator.normal(1, 0.05, 3) - 1)
     tinted = _tinted(source, tint)
     kind = generator.random()
@@ -91,6 +77,27 @@ def close_up(
         np.concatenate((front.tags, behind.tags[seen])),
         np.concatenate((front.ignored, behind.ignored, behind.faces[(hidden > UNTOUCHED) & (hidden < GONE)])),
     )
+
+
+def _placement(
+    generator: np.random.Generator, source: Source, size_px: int, face_share: tuple[float, float]
+) -> np.ndarray:
+    """2 x 3 matrix from the photo's pixels to the picture's: scale, stretch, mirror, tilt, shift."""
+    lowest = max(face_share[0], LARGE_FROM) if generator.random() < LARGE_SHARE else face_share[0]
+    aim_px = size_px * float(np.exp(generator.uniform(np.log(lowest), np.log(face_share[1]))))
+    left, top, right, bottom = source.faces[0]
+    scale_y = aim_px / max(1.0, float(bottom - top))
+    scale_x = scale_y * float(np.exp(generator.normal(0.0, STRETCH)))
+    if generator.random() < 0.5:  # noqa: PLR2004 - mirrored half of the time
+        scale_x = -scale_x
+    angle = float(generator.normal(0.0, TILT_RAD))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = turn @ np.diag([scale_x, scale_y])
+    # A small face may stand anywhere; a large one near the middle, or little of it would be seen.
+    room = max(0.12, 0.5 - 0.45 * aim_px / size_px)
+    target = size_px * generator.uniform(0.5 - room, 0.5 + room, 2)
+    shift = target - linear @ np.array([(left + right) / 2, (top + bottom) / 2])
+    return np.column_stack((linear, shift))
 
 
 def contact_sheet(
