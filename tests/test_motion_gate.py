@@ -73,7 +73,7 @@ def test_a_camera_that_rests_lets_the_same_frames_through_as_one_that_does_not(f
 @pytest.mark.parametrize("bound_s", [0.1, 0.5, 2.0])
 @pytest.mark.parametrize("fps", [10.0, 15.0, 30.0])
 def test_of_a_still_scene_few_frames_are_ever_decoded(fps: float, bound_s: float) -> None:
-    """Those of the even steps: one in a quarter of a second, or in the bound where that is shorter."""
+    """Those of the even steps: one in half a second, or in the bound where that is shorter."""
     seen_s, admitted_s = handed_in([empty_room(number) for number in range(int(20 * fps))], fps, bound_s)
     steps_s = np.diff([at_s for at_s in seen_s if at_s > HOLD_S])
     step_s = bound_s / math.ceil(bound_s / IDLE_LOOK_S)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LEVELS: Final = 256
 LOOK_INTERVAL_S: Final = 0.09
 """While something moves, it is looked for at most this often: every third frame at 30 frames a second."""
-IDLE_LOOK_S: Final = 0.25
+IDLE_LOOK_S: Final = 0.5
 """While nothing moves, at most this long passes between two looks; frames in between needn't be decoded."""
 HOLD_S: Final = 1.0
 """After the last movement every frame is still looked at for this long: people pause."""
