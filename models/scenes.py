@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 FERPLUS_BOX = (4.0, 3.0, 44.0, 47.5)
 """Left, top, right, bottom of the face in most 48 x 48 pictures of FER+."""
 
+LIKELY_ALONE = 0.7
+LIKELY_BOTH = (0.5, 0.2)
+"""Scores from which a doubtful box of the train split is taught as a face: the first detector's alone, or
+both detectors' together. Nearly all of these are faces in profile, in the dark or half hidden, which crowds
+are full of."""
+
 Pixels = NDArray[np.uint8]
 Boxes = NDArray[np.float32]
 Tags = NDArray[np.int32]
@@ -45,7 +51,8 @@ class LabelledPhoto:
 def read_scenes(data_dir: Path, split: str) -> list[LabelledPhoto]:
     """Everyday photos of one split, 224 x 224; photos without a face have empty ``faces``.
 
-    A box that only one of the two labelling detectors saw (``unsure``) becomes an ignored region.
+    A box on which the two labelling detectors don't agree (``unsure``) becomes an ignored region, unless it
+    is a likely face (``LIKELY_ALONE``, ``LIKELY_BOTH``) of the train split: what is judged by stays sure.
 
     Args:
         data_dir: The folder that holds ``scenes.zip`` and its two CSV files.
@@ -60,9 +67,16 @@ def read_scenes(data_dir: Path, split: str) -> list[LabelledPhoto]:
             f"scenes_images.csv in {data_dir} lists no photo of split {split!r}: use train or valid"
         )
     boxes = _rows(data_dir / "scenes_boxes.csv")
-    faces = _boxes_by_image(row for row in boxes if row["kind"] == "face")
-    ignored = _boxes_by_image(row for row in boxes if row["kind"] != "face")
+    taught = [row["kind"] == "face" or (split == "train" and _is_likely(row)) for row in boxes]
+    faces = _boxes_by_image(row for row, yes in zip(boxes, taught, strict=True) if yes)
+    ignored = _boxes_by_image(row for row, yes in zip(boxes, taught, strict=True) if not yes)
     return _read_photos(data_dir / "scenes.zip", names, faces, ignored)
+
+
+def _is_likely(row: dict[str, str]) -> bool:
+    """Whether a doubtful box is a face after all."""
+    first, second = float(row["score_a"] or 0.0), float(row["score_b"] or 0.0)
+    return first >= LIKELY_ALONE or (first >= LIKELY_BOTH[0] and second >= LIKELY_BOTH[1])
 
 
 def read_close_ups(data_dir: Path) -> list[LabelledPhoto]:

@@ -17,8 +17,11 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data"
 
 SCENE_BOXES = """image,kind,x,y,w,h,score_a,score_b
 group.jpg,face,10,20,30,40,0.9,0.8
-group.jpg,unsure,50,5,20,20,0.7,
+group.jpg,unsure,50,5,20,20,0.6,
 dog.jpg,unsure,0,0,8,8,0.6,
+dark.jpg,unsure,0,0,8,8,0.7,
+dark.jpg,unsure,20,0,8,8,0.5,0.2
+late.jpg,unsure,0,0,8,8,0.9,0.9
 """
 
 
@@ -29,19 +32,21 @@ def encoded(width: int, height: int) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three train scenes (one face, one doubtful box, nothing) and one valid scene."""
+    """Four train scenes (one face, one doubtful box, nothing, two likely faces) and one valid scene."""
     (tmp_path / "scenes_images.csv").write_text(
-        "image,split\ngroup.jpg,train\ndog.jpg,train\nroad.jpg,train\nlate.jpg,valid\n", encoding="utf-8"
+        "image,split\ngroup.jpg,train\ndog.jpg,train\nroad.jpg,train\ndark.jpg,train\nlate.jpg,valid\n",
+        encoding="utf-8",
     )
     (tmp_path / "scenes_boxes.csv").write_text(SCENE_BOXES, encoding="utf-8")
     with zipfile.ZipFile(tmp_path / "scenes.zip", "w") as archive:
-        for name in ("group.jpg", "dog.jpg", "road.jpg", "late.jpg"):
+        for name in ("group.jpg", "dog.jpg", "road.jpg", "dark.jpg", "late.jpg"):
             archive.writestr(name, encoded(64, 64))
     return tmp_path
 
 
 def test_split_holds_its_own_photos_only(folder: Path) -> None:
-    assert [photo.name for photo in read_scenes(folder, "train")] == ["group.jpg", "dog.jpg", "road.jpg"]
+    names = ["group.jpg", "dog.jpg", "road.jpg", "dark.jpg"]
+    assert [photo.name for photo in read_scenes(folder, "train")] == names
     assert [photo.name for photo in read_scenes(folder, "valid")] == ["late.jpg"]
 
 
@@ -52,10 +57,15 @@ def test_boxes_become_corners_clipped_to_the_photo(folder: Path) -> None:
     assert group.ignored.tolist() == [[50, 5, 64, 25]]
 
 
-def test_doubtful_boxes_are_ignored_regions_never_faces(folder: Path) -> None:
-    dog = read_scenes(folder, "train")[1]
-    assert dog.faces.shape == (0, 4)
-    assert dog.ignored.shape == (1, 4)
+def test_doubtful_boxes_are_ignored_unless_they_are_likely_faces_to_teach(folder: Path) -> None:
+    _, dog, _, dark = read_scenes(folder, "train")
+    assert (len(dog.faces), len(dog.ignored)) == (0, 1)
+    assert (len(dark.faces), len(dark.ignored)) == (2, 0)
+
+
+def test_what_is_judged_by_is_sure(folder: Path) -> None:
+    (late,) = read_scenes(folder, "valid")
+    assert (len(late.faces), len(late.ignored)) == (0, 1)
 
 
 def test_photo_without_any_box_is_kept_as_background(folder: Path) -> None:
