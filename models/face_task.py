@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 BATCH_SIZE: Final = 16
 TRAIN_SIZE_PX: Final = 256
 """Faces keep their size in pixels whatever the picture's; a smaller picture is only cheaper."""
+LARGE_SIZE_PX: Final = 416
+LARGE_BATCH_SIZE: Final = 6
+LARGE_SHARE: Final = 0.3
+"""Of the batches, as costly as the others, that show faces as large as the largest input holds."""
 LEARNING_RATE: Final = 2e-3
 FINE_TUNING_RATE: Final = 1.2e-3
 """Peak of a run that starts from trained weights: high enough to leave them."""
@@ -90,9 +94,9 @@ class FaceTask:
         del epoch
         for _ in range(self.steps_per_epoch):
             style = self._train.style if self._progress < CALM_FROM else self._calm
-            yield make_batch(
-                [self._train.composer.compose(generator, TRAIN_SIZE_PX, style) for _ in range(BATCH_SIZE)]
-            )
+            large = generator.random() < LARGE_SHARE
+            size_px, count = (LARGE_SIZE_PX, LARGE_BATCH_SIZE) if large else (TRAIN_SIZE_PX, BATCH_SIZE)
+            yield make_batch([self._train.composer.compose(generator, size_px, style) for _ in range(count)])
 
     def loss(
         self, network: nn.Module, batch: FaceBatch, progress: float

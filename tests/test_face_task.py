@@ -37,6 +37,7 @@ def photo_of_a_disc() -> LabelledPhoto:
 def task(monkeypatch: pytest.MonkeyPatch) -> FaceTask:
     monkeypatch.setattr(face_task, "VALID_PICTURES", 4)
     monkeypatch.setattr(face_task, "BATCH_SIZE", 2)
+    monkeypatch.setattr(face_task, "LARGE_BATCH_SIZE", 1)
     torch.manual_seed(0)
     composer = Composer([photo_of_a_disc()], [])
     return FaceTask(

@@ -205,6 +205,21 @@ def test_uninstalling_leaves_at_most_what_was_asked_to_be_kept(box: Box, argumen
     assert box.run("uninstall", *arguments).returncode == 0
 
 
+def test_a_purge_takes_empty_folders_along_and_leaves_those_in_use(box: Box) -> None:
+    make_wheel(box.wheels, "1.0.0")
+    box.install()
+    store = box.root / "etc/credstore"
+    store.mkdir()
+    for name in ("emotion-agent.mqtt-password", "another"):
+        (store / name).write_text("secret")
+    assert box.run("uninstall", "--purge").returncode == 0
+    assert box.files() == {"etc/credstore/another"}
+    assert not (box.root / "etc/sysusers.d").exists()
+    (store / "another").unlink()
+    assert box.run("uninstall", "--purge").returncode == 0
+    assert not store.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
