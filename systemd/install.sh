@@ -169,6 +169,7 @@ point() { # LINK TARGET, without a moment in which the link is missing
 }
 
 in_use() { basename "$(readlink "$base/current" 2>/dev/null || true)"; }
+previous() { basename "$(readlink "$base/previous" 2>/dev/null || true)"; }
 
 switch_to() { # NAME of a release; the one in use becomes the previous one
   local old
@@ -183,7 +184,7 @@ forget_other_releases() {
   local folder
   for folder in "$base"/releases/*/; do
     folder=$(basename "$folder")
-    if [[ $folder != "$(in_use)" && $folder != "$(basename "$(readlink "$base/previous" || true)")" ]]; then
+    if [[ $folder != "$(in_use)" && $folder != "$(previous)" ]]; then
       rm -rf "${base:?}/releases/$folder"
     fi
   done
@@ -231,8 +232,8 @@ do_install() {
   find_pip
   find_wheel
   make_release
-  local new old
-  new=$(basename "$release") old=$(in_use)
+  local new old before
+  new=$(basename "$release") old=$(in_use) before=$(previous)
   if [[ -n $old && $old != "$new" && -e $config ]] &&
     accepts_configuration "$old" >/dev/null 2>&1 && ! accepts_configuration "$new"; then
     rm -rf "$release"
@@ -243,11 +244,11 @@ do_install() {
     say "installed. Complete $config, then: sudo systemctl enable --now $SERVICE"
     return
   fi
-  start_or_go_back "$new" "$old"
+  start_or_go_back "$new" "$old" "$before"
   forget_other_releases
 }
 
-start_or_go_back() { # NEW OLD
+start_or_go_back() { # NEW OLD BEFORE: the versions to come, of now, and to roll back to
   if ! is_live || [[ $start == no ]]; then
     say "installed; not started"
     return
@@ -262,7 +263,8 @@ start_or_go_back() { # NEW OLD
   journalctl --unit "$SERVICE" --lines 15 --no-pager --output cat >&2 || true
   [[ -n $2 && $2 != "$1" ]] || fail "the service does not come up, see above; correct it and start it again"
   switch_to "$2"
-  rm -f "$base/previous"
+  # What could be gone back to still can: only the unhealthy version disappears.
+  if [[ -n $3 && $3 != "$1" ]]; then point "$base/previous" "releases/$3"; else rm -f "$base/previous"; fi
   forget_other_releases
   comes_up || fail "neither the new version nor $2 comes up, see above"
   fail "the new version was not healthy, see above; $2 is in use again"
@@ -270,7 +272,7 @@ start_or_go_back() { # NEW OLD
 
 do_rollback() {
   local old
-  old=$(basename "$(readlink "$base/previous" 2>/dev/null || true)")
+  old=$(previous)
   [[ -n $old && -d $base/releases/$old ]] || fail "there is no previous version to go back to"
   accepts_configuration "$old" >/dev/null || fail "$old refuses the present configuration, see above"
   switch_to "$old"
@@ -324,10 +326,11 @@ do_uninstall() {
     "$units/$SERVICE-provision.service" "$units/multi-user.target.wants/$SERVICE-provision.service" \
     "$overrides/20-camera.conf" "$overrides/50-network.conf" \
     "$root/etc/sysusers.d/$SERVICE.conf" "$root/etc/tmpfiles.d/$SERVICE.conf"
-  rmdir "$overrides" 2>/dev/null || true
+  rmdir "$overrides" "$root/etc/sysusers.d" 2>/dev/null || true # where nobody else uses them
   if [[ $purge == yes ]]; then
     rm -rf "$root/etc/emotion-agent" "$root/var/lib/emotion-agent" "$root/var/lib/private/emotion-agent" \
       "$overrides" "$root/etc/credstore/$SERVICE.mqtt-password"
+    rmdir "$root/etc/credstore" 2>/dev/null || true
     if [[ -z $root ]] && id "$SERVICE" >/dev/null 2>&1; then userdel "$SERVICE"; fi
     say "removed, with configuration, credentials and unsent windows"
   else

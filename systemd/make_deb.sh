@@ -72,6 +72,8 @@ set -e
 if [ "$1" = purge ]; then
   rm -rf /opt/emotion-agent /etc/emotion-agent /var/lib/emotion-agent /var/lib/private/emotion-agent \
     /etc/systemd/system/emotion-agent.service.d /etc/credstore/emotion-agent.mqtt-password
+  rmdir /etc/credstore 2>/dev/null || true
+  if id emotion-agent >/dev/null 2>&1; then userdel emotion-agent; fi
 fi
 TEXT
 chmod 755 "$tree/DEBIAN/postinst" "$tree/DEBIAN/prerm" "$tree/DEBIAN/postrm"
