@@ -47,15 +47,19 @@ class ReaderOfCanvases:
 
     name = "scripted"
 
-    def __init__(self, score: float = 0.9, shift_px: float = 0.0, expression: int = HAPPY) -> None:
+    def __init__(
+        self, score: float = 0.9, shift_px: float = 0.0, expression: int = HAPPY, margin: float = 0.0
+    ) -> None:
         self.score = score
+        self.margin = margin
         self.shift_px = shift_px
         self.shares = tuple(float(index == expression) for index in range(len(EMOTIONS)))
 
     def read(self, pixels: NDArray[np.uint8]) -> list[Face]:
         rows, columns = np.flatnonzero(pixels.any(axis=(1, 2))), np.flatnonzero(pixels.any(axis=(0, 2)))
         left, top = columns[0] + self.shift_px, rows[0]
-        box = Box(left, float(top), left + columns.size, float(top + rows.size))
+        edge = self.margin * rows.size
+        box = Box(left + edge, top + edge, left + columns.size - edge, top + rows.size - edge)
         return [Face(box, self.score, self.shares)]
 
 
@@ -85,6 +89,16 @@ def test_box_beside_the_face_is_a_missed_face_and_a_wrong_expression() -> None:
     scores = judge(ReaderOfCanvases(shift_px=30.0), faces(HAPPY), 0.4)
     assert scores.found == {size: float(size > 90) for size in SIZES_PX}
     assert scores.right == scores.found
+
+
+@pytest.mark.parametrize(("margin", "found", "filling"), [(0.0, 1.0, 1.0), (0.2, 1.0, 0.0), (0.4, 0.0, 0.0)])
+def test_an_exact_box_of_a_loosely_cut_face_is_found_and_a_part_of_a_face_is_not(
+    margin: float, found: float, filling: float
+) -> None:
+    """The margin is the share of the picture on either side of the face."""
+    scores = judge(ReaderOfCanvases(margin=margin), faces(HAPPY), 0.4)
+    assert set(scores.found.values()) == {found}
+    assert set(scores.filling.values()) == {filling}
 
 
 def test_detection_below_the_threshold_is_none_but_is_shown_apart() -> None:
@@ -134,7 +148,9 @@ def test_single_stage_network_of_a_bundle_is_judged_beside_the_two_stages() -> N
 
 def test_aligned_scores_print_the_published_means_and_whose_labels_they_are_on() -> None:
     shares = dict.fromkeys(SIZES_PX, 0.5) | {48: 0.0}
-    scores = AlignedScores(4, 0.4, "fp32", "net", {"two stages: a": ReaderScores(shares, shares, shares)})
+    scores = AlignedScores(
+        4, 0.4, "fp32", "net", {"two stages: a": ReaderScores(shares, shares, shares, shares)}
+    )
     expressions, found = scores.sheets()
     means = {row[0]: row[-1] for row in expressions.rows}
     assert means["two stages: a"] == "40.00%"
@@ -146,7 +162,7 @@ def test_aligned_scores_print_the_published_means_and_whose_labels_they_are_on()
     ]
     assert "FER+ votes" in expressions.note
     assert "FER2013" in expressions.note
-    assert len(found.rows) == 1
+    assert len(found.rows) == 2
     assert scores.as_json()["readers"]["two stages: a"]["right"]["mean"] == pytest.approx(0.4)
 
 

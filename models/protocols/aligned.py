@@ -31,6 +31,11 @@ CANVAS_PX: Final = 640
 SIZES_PX: Final = (48, 96, 192, 384, 640)
 ANY_SCORE: Final = DetectorSettings(score_threshold=0.02, max_faces=1)
 """The best detection of each picture, whatever its score; suppression never drops the best."""
+LEAST_INSIDE: Final = 0.5
+LEAST_HEIGHT: Final = 1 / 3
+"""Share of a detection's area that lies in the face's square, and of the square's height that it has, to
+count as the face. FER+ cuts some faces at the brow and others at the shoulders, so an exact box may fill
+little of the square; how many fill half of it (IoU) is told beside it."""
 PUBLISHED: Final = {
     "YOLOv6-S, weighted loss": 0.4085,
     "YOLOv6-M, weighted loss": 0.4936,
@@ -45,7 +50,9 @@ class ReaderScores:
     """Shares in [0, 1] of all faces, by their side in pixels."""
 
     found: Mapping[int, float]
-    """The best detection passes the subject's threshold and overlaps the face's square by half (IoU)."""
+    """The best detection passes the subject's threshold and lies on the face: see ``LEAST_INSIDE``."""
+    filling: Mapping[int, float]
+    """Likewise, and it overlaps the whole square by half (IoU)."""
     right: Mapping[int, float]
     """Found, and the best of the eight expressions is the taggers' majority."""
     right_any_score: Mapping[int, float]
@@ -75,6 +82,7 @@ class AlignedScores:
                     kind: {**{str(size): share for size, share in by_size.items()}, "mean": _mean(by_size)}
                     for kind, by_size in (
                         ("found", scores.found),
+                        ("filling", scores.filling),
                         ("right", scores.right),
                         ("right_any_score", scores.right_any_score),
                     )
@@ -91,6 +99,7 @@ class AlignedScores:
             named.append(_row(name, scores.right))
             named.append(_row("  the same, any score", scores.right_any_score))
             found.append(_row(name, scores.found))
+            found.append(_row("  and fills half of the square", scores.filling))
         blank = ("",) * len(SIZES_PX)
         named += [(f"published: {name}", *blank, f"{mean:.2%}") for name, mean in PUBLISHED.items()]
         columns = ("", *(f"{size} px" for size in SIZES_PX), "mean")
@@ -127,12 +136,13 @@ def run_aligned(subject: Subject, say: Callable[[str], None]) -> AlignedScores:
 def judge(reader: FaceReader, faces: FerPlus, score_threshold: float) -> ReaderScores:
     """Shares found and named rightly by one reader, on faces of the eight-class protocol."""
     truth = majority(faces.votes)
-    totals = np.zeros((3, len(SIZES_PX)))
+    totals = np.zeros((4, len(SIZES_PX)))
     for column, size_px in enumerate(SIZES_PX):
         for image, label in zip(faces.images, truth, strict=True):
-            found, right, score = _outcome(reader, image, int(label), size_px)
-            passes = score >= score_threshold
-            totals[:, column] += (found and passes, right and passes, right)
+            best = _outcome(reader, image, int(label), size_px)
+            passes = best.score >= score_threshold
+            counts = (passes, passes and best.fills, passes and best.right, best.right)
+            totals[:, column] += np.array(counts) & best.on_face
     shares = totals / max(1, len(truth))
     return ReaderScores(*(dict(zip(SIZES_PX, row.tolist(), strict=True)) for row in shares))
 
@@ -146,16 +156,35 @@ def on_canvas(image: NDArray[np.uint8], size_px: int) -> tuple[NDArray[np.uint8]
     return canvas, Box(start, start, start + size_px, start + size_px)
 
 
-def _outcome(
-    reader: FaceReader, image: NDArray[np.uint8], label: int, size_px: int
-) -> tuple[bool, bool, float]:
-    """Of the best detection: is it the face, is its expression right as well, and its score."""
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """What the best detection of a picture is worth."""
+
+    on_face: bool = False
+    fills: bool = False
+    right: bool = False
+    score: float = 0.0
+
+
+def _outcome(reader: FaceReader, image: NDArray[np.uint8], label: int, size_px: int) -> _Best:
     pixels, square = on_canvas(image, size_px)
     seen = reader.read(pixels)
-    if not seen or seen[0].box.iou(square) < OVERLAP:
-        return False, False, 0.0
-    scores = seen[0].emotion_scores or (0.0,) * len(EMOTIONS)
-    return True, max(range(len(scores)), key=scores.__getitem__) == label, seen[0].score
+    if not seen:
+        return _Best()
+    box, scores = seen[0].box, seen[0].emotion_scores or (0.0,) * len(EMOTIONS)
+    return _Best(
+        on_face=_inside(box, square) >= LEAST_INSIDE and box.height >= LEAST_HEIGHT * square.height,
+        fills=box.iou(square) >= OVERLAP,
+        right=max(range(len(scores)), key=scores.__getitem__) == label,
+        score=seen[0].score,
+    )
+
+
+def _inside(box: Box, square: Box) -> float:
+    """Share of ``box`` that lies in ``square``."""
+    across = min(box.right, square.right) - max(box.left, square.left)
+    down = min(box.bottom, square.bottom) - max(box.top, square.top)
+    return max(0.0, across) * max(0.0, down) / max(box.area, 1.0)
 
 
 def _row(name: str, by_size: Mapping[int, float]) -> tuple[str, ...]:
