@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: demo test lint types unit lock sbom deb arm64 clean
+.PHONY: demo test lint types unit lock sbom deb arm64 booted clean
 
 demo: $(VENV)/.demo
 	$(BIN)/emotion-agent demo
@@ -44,6 +44,10 @@ deb: sbom
 # Installs and runs the agent in an emulated Raspberry Pi system; slow, and needs root.
 arm64:
 	systemd/arm64_root.sh build/arm64
+
+# Installs the agent as a service in a booted Debian 12 and checks what is promised of it; slow, and needs root.
+booted: $(VENV)/.demo
+	PYTHON=$(abspath $(BIN))/python systemd/booted_root.sh build/booted
 
 # torch is pinned by hand: a resolver would pick the build with CUDA and its gigabytes; the rest of the train extra
 # is named to it one by one. backports-strenum is left open: its newest release refuses the Pythons that litert asks
