@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from agent.inference.head_layout import Layout
 from agent.inference.postprocess import make_decoder, suppress
@@ -39,6 +40,8 @@ FINE_TUNING_RATE: Final = 1.2e-3
 """Peak of a run that starts from trained weights: high enough to leave them."""
 BOX_WEIGHT: Final = 2.5
 """Box loss against score loss, as in YOLOv6."""
+NAMING_WEIGHT: Final = 1.0
+"""Cross-entropy between the classes against the score loss, where there are several."""
 STEPS_PER_EPOCH: Final = 250
 VALID_PICTURES: Final = 128
 VALID_SIZE_PX: Final = 320
@@ -79,6 +82,7 @@ class FaceTask:
         self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.steps_per_epoch = steps_per_epoch
         self._train = curriculum
+        self._names = network.classes > 1
         self._calm = replace(curriculum.style, grid_weights=(0.20, 0.35, 0.30, 0.15), paste_probability=0.15)
         self._rule = AssignmentRule()
         self._cells: dict[tuple[int, ...], Cells] = {}
@@ -110,7 +114,7 @@ class FaceTask:
         centres = cells.centres[None]
         boxes = torch.cat((centres - reach[..., :2], centres + reach[..., 2:]), 2)
         scores = logits.detach().amax(2).sigmoid()
-        score_sum, box_sum, target_sum = logits.new_zeros(()), logits.new_zeros(()), logits.new_zeros(())
+        score_sum, box_sum, naming_sum, target_sum = (logits.new_zeros(()) for _ in range(4))
         for i, picture in enumerate(batch.pictures):
             faces = torch.from_numpy(picture.faces)
             ignored = torch.from_numpy(picture.ignored)
@@ -128,10 +132,27 @@ class FaceTask:
             target_sum = target_sum + weights.sum()
             box_loss = giou_loss(boxes[i][positive], faces[owners])
             box_sum = box_sum + (box_loss * weights).sum()
+            naming_sum = naming_sum + self._naming_loss(logits[i][positive], rows_of_faces, weights)
         scale = target_sum.clamp_min(1.0)
-        score_loss, box_loss = score_sum / scale, box_sum / scale
-        total = score_loss + BOX_WEIGHT * box_loss
-        return total, {"score_loss": float(score_loss.detach()), "box_loss": float(box_loss.detach())}
+        score_loss, box_loss, naming_loss = score_sum / scale, box_sum / scale, naming_sum / scale
+        parts = {"score_loss": float(score_loss.detach()), "box_loss": float(box_loss.detach())}
+        if self._names:
+            parts["naming_loss"] = float(naming_loss.detach())
+        return score_loss + BOX_WEIGHT * box_loss + NAMING_WEIGHT * naming_loss, parts
+
+    def _naming_loss(self, logits: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
+        """Cross-entropy between the classes of N faces' cells; nothing where there is one class.
+
+        The score loss damps a wrong class the more, the less it is believed; alone it hardly tells
+        expressions apart.
+        """
+        if not self._names:
+            return logits.new_zeros(())
+        shares = self._train.shares[rows]
+        each = functional.cross_entropy(logits, shares / shares.sum(1, keepdim=True), reduction="none")
+        if self._train.weights is not None:
+            each = each * self._train.weights[rows]
+        return (each * weights).sum()
 
     def evaluate(self, network: nn.Module) -> Mapping[str, float]:
         """AP50 on compositions of the valid split; ``score`` averages faces from 8 and from 16 px."""

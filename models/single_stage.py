@@ -38,10 +38,10 @@ STYLE: Final = MosaicStyle(
     face_range_px=(10.0, 200.0),
     paste_probability=0.6,
     close_up_share=0.3,
-    sheet_share=0.5,
+    sheet_share=0.6,
 )
 """Larger faces than a face detector sees, and many at once: expressions need pixels and practice."""
-VALID_FACES: Final = 600
+VALID_FACES: Final = 300
 VALID_CANVAS_PX: Final = 320
 VALID_SIDES_PX: Final = (24, 48, 96, 192, 320)
 
@@ -139,5 +139,5 @@ def train_single_stage(
         Composer(read_scenes(data_dir, "valid"), []),
         read_ferplus(data_dir, "valid"),
     )
-    best = Trainer(task, face_recipe(epochs, seed, fine_tuning=True), run_dir).run(resume=resume)
+    best = Trainer(task, face_recipe(epochs, seed), run_dir).run(resume=resume)
     return publish_best(best, variant, len(EMOTIONS))
