@@ -81,7 +81,7 @@ watchdog() {
   begun=$(now)
   restarts=$(of_service NRestarts)
   from_here_on
-  inside kill -STOP "$(of_service MainPID)"
+  inside systemctl kill --kill-who=main --signal=STOP emotion-agent
   promise "the watchdog restarts it" within 90 has_restarted "$restarts"
   printf '      after %s s\n' "$(seconds_since "$begun")"
   promise "the journal says why" inside sh -c 'journalctl --unit emotion-agent --no-pager | grep "Watchdog timeout"'
