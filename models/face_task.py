@@ -71,6 +71,8 @@ class Curriculum:
     """T x classes float in 0..1; the largest of a row is 1, so that the best score still says "face"."""
     weights: Tensor | None = None
     """T float, of a face in the score loss; None: all 1."""
+    large_share: float = LARGE_SHARE
+    """Of the batches that are of large pictures."""
 
 
 class FaceTask:
@@ -98,7 +100,7 @@ class FaceTask:
         del epoch
         for _ in range(self.steps_per_epoch):
             style = self._train.style if self._progress < CALM_FROM else self._calm
-            large = generator.random() < LARGE_SHARE
+            large = generator.random() < self._train.large_share
             size_px, count = (LARGE_SIZE_PX, LARGE_BATCH_SIZE) if large else (TRAIN_SIZE_PX, BATCH_SIZE)
             yield make_batch([self._train.composer.compose(generator, size_px, style) for _ in range(count)])
 

@@ -29,7 +29,7 @@ TIGHT_SHARE = 0.5
 """Of the pictures of one large face, where there are tightly cut photos."""
 TIGHT_SHEET_SHARE = 0.8
 """The same of the faces on a contact sheet: their labels are ten people's opinions."""
-SHEET_SIDES = (2, 6)
+SHEET_SIDES = (1, 6)
 """Faces along a side of a contact sheet, from the first up to less than the second."""
 
 
@@ -53,7 +53,7 @@ class MosaicStyle:
     close_up_share: float = 0.2
     """Share of pictures that show one face, up to larger than the frame (:mod:`models.close_ups`)."""
     sheet_share: float = 0.0
-    """Share of pictures that are contact sheets of 4 to 25 faces."""
+    """Share of pictures that are contact sheets of 1 to 25 faces."""
     degrade: bool = True
     """Colour, blur, JPEG and noise."""
 

@@ -41,6 +41,8 @@ STYLE: Final = MosaicStyle(
     sheet_share=0.6,
 )
 """Larger faces than a face detector sees, and many at once: expressions need pixels and practice."""
+LARGE_SHARE: Final = 0.5
+"""Of the batches: a face that fills the input is as hard to read as a tiny one."""
 VALID_FACES: Final = 300
 VALID_CANVAS_PX: Final = 320
 VALID_SIDES_PX: Final = (24, 48, 96, 192, 320)
@@ -135,6 +137,7 @@ def train_single_stage(
             STYLE,
             torch.from_numpy(teaching_shares(data.shares)),
             weights,
+            large_share=LARGE_SHARE,
         ),
         Composer(read_scenes(data_dir, "valid"), []),
         read_ferplus(data_dir, "valid"),
