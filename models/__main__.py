@@ -108,7 +108,7 @@ def train_single_stage_command(
     epochs: Epochs = None,
     start: Annotated[Path, typer.Option("--from", help="Weights of a face detector.")] = HERE
     / "weights"
-    / "yolo_face_pico.pt",
+    / "yolo_face_nano.pt",
     classifier: Annotated[
         Path, typer.Option(help="Weights of the classifier that labels the scenes' faces.")
     ] = HERE / "weights" / "mobilenet_emotion.pt",

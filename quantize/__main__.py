@@ -50,7 +50,7 @@ def face(
 
 @app.command("single-stage")
 def single_stage(
-    data: Data = DATA, bundle: Bundle = BUNDLE, weights: Weights = WEIGHTS / "yolo_emotion_pico.pt"
+    data: Data = DATA, bundle: Bundle = BUNDLE, weights: Weights = WEIGHTS / "yolo_emotion_nano.pt"
 ) -> None:
     """Quantise the detector that names the expression itself, at its largest input size."""
     from quantize.build import build  # noqa: PLC0415 - the help must not wait for torch
