@@ -128,6 +128,7 @@ readonly IGNORED=(
   '/etc/(passwd|shadow|group|gshadow)-$ the copy from before the last change of an account; the accounts are compared'
   '/var/(cache|lib|log)/apt/ records of apt, which are no part of a package'
   '/var/lib/dpkg/[a-z]+-old$ the copy from before the last change of a package; the packages are compared'
+  '/var/lib/mosquitto/mosquitto.db$ what the broker itself writes when it is stopped'
 )
 # What an uninstall without --purge keeps, with the account that owns it.
 readonly KEPT='/etc/emotion-agent(/config.toml)?|/etc/credstore(/emotion-agent.mqtt-password)?|/var/lib/emotion-agent'\
