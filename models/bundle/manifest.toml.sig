@@ -1,4 +1,4 @@
 # Written by `python -m quantize sign`: Ed25519 over every byte of manifest.toml.
 
 key_id = "bfde502bdd36c990"
-signature = "4CIb0xxdYRmTOjilm6Y90g6l2yUeMFdkBpjmRMuTqX8stQxGkh7yI8yAjRpCu0qxAHS0Wnf3IHVnBAD7uf/HBw=="
+signature = "UXyUEmLr7hlp/PoBVHhxlJZxMiQKyd1ezKnrA2fyiKIosap3x7swQRqAOdlCjX8CfD9al44qCuM79MhOgv3+CA=="
