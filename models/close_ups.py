@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from models.photo_warp import Composition, covered_share, moved, warped
+from models.photo_warp import Composition, covered_share, moved, tiled, warped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,25 +108,16 @@ def contact_sheet(
     A lesson in expressions costs a picture; so many faces share one.
     """
     side = math.isqrt(len(sources))
-    cuts = np.linspace(0, size_px, side + 1).astype(int)
     canvas = np.full((size_px, size_px, 3), int(generator.integers(0, 256)), np.uint8)
+    cell_px = size_px // side
+    nobody = np.zeros((0, 4), np.float32)
     cells = []
     for index, source in enumerate(sources):
-        left, top = int(cuts[index % side]), int(cuts[index // side])
-        cell_px = size_px // side
-        window = canvas[top : top + cell_px, left : left + cell_px]
-        nobody = np.zeros((0, 4), np.float32)
-        behind = Composition(window.copy(), nobody, np.zeros(0, np.int32), nobody)
-        cell = close_up(generator, source, behind, min_face_px, SHEET_FACE_SHARE)
-        window[:] = cell.pixels
-        offset = np.array([left, top, left, top], np.float32)
-        cells.append(replace(cell, faces=cell.faces + offset, ignored=cell.ignored + offset))
-    return Composition(
-        canvas,
-        np.concatenate([cell.faces for cell in cells]),
-        np.concatenate([cell.tags for cell in cells]),
-        np.concatenate([cell.ignored for cell in cells]),
-    )
+        ground = np.tile(canvas[0, 0], (cell_px, cell_px, 1))
+        behind = Composition(ground, nobody, np.zeros(0, np.int32), nobody)
+        place = (index % side * size_px // side, index // side * size_px // side)
+        cells.append((place, close_up(generator, source, behind, min_face_px, SHEET_FACE_SHARE)))
+    return tiled(canvas, cells)
 
 
 def _tinted(source: Source, tint: np.ndarray) -> Source:

@@ -64,34 +64,27 @@ class MobileNetSpec:
     head_channels: int = 512
 
 
+def _spec(middle: int, coarse: int, coarse_blocks: int, head: int) -> MobileNetSpec:
+    """A member by its channels on maps of 12 and 6 px, and the residuals on the last."""
+    return MobileNetSpec(
+        stem_channels=16,
+        stem_kernel_px=3,
+        stem_stride=1,
+        stages=(
+            Stage(channels=48, blocks=1, stride=2, expansion=1, fused=True),
+            Stage(channels=48, blocks=1, stride=1, expansion=1, fused=True),
+            Stage(channels=middle, blocks=1, stride=2, expansion=1, fused=True),
+            Stage(channels=middle, blocks=2, stride=1, expansion=1, fused=True),
+            Stage(channels=coarse, blocks=1, stride=2, expansion=1, fused=True),
+            Stage(channels=coarse, blocks=coarse_blocks, stride=1, expansion=3, fused=False),
+        ),
+        head_channels=head,
+    )
+
+
 VARIANTS: Final = {
-    "edge": MobileNetSpec(
-        stem_channels=16,
-        stem_kernel_px=3,
-        stem_stride=1,
-        stages=(
-            Stage(channels=48, blocks=1, stride=2, expansion=1, fused=True),
-            Stage(channels=48, blocks=1, stride=1, expansion=1, fused=True),
-            Stage(channels=96, blocks=1, stride=2, expansion=1, fused=True),
-            Stage(channels=96, blocks=2, stride=1, expansion=1, fused=True),
-            Stage(channels=160, blocks=1, stride=2, expansion=1, fused=True),
-            Stage(channels=160, blocks=3, stride=1, expansion=3, fused=False),
-        ),
-    ),
-    "full": MobileNetSpec(
-        stem_channels=16,
-        stem_kernel_px=3,
-        stem_stride=1,
-        stages=(
-            Stage(channels=48, blocks=1, stride=2, expansion=1, fused=True),
-            Stage(channels=48, blocks=1, stride=1, expansion=1, fused=True),
-            Stage(channels=104, blocks=1, stride=2, expansion=1, fused=True),
-            Stage(channels=104, blocks=2, stride=1, expansion=1, fused=True),
-            Stage(channels=192, blocks=1, stride=2, expansion=1, fused=True),
-            Stage(channels=192, blocks=5, stride=1, expansion=3, fused=False),
-        ),
-        head_channels=640,
-    ),
+    "edge": _spec(middle=96, coarse=160, coarse_blocks=3, head=512),
+    "full": _spec(middle=104, coarse=192, coarse_blocks=5, head=640),
 }
 """Both look at every pixel before they halve the map, which costs little there and tells mouths apart."""
 

@@ -16,13 +16,13 @@ import cv2
 import numpy as np
 
 from models.close_ups import SKIN_TINT, close_up, contact_sheet
-from models.photo_warp import Composition, Source, as_source, covered_share, level_for, warped
+from models.photo_warp import Composition, Source, as_source, covered_share, level_for, tiled, warped
 from models.photometry import degraded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from models.scenes import Boxes, LabelledPhoto, Tags
+    from models.scenes import Boxes, LabelledPhoto
 
 DRAWS_FOR_A_SHARP_FACE = 4
 TIGHT_SHARE = 0.5
@@ -111,21 +111,13 @@ class Composer:
         weights = np.asarray(style.grid_weights)
         grid = 1 + int(generator.choice(len(weights), p=weights / weights.sum()))
         canvas = np.empty((size_px, size_px, 3), np.uint8)
-        faces: list[Boxes] = []
-        tags: list[Tags] = []
-        ignored: list[Boxes] = []
         rows, columns = _cuts(generator, size_px, grid), _cuts(generator, size_px, grid)
-        for top, bottom in pairwise(rows):
-            for left, right in pairwise(columns):
-                cell = self._cell(generator, (right - left, bottom - top), style)
-                canvas[top:bottom, left:right] = cell.pixels
-                offset = np.array([left, top, left, top], np.float32)
-                faces.append(cell.faces + offset)
-                tags.append(cell.tags)
-                ignored.append(cell.ignored + offset)
-        composition = Composition(
-            canvas, np.concatenate(faces), np.concatenate(tags), np.concatenate(ignored)
-        )
+        cells = [
+            ((left, top), self._cell(generator, (right - left, bottom - top), style))
+            for top, bottom in pairwise(rows)
+            for left, right in pairwise(columns)
+        ]
+        composition = tiled(canvas, cells)
         if self._close_ups and generator.random() < style.close_up_share:
             source = self._one_face(generator, TIGHT_SHARE)
             composition = close_up(generator, source, composition, style.min_face_px)

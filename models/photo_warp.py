@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from models.scenes import Boxes, LabelledPhoto, Pixels, Tags
 
 MIN_VISIBLE_SHARE = 0.4
@@ -107,6 +109,19 @@ def moved(boxes: Boxes, transform: np.ndarray, size: tuple[int, int]) -> tuple[B
     area = np.prod(moved[:, 2:] - moved[:, :2], axis=1)
     seen = np.prod(np.maximum(clipped[:, 2:] - clipped[:, :2], 0), axis=1)
     return clipped.astype(np.float32), seen / np.maximum(area, 1e-6)
+
+
+def tiled(canvas: Pixels, cells: Sequence[tuple[tuple[int, int], Composition]]) -> Composition:
+    """Pictures side by side on ``canvas``, drawn over; each with the place of its left upper corner."""
+    faces, tags, ignored = [], [], []
+    for (left, top), cell in cells:
+        height, width = cell.pixels.shape[:2]
+        canvas[top : top + height, left : left + width] = cell.pixels
+        offset = np.array([left, top, left, top], np.float32)
+        faces.append(cell.faces + offset)
+        tags.append(cell.tags)
+        ignored.append(cell.ignored + offset)
+    return Composition(canvas, np.concatenate(faces), np.concatenate(tags), np.concatenate(ignored))
 
 
 def covered_share(boxes: Boxes, area: Boxes) -> np.ndarray:

@@ -15,6 +15,7 @@ from agent.domain import EMOTIONS, Box
 from agent.settings import DetectorSettings
 from models.average_precision import OVERLAP
 from models.ferplus import FerPlus, in_protocol, majority, read_ferplus
+from models.photo_warp import covered_share
 from models.protocols.face_reader import readers
 from models.protocols.subject import drawn
 from models.sheet import Sheet
@@ -172,19 +173,17 @@ def _outcome(reader: FaceReader, image: NDArray[np.uint8], label: int, size_px: 
     if not seen:
         return _Best()
     box, scores = seen[0].box, seen[0].emotion_scores or (0.0,) * len(EMOTIONS)
+    inside = float(covered_share(_corners(box)[None], _corners(square))[0])
     return _Best(
-        on_face=_inside(box, square) >= LEAST_INSIDE and box.height >= LEAST_HEIGHT * square.height,
+        on_face=inside >= LEAST_INSIDE and box.height >= LEAST_HEIGHT * square.height,
         fills=box.iou(square) >= OVERLAP,
         right=max(range(len(scores)), key=scores.__getitem__) == label,
         score=seen[0].score,
     )
 
 
-def _inside(box: Box, square: Box) -> float:
-    """Share of ``box`` that lies in ``square``."""
-    across = min(box.right, square.right) - max(box.left, square.left)
-    down = min(box.bottom, square.bottom) - max(box.top, square.top)
-    return max(0.0, across) * max(0.0, down) / max(box.area, 1.0)
+def _corners(box: Box) -> NDArray[np.float32]:
+    return np.array([box.left, box.top, box.right, box.bottom], np.float32)
 
 
 def _row(name: str, by_size: Mapping[int, float]) -> tuple[str, ...]:
