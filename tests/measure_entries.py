@@ -29,6 +29,7 @@ from agent.picture.motion_gate import MotionGate
 from agent.settings import DetectorSettings, ModelsSettings, SourceBase
 from models.portraits import read_portraits
 from models.protocols.subject import named_entries
+from models.protocols.video_clip import HEIGHT_PX, WIDTH_PX, cut_head, draw_head
 from models.scenes import read_scenes
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 BUNDLE = Path(__file__).resolve().parent.parent / "models" / "bundle"
-HEIGHT_PX, WIDTH_PX = 480, 640
 FPS = 15.0
 QUIET_S = 4.0
 """Before the entry; the gate looks at every frame of a new scene for the first of them."""
@@ -60,53 +60,30 @@ class Entry:
     found_after_s: float | None
 
 
-def portrait_tile(portrait: Portrait, height_px: int) -> tuple[Pixels, NDArray[np.float32]]:
-    """Face and hair as BGR with a soft oval mask; the face is ``height_px`` tall."""
-    left, top, width, height = portrait.box
-    scale = height_px / height
-    grey = cv2.resize(portrait.grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    rows, columns = np.mgrid[: grey.shape[0], : grey.shape[1]]
-    centre = ((top + height / 2) * scale, (left + width / 2) * scale)
-    radius = np.hypot(
-        (rows - centre[0]) / (0.75 * height * scale), (columns - centre[1]) / (0.8 * width * scale)
-    )
-    alpha = np.clip((1.1 - radius) / 0.2, 0, 1).astype(np.float32)[..., None]
-    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8), alpha
-
-
 def clip(
     dice: np.random.Generator, room: Pixels, portrait: Portrait
 ) -> tuple[Iterator[tuple[float, Pixels]], float]:
     """Times and pictures of one entry, and when half of the face is in."""
-    height_px = int(np.exp(dice.uniform(np.log(36), np.log(200))))
-    tile, alpha = portrait_tile(portrait, height_px)
-    rows, columns = tile.shape[:2]
-    top = int(dice.integers(0, max(1, HEIGHT_PX - rows)))
-    place = int(dice.integers(0, max(1, WIDTH_PX - columns)))
+    picture, (face_width_px, face_height_px), centre_px = cut_head(
+        portrait, float(np.exp(dice.uniform(np.log(36), np.log(200))))
+    )
+    across_px = float(dice.uniform(face_width_px, WIDTH_PX - face_width_px))
+    down_px = float(dice.uniform(face_height_px, HEIGHT_PX - face_height_px))
     speed_px_per_s = float(dice.choice([0.0, 60.0, 150.0, 400.0]))
-    appears_s = QUIET_S + float(dice.uniform(0.0, LATEST_S))
+    entered_s = QUIET_S + float(dice.uniform(0.0, LATEST_S))
     field = dice.standard_normal((HEIGHT_PX + NOISE_ROOM_PX, WIDTH_PX + NOISE_ROOM_PX, 3), np.float32)
     noise = (field * dice.uniform(1.0, 6.0)).astype(np.int16)
-    face_centre = (portrait.box[0] + portrait.box[2] / 2) * height_px / portrait.box[3]
-    entered_s = appears_s + (face_centre / speed_px_per_s if speed_px_per_s else 0.0)
 
     def pictures() -> Iterator[tuple[float, Pixels]]:
         for number in range(int((entered_s + AFTER_S) * FPS)):
             at_s = number / FPS
             scene = room.copy()
-            if at_s >= appears_s:
-                walked = int((at_s - appears_s) * speed_px_per_s) if speed_px_per_s else WIDTH_PX
-                right = min(place + columns, walked)
-                shown = min(columns, right)
-                if shown > 0:
-                    window = scene[top : top + rows, right - shown : right]
-                    seen, mask = (
-                        tile[: len(window), columns - shown :],
-                        alpha[: len(window), columns - shown :],
-                    )
-                    window[:] = window + (seen - window.astype(np.float32)) * mask
-            down, across = dice.integers(0, NOISE_ROOM_PX, 2)
-            part = noise[down : down + HEIGHT_PX, across : across + WIDTH_PX]
+            # From the left: when it enters, the face is centred on the edge, or stands in its place at once.
+            walked_px = (at_s - entered_s) * speed_px_per_s if speed_px_per_s else WIDTH_PX
+            if speed_px_per_s or at_s >= entered_s:
+                draw_head(scene, picture, centre_px, (min(across_px, walked_px), down_px))
+            top, left = dice.integers(0, NOISE_ROOM_PX, 2)
+            part = noise[top : top + HEIGHT_PX, left : left + WIDTH_PX]
             yield at_s, np.asarray(cv2.add(scene, part, dtype=cv2.CV_8U), np.uint8)
 
     return pictures(), entered_s

@@ -117,7 +117,7 @@ class Clip:
             for visit in self.visits:
                 position = visit.position(frame)
                 if position is not None:
-                    _draw(canvas, visit, position)
+                    draw_head(canvas, visit.picture, visit.centre_px, position)
             yield canvas
 
 
@@ -164,10 +164,11 @@ def _next_visit(
     """A visit of unambiguous windows; None where the clip is over before it could be seen."""
     end = windows * FRAMES_PER_WINDOW
     start = free_from + int(FPS * generator.exponential(GAP_S))
-    base = _prepared(generator, portrait, place)
+    head = cut_head(portrait, float(generator.uniform(*place.face_px)))
     while start < end - CLEAR_FRAMES:
         stay = int(FPS * generator.uniform(*STAY_S))
-        visit = Visit(*base, place, start, start + stay, float(generator.uniform(0.0, 2.0 * np.pi)))
+        phase = float(generator.uniform(0.0, 2.0 * np.pi))
+        visit = Visit(EMOTIONS[portrait.label], *head, place, start, start + stay, phase)
         seen = Counter(frame // FRAMES_PER_WINDOW for frame in visit.frames_in_view() if frame < end)
         if seen and all(count >= CLEAR_FRAMES for count in seen.values()):
             return visit
@@ -175,12 +176,12 @@ def _next_visit(
     return None
 
 
-def _prepared(
-    generator: np.random.Generator, portrait: Portrait, place: Place
-) -> tuple[str, NDArray[np.uint8], tuple[float, float], tuple[float, float]]:
-    """Label, picture, face size and face centre of a visit."""
+def cut_head(
+    portrait: Portrait, face_height_px: float
+) -> tuple[NDArray[np.uint8], tuple[float, float], tuple[float, float]]:
+    """Picture of a head as in :class:`Visit`, width and height of its face, and the face's centre in it."""
     left, top, width, height = portrait.box
-    scale = float(generator.uniform(*place.face_px)) / height
+    scale = face_height_px / height
     size = (round(portrait.grey.shape[1] * scale), round(portrait.grey.shape[0] * scale))
     grey = cv2.resize(portrait.grey, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     centre = ((left + width / 2) * scale, (top + height / 2) * scale)
@@ -193,7 +194,7 @@ def _prepared(
     opacity = np.clip((1.15 - radius) / 0.2, 0.0, 1.0) * np.clip(rim, 0.0, 1.0)
     colour = np.clip(grey[:, :, None] * SKIN_TINT * 1.1, 0.0, 255.0)
     picture = np.dstack((colour, 255.0 * opacity)).astype(np.uint8)
-    return EMOTIONS[portrait.label], picture, (width * scale, height * scale), centre
+    return picture, (width * scale, height * scale), centre
 
 
 def _truth(visits: Sequence[Visit], windows: int) -> tuple[tuple[str, ...], ...]:
@@ -205,22 +206,25 @@ def _truth(visits: Sequence[Visit], windows: int) -> tuple[tuple[str, ...], ...]
     return tuple(tuple(sorted(names)) for names in labels)
 
 
-def _draw(canvas: NDArray[np.uint8], visit: Visit, position: tuple[float, float]) -> None:
+def draw_head(
+    canvas: NDArray[np.uint8],
+    picture: NDArray[np.uint8],
+    centre_px: tuple[float, float],
+    position: tuple[float, float],
+) -> None:
     """Blend a head in with its face centred at ``position``, cut off at the borders."""
-    height, width = visit.picture.shape[:2]
-    left = int(np.floor(position[0] - visit.centre_px[0]))
-    top = int(np.floor(position[1] - visit.centre_px[1]))
-    x0, x1 = max(0, left), min(WIDTH_PX, left + width + 1)
-    y0, y1 = max(0, top), min(HEIGHT_PX, top + height + 1)
+    height, width = picture.shape[:2]
+    left = int(np.floor(position[0] - centre_px[0]))
+    top = int(np.floor(position[1] - centre_px[1]))
+    x0, x1 = max(0, left), min(canvas.shape[1], left + width + 1)
+    y0, y1 = max(0, top), min(canvas.shape[0], top + height + 1)
     if x0 >= x1 or y0 >= y1:
         return
     # Moved by the fraction of a pixel too, or a slow sway would jump.
-    shift_x = position[0] - visit.centre_px[0] - x0
-    shift_y = position[1] - visit.centre_px[1] - y0
+    shift_x = position[0] - centre_px[0] - x0
+    shift_y = position[1] - centre_px[1] - y0
     matrix = np.array([[1.0, 0.0, shift_x], [0.0, 1.0, shift_y]])
-    head = cv2.warpAffine(visit.picture, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR).astype(
-        np.float32
-    )
+    head = cv2.warpAffine(picture, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR).astype(np.float32)
     opacity = head[:, :, 3:] / 255.0
     behind = canvas[y0:y1, x0:x1]
     np.copyto(behind, (behind + opacity * (head[:, :, :3] - behind)).astype(np.uint8))
