@@ -47,10 +47,8 @@ class Stage:
     channels: int
     blocks: int
     stride: int
-    expansion: int
-    """Hidden channels as a multiple of the block's input channels."""
-    fused: bool
-    """One full 3x3 convolution instead of pointwise then depthwise."""
+    expansion: int | None = None
+    """Hidden channels as a multiple of the block's input channels; None: one plain 3x3 convolution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +56,6 @@ class MobileNetSpec:
     """What makes one member of the family."""
 
     stem_channels: int
-    stem_kernel_px: int
-    stem_stride: int
     stages: tuple[Stage, ...]
     head_channels: int = 512
 
@@ -68,15 +64,13 @@ def _spec(middle: int, coarse: int, coarse_blocks: int, head: int) -> MobileNetS
     """A member by its channels on maps of 12 and 6 px, and the residuals on the last."""
     return MobileNetSpec(
         stem_channels=16,
-        stem_kernel_px=3,
-        stem_stride=1,
         stages=(
-            Stage(channels=48, blocks=1, stride=2, expansion=1, fused=True),
-            Stage(channels=48, blocks=1, stride=1, expansion=1, fused=True),
-            Stage(channels=middle, blocks=1, stride=2, expansion=1, fused=True),
-            Stage(channels=middle, blocks=2, stride=1, expansion=1, fused=True),
-            Stage(channels=coarse, blocks=1, stride=2, expansion=1, fused=True),
-            Stage(channels=coarse, blocks=coarse_blocks, stride=1, expansion=3, fused=False),
+            Stage(channels=48, blocks=1, stride=2),
+            Stage(channels=48, blocks=1, stride=1),
+            Stage(channels=middle, blocks=1, stride=2),
+            Stage(channels=middle, blocks=2, stride=1),
+            Stage(channels=coarse, blocks=1, stride=2),
+            Stage(channels=coarse, blocks=coarse_blocks, stride=1, expansion=3),
         ),
         head_channels=head,
     )
@@ -109,24 +103,18 @@ def _convolution(
 
 
 class InvertedResidual(nn.Module):
-    """Widen, filter, project; added to its input where the shapes agree."""
+    """Widen, filter, project, or one plain convolution; added to its input where the shapes agree."""
 
     def __init__(self, inputs: int, stage: Stage, stride: int) -> None:
         super().__init__()
-        hidden = inputs * stage.expansion
         outputs = stage.channels
-        single = stage.fused and stage.expansion == 1
         self.added = stride == 1 and inputs == outputs
         # Behind the sum: a rectified branch that starts as nothing would have no gradient and stay nothing.
-        self.rectified_sum = single and self.added
-        if single:
+        self.rectified_sum = stage.expansion is None and self.added
+        if stage.expansion is None:
             self.branch = _convolution(inputs, outputs, kernel=3, stride=stride, rectified=not self.added)
-        elif stage.fused:
-            self.branch = nn.Sequential(
-                _convolution(inputs, hidden, kernel=3, stride=stride),
-                _convolution(hidden, outputs, rectified=False),
-            )
         else:
+            hidden = inputs * stage.expansion
             self.branch = nn.Sequential(
                 _convolution(inputs, hidden),
                 _convolution(hidden, hidden, kernel=3, stride=stride, groups=hidden),
@@ -147,9 +135,7 @@ class MobileNetEmotion(nn.Module):
         super().__init__()
         self.spec = spec
         channels = spec.stem_channels
-        layers: list[nn.Module] = [
-            _convolution(1, channels, kernel=spec.stem_kernel_px, stride=spec.stem_stride)
-        ]
+        layers: list[nn.Module] = [_convolution(1, channels, kernel=3)]
         for stage in spec.stages:
             for block in range(stage.blocks):
                 layers.append(InvertedResidual(channels, stage, stage.stride if block == 0 else 1))

@@ -8,14 +8,12 @@ from models.mobilenet import MobileNetSpec, Stage
 
 SMALL_MOBILENET: Final = MobileNetSpec(
     stem_channels=8,
-    stem_kernel_px=5,
-    stem_stride=2,
     stages=(
-        Stage(channels=8, blocks=1, stride=1, expansion=1, fused=True),
-        Stage(channels=16, blocks=1, stride=2, expansion=3, fused=True),
-        Stage(channels=16, blocks=2, stride=1, expansion=1, fused=True),
-        Stage(channels=32, blocks=1, stride=2, expansion=2, fused=True),
-        Stage(channels=32, blocks=2, stride=1, expansion=3, fused=False),
+        Stage(channels=16, blocks=1, stride=2),
+        Stage(channels=16, blocks=1, stride=1),
+        Stage(channels=32, blocks=1, stride=2),
+        Stage(channels=32, blocks=1, stride=2, expansion=2),
+        Stage(channels=32, blocks=2, stride=1, expansion=3),
     ),
     head_channels=128,
 )

@@ -214,7 +214,7 @@ def test_a_small_training_learns_and_can_be_loaded(data_dir: Path, monkeypatch: 
     monkeypatch.setattr(emotion_task, "Augmentation", lambda: GENTLE)
     monkeypatch.setattr(emotion_task, "FINISHING", GENTLE)
     monkeypatch.setitem(VARIANTS, "small", SMALL_MOBILENET)
-    weights = train_emotion(data_dir, data_dir / "run", epochs=8, variant="small", seed=0)
+    weights = train_emotion(data_dir, data_dir / "run", epochs=14, variant="small", seed=0)
     network = load_emotion(weights)
     logits = logits_of(network, np.stack([_face(60), _face(240)]))
     assert logits.argmax(axis=1).tolist() == [0, 1]
