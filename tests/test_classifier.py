@@ -85,6 +85,19 @@ def test_single_odd_vote_does_not_flip_a_settled_estimate() -> None:
     assert classifier.readings([track()])[0].label == "happiness"
 
 
+def test_every_other_vote_of_a_track_looks_at_the_mirror_image() -> None:
+    network = answers(peaked("sadness"))
+    classifier = classifier_of(network)
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8)
+    for now_s, track_id in enumerate((1, 1, 2, 1)):
+        classifier.classify(make_frame(pixels), track(track_id), now_s=float(now_s))
+    first, mirrored, stranger, third = (seen[0, :, :, 0] for seen in network.seen)
+    assert not np.array_equal(first, first[:, ::-1])
+    assert np.array_equal(mirrored, first[:, ::-1])
+    assert np.array_equal(stranger, first)
+    assert np.array_equal(third, first)
+
+
 def test_tracks_do_not_share_votes() -> None:
     network = answers(peaked("sadness"))
     classifier = classifier_of(network)
