@@ -41,22 +41,24 @@ class _Estimate:
 class Classifier:
     """Votes and their smoothing; with a single-stage detector only the smoothing."""
 
-    def __init__(self, network: LoadedNetwork | None, settings: ClassifierSettings) -> None:
+    def __init__(
+        self, network: LoadedNetwork | None, settings: ClassifierSettings, *, calibrated_floor: float = 0.0
+    ) -> None:
         """Check the network against the labels this project counts.
 
         Args:
             network: None when the detector brings emotion scores along.
             settings: Vote interval, smoothing, confidence floor.
+            calibrated_floor: The single-stage detector's own floor; a classifier brings its own along.
 
         Raises:
             ModelError: The network's labels or outputs are of no known kind.
         """
         self._settings = settings
         self._estimates: dict[int, _Estimate] = {}
-        self._unknown_below = settings.unknown_below or 0.0
+        calibrated = calibrated_floor if network is None else network.entry.unknown_below
+        self._unknown_below = calibrated if settings.unknown_below is None else settings.unknown_below
         self._runner = None if network is None else _Runner(network)
-        if network is not None and settings.unknown_below is None:
-            self._unknown_below = network.entry.unknown_below
 
     def stale(self, tracks: Sequence[Track], now_s: float) -> list[Track]:
         """Observed tracks that need a fresh vote, most urgent first.

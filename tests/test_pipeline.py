@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from agent.classifier import Classifier
+from agent.daemon import build_pipeline
 from agent.detector import Detector
 from agent.domain import EMOTIONS, LABELS
 from agent.frame import Frame
@@ -23,10 +25,9 @@ from agent.settings import (
     TrackerSettings,
 )
 from agent.tracker import Tracker
+from tests.network_fixtures import SCENE, ScriptedNetwork, empty_maps, loaded, make_frame, put_face
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 
@@ -97,6 +98,30 @@ def test_a_track_is_classified_again_only_when_its_vote_is_old(
     votes = sum(step.classified for step in steps)
     due = duration_s / (ClassifierSettings().revote_ms / 1_000.0)
     assert 1 <= votes <= due + 1
+
+
+@pytest.mark.parametrize(("configured", "label"), [(None, "unknown"), (0.1, "neutral")])
+def test_a_single_stage_networks_calibrated_floor_applies_unless_configured(
+    configured: float | None, label: str
+) -> None:
+    maps = empty_maps(channels=4 + len(EMOTIONS))
+    put_face(maps[0], 3, 3, [1.0] + [0.0] * (len(EMOTIONS) - 1), 1.0)
+    network = loaded(
+        ScriptedNetwork(SCENE, maps),
+        task="face_emotion",
+        labels=EMOTIONS,
+        head="yolo_ltrb",
+        unknown_below=0.9,
+    )
+    settings = AgentSettings(
+        deployment=DeploymentSettings(site="lab", device="box", context="research"),
+        sources={"door": ReplaySource(type="replay", path=Path("unused"))},
+        detector=DetectorSettings(min_face_px=0.0),
+        classifier=ClassifierSettings(unknown_below=configured),
+    )
+    stages = build_pipeline(Networks((network,), None), settings, lambda: 0.0)
+    steps = [stages.step(make_frame(np.zeros((64, 64, 3), np.uint8))) for _ in range(4)]
+    assert [reading.label for reading in steps[-1].readings] == [label]
 
 
 def test_the_same_frames_at_the_same_times_give_the_same_readings(
