@@ -12,7 +12,10 @@ from rich.console import Console
 
 from models.command_errors import errors_in_one_sentence
 
-BUNDLE = Path(__file__).resolve().parent / "bundle"
+HERE = Path(__file__).resolve().parent
+BUNDLE = HERE / "bundle"
+LOGS = HERE / "logs"
+"""One folder per shipped network with the log of the run that made it."""
 
 
 class ProtocolName(StrEnum):
@@ -33,7 +36,10 @@ Report = Annotated[
 ]
 Runs = Annotated[
     list[Path] | None,
-    typer.Option(help="Folder of a training run whose curves the page shall show; as often as wanted."),
+    typer.Option(
+        help="Folder of a training run whose curves the page shall show; may be given several times."
+        " By default the runs of the shipped networks."
+    ),
 ]
 Network = Annotated[
     str | None, typer.Option(help="Family or entry of the manifest; what the agent runs by default.")
@@ -76,7 +82,7 @@ def evaluate_command(
             bundle_dir=bundle,
             protocols=tuple(dict.fromkeys(name.value for name in protocols or ())),
             report_dir=report,
-            run_dirs=tuple(run or ()),
+            run_dirs=tuple(run or sorted(LOGS.iterdir())),
             detector=detector,
             classifier=classifier,
             precision=precision,

@@ -29,8 +29,6 @@ TIGHT_SHARE = 0.5
 """Of the pictures of one large face, where there are tightly cut photos."""
 TIGHT_SHEET_SHARE = 0.8
 """The same of the faces on a contact sheet: their labels are ten people's opinions."""
-SHEET_SIDES = (1, 6)
-"""Faces along a side of a contact sheet, from the first up to less than the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,9 @@ class MosaicStyle:
     close_up_share: float = 0.2
     """Share of pictures that show one face, up to larger than the frame (:mod:`models.close_ups`)."""
     sheet_share: float = 0.0
-    """Share of pictures that are contact sheets of 1 to 25 faces."""
+    """Share of pictures that are contact sheets."""
+    sheet_weights: tuple[float, ...] = (0.50, 0.25, 0.15, 0.07, 0.03)
+    """Relative frequency of sheets of 1, 4, 9, 16 and 25 faces; most faces are small even so."""
     degrade: bool = True
     """Colour, blur, JPEG and noise."""
 
@@ -95,10 +95,9 @@ class Composer:
         return composition
 
     def _sheet(self, generator: np.random.Generator, size_px: int, style: MosaicStyle) -> Composition:
-        sources = [
-            self._one_face(generator, TIGHT_SHEET_SHARE)
-            for _ in range(int(generator.integers(*SHEET_SIDES)) ** 2)
-        ]
+        weights = np.asarray(style.sheet_weights)
+        side = 1 + int(generator.choice(len(weights), p=weights / weights.sum()))
+        sources = [self._one_face(generator, TIGHT_SHEET_SHARE) for _ in range(side**2)]
         return contact_sheet(generator, sources, size_px, style.min_face_px)
 
     def _one_face(self, generator: np.random.Generator, tight_share: float) -> Source:

@@ -38,10 +38,10 @@ STYLE: Final = MosaicStyle(
     face_range_px=(10.0, 200.0),
     paste_probability=0.6,
     close_up_share=0.3,
-    sheet_share=0.6,
+    sheet_share=0.75,
 )
 """Larger faces than a face detector sees, and many at once: expressions need pixels and practice."""
-LARGE_SHARE: Final = 0.5
+LARGE_SHARE: Final = 0.6
 """Of the batches: a face that fills the input is as hard to read as a tiny one."""
 VALID_FACES: Final = 300
 VALID_CANVAS_PX: Final = 320
