@@ -42,22 +42,21 @@ class Classifier:
     """Votes and their smoothing; with a single-stage detector only the smoothing."""
 
     def __init__(
-        self, network: LoadedNetwork | None, settings: ClassifierSettings, *, calibrated_floor: float = 0.0
+        self, network: LoadedNetwork | None, settings: ClassifierSettings, calibrated_floor: float
     ) -> None:
         """Check the network against the labels this project counts.
 
         Args:
             network: None when the detector brings emotion scores along.
             settings: Vote interval, smoothing, confidence floor.
-            calibrated_floor: The single-stage detector's own floor; a classifier brings its own along.
+            calibrated_floor: Confidence below which the expression is unknown, unless the settings say.
 
         Raises:
             ModelError: The network's labels or outputs are of no known kind.
         """
         self._settings = settings
         self._estimates: dict[int, _Estimate] = {}
-        calibrated = calibrated_floor if network is None else network.entry.unknown_below
-        self._unknown_below = calibrated if settings.unknown_below is None else settings.unknown_below
+        self._unknown_below = calibrated_floor if settings.unknown_below is None else settings.unknown_below
         self._runner = None if network is None else _Runner(network)
 
     def stale(self, tracks: Sequence[Track], now_s: float) -> list[Track]:

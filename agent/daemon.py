@@ -82,11 +82,7 @@ def build_pipeline(
     return Pipeline(
         [Detector(network, settings.detector) for network in networks.detectors],
         Tracker(settings.tracker),
-        Classifier(
-            networks.classifier,
-            settings.classifier,
-            calibrated_floor=networks.detectors[0].entry.unknown_below,
-        ),
+        Classifier(networks.classifier, settings.classifier, networks.calibrated_floor),
         scheduler or Scheduler(settings.latency.budget_ms, networks.relative_costs, networks.start_tier),
         clock,
     )

@@ -34,6 +34,11 @@ class Networks:
     """The id alone."""
 
     @property
+    def calibrated_floor(self) -> float:
+        """Confidence below which an expression is unknown, as calibrated for the network that tells it."""
+        return (self.classifier or self.detectors[0]).entry.unknown_below
+
+    @property
     def relative_costs(self) -> tuple[float, ...]:
         """As measured, else the pixels of each input."""
         if self.costs:

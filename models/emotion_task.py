@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 COMMON_PORTRAITS_PER_EPOCH: Final = 1200
 """Drawn anew each epoch from the neutral and happy ones, which are nine in ten; the others all take part."""
-MIXED_SHARE: Final = 0.75
+MIXED_SHARE: Final = 0.9
 """Mixing images stops after this share of the run."""
-FINISHING_SHARE: Final = 0.8
+FINISHING_SHARE: Final = 0.95
 """From this share of the run on augmentation is mild; for longer, and the faces are learnt by heart."""
 LEARNING_RATE: Final = 2.5e-3
-FINE_TUNING_RATE: Final = 1.8e-3
+FINE_TUNING_RATE: Final = 1.2e-3
 """Peak of a run that starts from trained weights: high enough to leave them."""
-SIDES_PX: Final = ((0.4, 40), (1.0, INPUT_PX))
+SIDES_PX: Final = ((0.36, 40), (1.0, INPUT_PX))
 """Images are this large up to that share of the run: smaller first, for speed (Tan & Le 2021, section 4)."""
 
 

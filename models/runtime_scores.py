@@ -157,7 +157,7 @@ def score_portraits(
 ) -> PortraitScores:
     """Detect the best face of each portrait, classify it, compare with the portrait's label."""
     finder = Detector(detector, DetectorSettings())
-    namer = Classifier(classifier, ClassifierSettings())
+    namer = Classifier(classifier, ClassifierSettings(), classifier.entry.unknown_below)
     found = np.zeros(len(EMOTIONS))
     right = np.zeros(len(EMOTIONS))
     for index, portrait in enumerate(portraits):

@@ -47,9 +47,8 @@ def classifier_of(
     network: ScriptedNetwork, settings: ClassifierSettings = SETTINGS, **fields: Any
 ) -> Classifier:
     labels = EMOTIONS if network.outputs[0].shape[1] == len(EMOTIONS) else LABELS
-    return Classifier(
-        loaded(network, **{"task": "emotion", "labels": labels, "head": "logits", **fields}), settings
-    )
+    held = loaded(network, **{"task": "emotion", "labels": labels, "head": "logits", **fields})
+    return Classifier(held, settings, held.entry.unknown_below)
 
 
 def test_one_vote_gives_the_networks_answer() -> None:
@@ -187,7 +186,7 @@ def test_crop_shows_the_face_and_nothing_else() -> None:
 
 
 def test_single_stage_scores_are_smoothed_without_a_network() -> None:
-    classifier = Classifier(None, SETTINGS)
+    classifier = Classifier(None, SETTINGS, 0.0)
     happy = track(emotion_scores=tuple(peaked("happiness", 1.0)))
     angry = track(emotion_scores=tuple(peaked("anger", 1.0)))
     assert classifier.stale([happy], now_s=0.0) == []
@@ -198,7 +197,7 @@ def test_single_stage_scores_are_smoothed_without_a_network() -> None:
 
 
 def test_coasting_single_stage_track_does_not_vote_again() -> None:
-    classifier = Classifier(None, SETTINGS)
+    classifier = Classifier(None, SETTINGS, 0.0)
     scores = tuple(peaked("happiness", 1.0))
     classifier.stale([track(observed=False, emotion_scores=scores)], now_s=0.0)
     assert classifier.readings([track()]) == []

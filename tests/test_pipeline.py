@@ -63,7 +63,7 @@ def pipeline(networks: Networks, clock: Clock, budget_ms: float = 1_000.0) -> Pi
     return Pipeline(
         [Detector(network, DetectorSettings()) for network in networks.detectors],
         Tracker(TrackerSettings()),
-        Classifier(networks.classifier, ClassifierSettings()),
+        Classifier(networks.classifier, ClassifierSettings(), networks.calibrated_floor),
         Scheduler(budget_ms, [1.0] * len(networks.detectors)),
         clock,
     )

@@ -104,7 +104,7 @@ def _yunet(clip: Clip, path: Path | None, settings: AgentSettings) -> dict[str, 
     size = (round(width * scale), round(height * scale))
     detector.setInputSize(size)
 
-    classifier = Classifier(networks.classifier, _eager(settings))
+    classifier = Classifier(networks.classifier, _eager(settings), networks.calibrated_floor)
 
     def label(frame: Frame) -> list[str]:
         _, rows = detector.detect(cv2.resize(frame.pixels, size))
