@@ -22,7 +22,7 @@ UNKNOWN_INDEX: Final = LABELS.index("unknown")
 NOT_A_FACE_INDEX: Final = VOTE_NAMES.index("not_a_face")
 
 Split = Literal["train", "valid", "test"]
-Protocol = Literal["classes8", "classes9"]
+Protocol = Literal["classes8", "classes9", "agreed8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,18 @@ def majority(votes: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def in_protocol(votes: NDArray[np.uint8], protocol: Protocol) -> NDArray[np.bool_]:
-    """Rows that count: never a not-a-face majority, and in ``classes8`` no unknown one either."""
+    """Rows that count: never a not-a-face majority, and in eight classes no unknown one either.
+
+    ``agreed8`` leaves out faces whose label has no more than half of the votes, single ones not counted: so
+    the authors of FER+ tested (Barsoum et al. 2016; the "majority" mode of their code).
+    """
     label = majority(votes)
     keep: NDArray[np.bool_] = label != NOT_A_FACE_INDEX
-    if protocol == "classes8":
+    if protocol != "classes9":
         keep &= label != UNKNOWN_INDEX
+    if protocol == "agreed8":
+        counted = np.where(votes > 1, votes, 0).astype(np.int64)
+        keep &= 2 * counted.max(axis=1) > counted.sum(axis=1)
     return keep
 
 

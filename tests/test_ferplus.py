@@ -73,19 +73,22 @@ def test_of_equal_counts_the_first_label_wins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("votes", "eight", "nine"),
+    ("votes", "eight", "nine", "agreed"),
     [
-        (_votes(fear=6, unknown=4), True, True),
-        (_votes(unknown=6, fear=4), False, True),
-        (_votes(not_a_face=6, fear=4), False, False),
+        (_votes(fear=6, unknown=4), True, True, True),
+        (_votes(unknown=6, fear=4), False, True, False),
+        (_votes(not_a_face=6, fear=4), False, False, False),
+        (_votes(fear=5, anger=5), True, True, False),
+        (_votes(fear=5, anger=4, sadness=1), True, True, True),
     ],
-    ids=["expression", "unknown", "not_a_face"],
+    ids=["expression", "unknown", "not_a_face", "half", "half_but_for_a_slip"],
 )
 def test_protocols_leave_out_what_they_say(
-    votes: np.ndarray[tuple[int, int], np.dtype[np.uint8]], *, eight: bool, nine: bool
+    votes: np.ndarray[tuple[int, int], np.dtype[np.uint8]], *, eight: bool, nine: bool, agreed: bool
 ) -> None:
     assert in_protocol(votes, "classes8").tolist() == [eight]
     assert in_protocol(votes, "classes9").tolist() == [nine]
+    assert in_protocol(votes, "agreed8").tolist() == [agreed]
 
 
 def test_a_single_vote_is_taken_for_a_slip() -> None:

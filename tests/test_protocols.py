@@ -178,12 +178,14 @@ def test_precision_recall_and_f1_are_those_of_the_confusion() -> None:
 
 
 def test_nine_and_five_print_their_reports_figures() -> None:
-    nine = NineScores("net", ClassReport(LABELS, np.eye(9, dtype=np.int64)))
+    eight = ClassReport(EMOTIONS, np.eye(8, dtype=np.int64))
+    nine = NineScores("net", ClassReport(LABELS, np.eye(9, dtype=np.int64)), eight, eight)
     assert [row[1:3] for row in nine.sheets()[1].rows] == [
         ("1.0000", "1.0000"),
         ("0.7895", "0.6046"),
         ("", "0.5853"),
     ]
+    assert [row[2] for row in nine.sheets()[2].rows] == ["100.00% of 8", "84.99%"]
     five = FiveScores({"net": ClassReport(FIVE, np.eye(5, dtype=np.int64))}, 10)
     assert [row[1] for row in five.sheets()[0].rows] == ["100.00%", "78.27%", "41.08%", "51.17%"]
     for scores in (nine, five):
