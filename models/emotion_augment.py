@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -38,30 +38,12 @@ class Augmentation:
     blur_probability: float = 0.08
     """Of an image being brought down to ``blur_px`` and up again."""
     blur_px: tuple[int, int] = (22, 38)
-    erase_probability: float = 0.2
+    erase_probability: float = 0.3
     erase_side: tuple[float, float] = (0.15, 0.35)
     """Sides of the blanked rectangle as a share of the image's (Zhong et al. 2020)."""
-    mix_probability: float = 0.3
+    mix_probability: float = 0.45
     """Of a batch being blended with itself in another order (Zhang et al. 2018)."""
     mix_alpha: float = 0.3
-
-
-FINISHING: Final = Augmentation(
-    rotation_deg=6.0,
-    scale=(0.95, 1.08),
-    stretch=0.02,
-    shift=0.04,
-    shear=0.02,
-    contrast=(0.9, 1.1),
-    brightness=8.0,
-    gamma=(0.93, 1.07),
-    noise=3.0,
-    noise_probability=0.05,
-    blur_probability=0.03,
-    erase_probability=0.0,
-    mix_probability=0.0,
-)
-"""For the last epochs: the network had better end on faces as they are."""
 
 
 def augment(images: Tensor, side_px: int, strength: Augmentation, generator: np.random.Generator) -> Tensor:

@@ -10,17 +10,14 @@ import torch
 from torch import Tensor
 
 from agent.domain import EMOTIONS, LABELS
-from models.emotion_scores import probabilities
 from models.ferplus import in_protocol, majority, soft_targets
-from models.mobilenet import INPUT_PX, logits_of
+from models.mobilenet import INPUT_PX
 from models.portraits import read_portraits, square_crop
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from torch import nn
 
     from models.ferplus import FerPlus
 
@@ -33,8 +30,6 @@ PORTRAIT_CERTAINTY: Final = 0.8
 RARE_SHARE: Final = 0.02
 RARE_REPEATS: Final = 2
 """How often an epoch shows a FER+ image of a class with less than ``RARE_SHARE`` of the images."""
-TEACHER_SHARE: Final = 0.5
-"""Of a target that is the teachers' answer, the rest is people's."""
 CLASS_WEIGHT_LIMITS: Final = (0.5, 4.0)
 """The rarest class of FER+ has a handful of images: they must not count for a hundred each."""
 
@@ -94,24 +89,6 @@ def joined(first: Faces, second: Faces) -> Faces:
         torch.cat((first.targets, second.targets)),
         torch.cat((first.weights, second.weights)),
     )
-
-
-def taught_by(faces: Faces, teachers: Sequence[nn.Module]) -> Faces:
-    """Blend the targets with the mean answer of trained networks (Hinton et al. 2015).
-
-    Each teacher looks at the image and at its mirror image. Doubtful labels move towards what the networks
-    agree on; without teachers nothing changes.
-    """
-    if not teachers:
-        return faces
-    images = faces.images.numpy()
-    answers = [
-        probabilities(logits_of(teacher, images, flipped=flipped))
-        for teacher in teachers
-        for flipped in (False, True)
-    ]
-    mean = torch.from_numpy(np.mean(answers, axis=0).astype(np.float32))
-    return replace(faces, targets=faces.targets.lerp(mean, TEACHER_SHARE))
 
 
 def class_weights(targets: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.emotion_augment import FINISHING, Augmentation, augment, mix
+from models.emotion_augment import Augmentation, augment, mix
 from models.emotion_scores import score_emotions
-from models.emotion_targets import emphasised, ferplus_faces, joined, portrait_faces, taught_by
+from models.emotion_targets import emphasised, ferplus_faces, joined, portrait_faces
 from models.ferplus import read_ferplus
 from models.mobilenet import (
     INPUT_PX,
@@ -23,6 +23,7 @@ from models.mobilenet import (
     network_name,
     save_emotion,
 )
+from models.teachers import Teachers
 from models.training import Recipe, Trainer
 
 if TYPE_CHECKING:
@@ -35,14 +36,12 @@ if TYPE_CHECKING:
 
 COMMON_PORTRAITS_PER_EPOCH: Final = 1200
 """Drawn anew each epoch from the neutral and happy ones, which are nine in ten; the others all take part."""
-MIXED_SHARE: Final = 0.9
-"""Mixing images stops after this share of the run."""
-FINISHING_SHARE: Final = 0.95
-"""From this share of the run on augmentation is mild; for longer, and the faces are learnt by heart."""
+MIXED_SHARE: Final = 0.85
+"""Mixing images stops after this share of the run; the other changes stay, or faces are learnt by heart."""
 LEARNING_RATE: Final = 2.5e-3
 FINE_TUNING_RATE: Final = 1.2e-3
 """Peak of a run that starts from trained weights: high enough to leave them."""
-SIDES_PX: Final = ((0.36, 40), (1.0, INPUT_PX))
+SIDES_PX: Final = ((0.35, 32), (0.85, 40), (1.0, INPUT_PX))
 """Images are this large up to that share of the run: smaller first, for speed (Tan & Le 2021, section 4)."""
 
 
@@ -70,9 +69,12 @@ class EmotionTask:
         self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._recipe = recipe
         self._augmentation = Augmentation()
+        self._teachers = Teachers(teachers)
+        # A teacher has to recognise what it is shown.
+        self._sides_px = ((1.0, INPUT_PX),) if teachers else SIDES_PX
         ferplus, self._repeats = ferplus_faces(read_ferplus(data_dir, "train"))
         portraits, self._common = portrait_faces(data_dir, "train")
-        faces = taught_by(joined(ferplus, portraits), teachers)
+        faces = joined(ferplus, portraits)
         self._faces = emphasised(faces) if weighted else faces
         self._valid = read_ferplus(data_dir, "valid")
         self.steps_per_epoch = len(self._order(np.random.default_rng(0))) // recipe.batch_size
@@ -92,9 +94,9 @@ class EmotionTask:
         """Augmented batches of the recipe's size; the odd rest of an epoch is left out."""
         order = self._order(generator)
         share = (epoch + 0.5) / self._recipe.epochs
-        side_px = next(px for until, px in SIDES_PX if share < until)
+        side_px = next(px for until, px in self._sides_px if share < until)
         mixed = share < MIXED_SHARE
-        strength = self._augmentation if share < FINISHING_SHARE else FINISHING
+        strength = self._augmentation
         size = self._recipe.batch_size
         for step in range(self.steps_per_epoch):
             chosen = torch.from_numpy(order[step * size : (step + 1) * size])
@@ -106,10 +108,11 @@ class EmotionTask:
             yield Batch(images.contiguous(memory_format=torch.channels_last), targets, weights)
 
     def loss(self, network: nn.Module, batch: Batch, progress: float) -> tuple[Tensor, Mapping[str, float]]:
-        """Cross-entropy against the taggers' shares, weighted per image."""
+        """Cross-entropy against the taggers' shares and the teachers' answers, weighted per image."""
         del progress
         logits = network(batch.images).float()
-        each = functional.cross_entropy(logits, batch.targets, reduction="none")
+        targets = self._teachers.corrected(batch.targets, batch.images)
+        each = functional.cross_entropy(logits, targets, reduction="none")
         loss = (each * batch.weights).sum() / batch.weights.sum()
         with torch.no_grad():
             right = (logits.argmax(1) == batch.targets.argmax(1)).float().mean()

@@ -1,0 +1,53 @@
+"""What networks that know already add to what people said."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the networks need the extra [train]")
+
+from torch import Tensor, nn  # noqa: E402 - after the check for the extra
+
+from models.teachers import TEACHER_SHARE, Teachers  # noqa: E402 - same
+
+
+class Sided(nn.Module):
+    """Sure of the first class where the left half is the brighter one, of the second elsewhere."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``(N, 2)``."""
+        half = images.shape[-1] // 2
+        left, right = images[..., :half].mean(dim=(1, 2, 3)), images[..., half:].mean(dim=(1, 2, 3))
+        logits: Tensor = 50.0 * torch.stack((left - right, right - left), dim=1)
+        return logits
+
+
+def _bright_on_the_left() -> Tensor:
+    images: Tensor = torch.zeros(1, 1, 8, 8)
+    images[..., :4].fill_(1.0)
+    return images
+
+
+def test_without_teachers_people_have_the_only_say() -> None:
+    targets = torch.tensor([[0.3, 0.7]])
+    assert Teachers([]).corrected(targets, _bright_on_the_left()) is targets
+
+
+def test_a_lone_teacher_looks_at_the_mirror_image_and_people_keep_a_say() -> None:
+    corrected = Teachers([Sided()]).corrected(torch.tensor([[1.0, 0.0]]), _bright_on_the_left())
+    assert torch.allclose(corrected, torch.tensor([[1.0 - TEACHER_SHARE, TEACHER_SHARE]]), atol=1e-4)
+
+
+def test_two_teachers_look_from_two_sides_and_have_one_say_each() -> None:
+    corrected = Teachers([Sided(), Sided()]).corrected(torch.tensor([[0.0, 1.0]]), _bright_on_the_left())
+    assert torch.allclose(
+        corrected, torch.tensor([[0.5, 0.5]]).lerp(torch.tensor([[0.0, 1.0]]), 0.5), atol=1e-4
+    )
+
+
+def test_teachers_do_not_learn() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2), nn.Dropout(0.5)).train()
+    teachers = Teachers([network])
+    assert not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    assert not teachers.corrected(torch.tensor([[1.0, 0.0]]), _bright_on_the_left()).requires_grad
