@@ -12,6 +12,8 @@ from models.ferplus import UNKNOWN_INDEX, in_protocol, majority
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.ferplus import Protocol
+
 
 @dataclass(frozen=True, slots=True)
 class EmotionScores:
@@ -60,6 +62,15 @@ def decide(
     return np.where(share.max(axis=1) < unknown_below, UNKNOWN_INDEX, guess)
 
 
+def confusion_of_eight(
+    logits: NDArray[np.floating], votes: NDArray[np.uint8], protocol: Protocol
+) -> NDArray[np.int64]:
+    """8x8 counts of the best expression, ``unknown`` left out, on the rows of a protocol of eight classes."""
+    kept = in_protocol(votes, protocol)
+    best = logits[kept, :UNKNOWN_INDEX].argmax(axis=1).astype(np.int64)
+    return confusion(majority(votes)[kept], best, UNKNOWN_INDEX)
+
+
 def score_emotions(
     logits: NDArray[np.floating],
     votes: NDArray[np.uint8],
@@ -69,9 +80,8 @@ def score_emotions(
 ) -> EmotionScores:
     """All scores of ``(N, 9)`` logits against ``(N, 10)`` FER+ votes."""
     truth = majority(votes)
-    eight = in_protocol(votes, "classes8")
     nine = in_protocol(votes, "classes9")
-    counts8 = confusion(truth[eight], logits[eight, :UNKNOWN_INDEX].argmax(axis=1).astype(np.int64), 8)
+    counts8 = confusion_of_eight(logits, votes, "classes8")
     counts9 = confusion(truth[nine], decide(logits[nine], temperature, unknown_below), 9)
     f1_9 = f1_per_class(counts9)
     return EmotionScores(

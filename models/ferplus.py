@@ -76,9 +76,14 @@ def in_protocol(votes: NDArray[np.uint8], protocol: Protocol) -> NDArray[np.bool
     if protocol != "classes9":
         keep &= label != UNKNOWN_INDEX
     if protocol == "agreed8":
-        counted = np.where(votes > 1, votes, 0).astype(np.int64)
+        counted = _without_slips(votes).astype(np.int64)
         keep &= 2 * counted.max(axis=1) > counted.sum(axis=1)
     return keep
+
+
+def _without_slips(votes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A single vote is taken for a slip (Barsoum et al. 2016, section 3)."""
+    return np.where(votes > 1, votes, np.uint8(0))
 
 
 def soft_targets(votes: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -88,7 +93,7 @@ def soft_targets(votes: NDArray[np.uint8]) -> NDArray[np.float32]:
     not-a-face, unless nothing else is left.
     """
     counted = votes[:, :NOT_A_FACE_INDEX].astype(np.float32)
-    kept = np.where(counted > 1.0, counted, 0.0)
+    kept = _without_slips(votes[:, :NOT_A_FACE_INDEX]).astype(np.float32)
     kept = np.where(kept.sum(axis=1, keepdims=True) > 0.0, kept, counted)
     total = kept.sum(axis=1, keepdims=True)
     shares: NDArray[np.float32] = (kept / np.maximum(total, 1.0)).astype(np.float32)

@@ -240,13 +240,11 @@ def load_emotion(weights: Path) -> MobileNetEmotion:
 
 
 @torch.no_grad()
-def logits_of(network: nn.Module, images: NDArray[np.uint8], *, flipped: bool = False) -> NDArray[np.float32]:
-    """Logits ``(N, 9)`` of uint8 ``(N, 48, 48)`` images, mirrored first if ``flipped``."""
+def logits_of(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Logits ``(N, 9)`` of uint8 ``(N, 48, 48)`` images."""
     network.eval()
     parts = []
     for start in range(0, len(images), 256):
         grey = torch.from_numpy(images[start : start + 256]).float().unsqueeze(1)
-        if flipped:
-            grey = grey.flip(-1)
         parts.append(network(grey.contiguous(memory_format=torch.channels_last)).float().numpy())
     return np.concatenate(parts).astype(np.float32, copy=False)

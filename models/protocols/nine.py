@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from agent.domain import EMOTIONS, LABELS
-from models.emotion_scores import confusion, decide, f1_per_class
+from models.emotion_scores import confusion, confusion_of_eight, decide, f1_per_class
 from models.ferplus import in_protocol, majority, read_ferplus
 from models.protocols.subject import drawn
 from models.runtime_scores import emotion_logits
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.ferplus import Protocol
     from models.protocols.subject import Subject
 
 PUBLISHED: Final = {
@@ -155,12 +154,7 @@ def run_nine(subject: Subject, say: Callable[[str], None]) -> NineScores:
     name = f"{network.name}, {network.file.precision}"
     say(f"{name}: {len(chosen)} faces in nine classes")
     votes = split.votes[chosen]
-    truth = majority(votes)
-
-    def eight(protocol: Protocol) -> ClassReport:
-        kept = in_protocol(votes, protocol)
-        best = logits[kept, : len(EMOTIONS)].argmax(axis=1).astype(np.int64)
-        return ClassReport(EMOTIONS, confusion(truth[kept], best, len(EMOTIONS)))
-
-    nine = ClassReport(LABELS, confusion(truth, guess, len(LABELS)))
-    return NineScores(name, nine, eight("classes8"), eight("agreed8"))
+    nine = ClassReport(LABELS, confusion(majority(votes), guess, len(LABELS)))
+    eight = ClassReport(EMOTIONS, confusion_of_eight(logits, votes, "classes8"))
+    agreed = ClassReport(EMOTIONS, confusion_of_eight(logits, votes, "agreed8"))
+    return NineScores(name, nine, eight, agreed)

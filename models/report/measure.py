@@ -9,9 +9,9 @@ import numpy as np
 
 from agent.domain import EMOTIONS, LABELS
 from models.average_precision import average_precision, precision_recall
-from models.emotion_scores import confusion, decide, probabilities
+from models.emotion_scores import confusion, confusion_of_eight, decide, probabilities
 from models.evaluate import open_yunet
-from models.ferplus import UNKNOWN_INDEX, in_protocol, majority, read_ferplus
+from models.ferplus import in_protocol, majority, read_ferplus
 from models.protocols.nine import ClassReport
 from models.protocols.subject import drawn
 from models.runtime_scores import FACE_HEIGHTS_PX, emotion_logits, judge_faces, judge_yunet
@@ -74,13 +74,12 @@ def measure_expressions(subject: Subject) -> ExpressionFigures:
     split = read_ferplus(subject.data_dir, "test")
     split = split.select(in_protocol(split.votes, "classes9"))
     chosen = drawn(len(split.images), subject.limit, subject.seed)
-    truth = majority(split.votes[chosen])
+    votes = split.votes[chosen]
+    truth = majority(votes)
     entry = subject.classifier.entry
     logits = emotion_logits(subject.classifier, split.images[chosen])
     nine = confusion(truth, decide(logits, entry.temperature, entry.unknown_below), len(LABELS))
-    known = truth != UNKNOWN_INDEX
-    best = logits[known, :UNKNOWN_INDEX].argmax(axis=1).astype(np.int64)
-    eight = confusion(truth[known], best, len(EMOTIONS))
+    eight = confusion_of_eight(logits, votes, "classes8")
     shares = probabilities(logits, entry.temperature)
     right = shares.argmax(axis=1) == truth
     return ExpressionFigures(
