@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from models.mobilenet import GREY_MEAN, GREY_STD, INPUT_PX
+from models.mobilenet import GREY_MEAN, GREY_STD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,7 @@ class DeployedEmotion(nn.Module):
 
     def __init__(self, network: MobileNetEmotion) -> None:
         super().__init__()
+        self._side_px = network.spec.input_px
         self.features = _folded(network.features)
         first = next(layer for layer in self.features.modules() if isinstance(layer, nn.Conv2d))
         with torch.no_grad():
@@ -39,9 +40,9 @@ class DeployedEmotion(nn.Module):
         self.eval().requires_grad_(requires_grad=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits ``(N, 9)`` of uint8 ``(N, 48, 48, 1)``."""
+        """Logits ``(N, 9)`` of uint8 ``(N, S, S, 1)``."""
         # With one channel, channels-last and channels-first bytes lie alike: a reshape, not a transpose.
-        grey = image.float().reshape(-1, 1, INPUT_PX, INPUT_PX) - GREY_MEAN
+        grey = image.float().reshape(-1, 1, self._side_px, self._side_px) - GREY_MEAN
         pooled = functional.adaptive_avg_pool2d(self.features(grey), 1).flatten(1)
         logits: Tensor = self.classifier(pooled)
         return logits
@@ -66,9 +67,10 @@ def deployable(network: MobileNetEmotion) -> DeployedEmotion:
 
 
 def export_onnx(network: MobileNetEmotion, path: Path) -> Path:
-    """Write the FP32 graph: input ``image`` uint8 ``(1, 48, 48, 1)``, output ``logits`` ``(1, 9)``."""
+    """Write the FP32 graph: input ``image`` uint8 ``(1, S, S, 1)``, output ``logits`` ``(1, 9)``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = torch.zeros(1, INPUT_PX, INPUT_PX, 1, dtype=torch.uint8)
+    side_px = network.spec.input_px
+    image = torch.zeros(1, side_px, side_px, 1, dtype=torch.uint8)
     with warnings.catch_warnings():
         # The tracing exporter is deprecated but needs no extra package and writes the plain graph we want.
         warnings.simplefilter("ignore", DeprecationWarning)

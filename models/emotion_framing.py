@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from models.ferplus import UNKNOWN_INDEX
-from models.mobilenet import INPUT_PX, logits_of
+from models.mobilenet import logits_of
 from models.portraits import read_portraits, square_crop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from torch import nn
+    from models.mobilenet import MobileNetEmotion
 
 CROP_SCALES: Final = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4)
 
@@ -35,7 +35,7 @@ class Framing:
 
 
 def compare_framings(
-    network: nn.Module,
+    network: MobileNetEmotion,
     data_dir: Path,
     crop_scales: Sequence[float] = CROP_SCALES,
 ) -> list[Framing]:
@@ -50,7 +50,7 @@ def compare_framings(
     enough = np.flatnonzero(carried >= min(ENOUGH, carried.max()))
     framings = []
     for crop_scale in crop_scales:
-        crops = np.stack([square_crop(portrait, INPUT_PX, crop_scale) for portrait in portraits])
+        crops = np.stack([square_crop(portrait, network.spec.input_px, crop_scale) for portrait in portraits])
         right = logits_of(network, crops)[:, :UNKNOWN_INDEX].argmax(axis=1) == truth
         recalls = [right[truth == label].mean() for label in enough]
         framings.append(Framing(crop_scale, float(right.mean()), float(np.mean(recalls))))

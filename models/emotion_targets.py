@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from agent.domain import EMOTIONS, LABELS
-from models.ferplus import in_protocol, majority, soft_targets
-from models.mobilenet import INPUT_PX
+from models.ferplus import SIDE_PX, in_protocol, majority, soft_targets
 from models.portraits import read_portraits, square_crop
 
 if TYPE_CHECKING:
@@ -68,10 +67,10 @@ def portrait_shares(labels: NDArray[np.int64], classes: int) -> NDArray[np.float
 
 
 def portrait_faces(data_dir: Path, split: Literal["train", "valid"]) -> tuple[Faces, NDArray[np.bool_]]:
-    """The portraits' face crops, and which of them are neutral or happy."""
+    """The portraits' face crops, as small as those of FER+, and which of them are neutral or happy."""
     portraits = read_portraits(data_dir, split)
     label = np.array([portrait.label for portrait in portraits])
-    crops = np.stack([square_crop(portrait, INPUT_PX, PORTRAIT_CROP_SCALE) for portrait in portraits])
+    crops = np.stack([square_crop(portrait, SIDE_PX, PORTRAIT_CROP_SCALE) for portrait in portraits])
     targets = portrait_shares(label, len(LABELS))
     faces = Faces(
         torch.from_numpy(crops),

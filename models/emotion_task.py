@@ -13,9 +13,8 @@ from torch.nn import functional
 from models.emotion_augment import Augmentation, augment, mix
 from models.emotion_scores import score_emotions
 from models.emotion_targets import emphasised, ferplus_faces, joined, portrait_faces
-from models.ferplus import read_ferplus
+from models.ferplus import read_ferplus, resized
 from models.mobilenet import (
-    INPUT_PX,
     grown_mobilenet,
     load_emotion,
     logits_of,
@@ -41,8 +40,9 @@ MIXED_SHARE: Final = 0.85
 LEARNING_RATE: Final = 2.5e-3
 FINE_TUNING_RATE: Final = 1.2e-3
 """Peak of a run that starts from trained weights: high enough to leave them."""
-SIDES_PX: Final = ((0.35, 32), (0.85, 40), (1.0, INPUT_PX))
-"""Images are this large up to that share of the run: smaller first, for speed (Tan & Le 2021, section 4)."""
+SIDES: Final = ((0.35, 2 / 3), (0.85, 5 / 6), (1.0, 1.0))
+"""Up to that share of the run images have this share of the input's side: smaller first, for speed (Tan & Le
+2021, section 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,17 @@ class EmotionTask:
     ) -> None:
         self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._recipe = recipe
+        self._input_px = network.spec.input_px
         self._augmentation = Augmentation()
         self._teachers = Teachers(teachers)
         # A teacher has to recognise what it is shown.
-        self._sides_px = ((1.0, INPUT_PX),) if teachers else SIDES_PX
+        self._sides = ((1.0, 1.0),) if teachers else SIDES
         ferplus, self._repeats = ferplus_faces(read_ferplus(data_dir, "train"))
         portraits, self._common = portrait_faces(data_dir, "train")
         faces = joined(ferplus, portraits)
         self._faces = emphasised(faces) if weighted else faces
         self._valid = read_ferplus(data_dir, "valid")
+        self._valid_images = resized(self._valid.images, self._input_px)
         self.steps_per_epoch = len(self._order(np.random.default_rng(0))) // recipe.batch_size
 
     def _order(self, generator: np.random.Generator) -> NDArray[np.int64]:
@@ -94,7 +96,7 @@ class EmotionTask:
         """Augmented batches of the recipe's size; the odd rest of an epoch is left out."""
         order = self._order(generator)
         share = (epoch + 0.5) / self._recipe.epochs
-        side_px = next(px for until, px in self._sides_px if share < until)
+        side_px = round(self._input_px * next(part for until, part in self._sides if share < until))
         mixed = share < MIXED_SHARE
         strength = self._augmentation
         size = self._recipe.batch_size
@@ -120,7 +122,7 @@ class EmotionTask:
 
     def evaluate(self, network: nn.Module) -> Mapping[str, float]:
         """Scores on the valid split; ``score`` is the accuracy over eight classes."""
-        scores = score_emotions(logits_of(network, self._valid.images), self._valid.votes)
+        scores = score_emotions(logits_of(network, self._valid_images), self._valid.votes)
         return {
             "score": scores.accuracy8,
             "accuracy9": scores.accuracy9,

@@ -17,7 +17,7 @@ from agent.inference.preprocess import crop_face
 from models.emotion_scores import probabilities
 from models.emotion_targets import PORTRAIT_CROP_SCALE, portrait_shares
 from models.ferplus import UNKNOWN_INDEX, in_protocol, read_ferplus, soft_targets
-from models.mobilenet import INPUT_PX, logits_of
+from models.mobilenet import logits_of
 from models.portraits import read_portraits
 from models.scenes import read_close_ups, read_scenes, read_tight_faces
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from torch import nn
 
+    from models.mobilenet import MobileNetEmotion
     from models.scenes import LabelledPhoto
 
 SCENE_CERTAINTY: Final = 0.9
@@ -45,7 +45,7 @@ class ExpressionData:
     """T x 8, each row sums to 1, in ``EMOTIONS`` order."""
 
 
-def read_expressions(data_dir: Path, classifier: nn.Module) -> ExpressionData:
+def read_expressions(data_dir: Path, classifier: MobileNetEmotion) -> ExpressionData:
     """The training photos of the face detector with an expression per face.
 
     Args:
@@ -90,12 +90,13 @@ def _tagged(
     return tagged
 
 
-def _scene_shares(scenes: Sequence[LabelledPhoto], classifier: nn.Module) -> NDArray[np.float32]:
+def _scene_shares(scenes: Sequence[LabelledPhoto], classifier: MobileNetEmotion) -> NDArray[np.float32]:
+    side_px = classifier.spec.input_px
     crops = []
     for photo in scenes:
         grey = np.asarray(cv2.cvtColor(photo.pixels, cv2.COLOR_BGR2GRAY), np.uint8)
         for left, top, right, bottom in photo.faces.tolist():
-            crop = np.empty((INPUT_PX, INPUT_PX), np.uint8)
+            crop = np.empty((side_px, side_px), np.uint8)
             crop_face(grey, Box(left, top, right, bottom), PORTRAIT_CROP_SCALE, crop)
             crops.append(crop)
     logits = logits_of(classifier, np.stack(crops))[:, :UNKNOWN_INDEX]

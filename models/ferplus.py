@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+import cv2
 import numpy as np
 
 from agent.domain import LABELS
@@ -20,6 +21,9 @@ VOTE_NAMES: Final = (*LABELS, "not_a_face")
 
 UNKNOWN_INDEX: Final = LABELS.index("unknown")
 NOT_A_FACE_INDEX: Final = VOTE_NAMES.index("not_a_face")
+
+SIDE_PX: Final = 48
+"""Of the square images."""
 
 Split = Literal["train", "valid", "test"]
 Protocol = Literal["classes8", "classes9", "agreed8"]
@@ -51,12 +55,22 @@ def read_ferplus(data_dir: Path, split: Split) -> FerPlus:
             images, votes = arrays["images"], arrays["votes"]
     except (OSError, KeyError, ValueError) as error:
         raise ModelError(f"can't read {path}: {error}; pass the folder that holds the FER+ files") from error
-    if images.shape[1:] != (48, 48) or votes.shape != (len(images), len(VOTE_NAMES)):
+    if images.shape[1:] != (SIDE_PX, SIDE_PX) or votes.shape != (len(images), len(VOTE_NAMES)):
         raise ModelError(
             f"{path} has images {images.shape} and votes {votes.shape} where (N, 48, 48) and (N, 10) belong;"
             " make it again",
         )
     return FerPlus(images.astype(np.uint8, copy=False), votes.astype(np.uint8, copy=False))
+
+
+def resized(images: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """``(N, side_px, side_px)`` of ``(N, S, S)`` images, interpolated as a device does it."""
+    if images.shape[-1] == side_px:
+        return images
+    size = (side_px, side_px)
+    return np.stack([cv2.resize(image, size, interpolation=cv2.INTER_LINEAR) for image in images]).astype(
+        np.uint8, copy=False
+    )
 
 
 def majority(votes: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 FAMILY: Final = "mobilenet_emotion"
 
-INPUT_PX: Final = 48
-"""Side of the square grey input."""
-
 EMOTION_LABELS: Final = LABELS
 """Meaning of the logits, in order: the eight expressions, then ``unknown``."""
 
@@ -58,9 +55,11 @@ class MobileNetSpec:
     stem_channels: int
     stages: tuple[Stage, ...]
     head_channels: int = 512
+    input_px: int = 48
+    """Side of the square grey input; those of FER+ are 48 px and enlarged for the rest."""
 
 
-def _spec(middle: int, coarse: int, coarse_blocks: int, head: int) -> MobileNetSpec:
+def _spec(middle: int, coarse: int, coarse_blocks: int, head: int, input_px: int) -> MobileNetSpec:
     """A member by its channels on maps of 12 and 6 px, and the residuals on the last."""
     return MobileNetSpec(
         stem_channels=16,
@@ -73,12 +72,13 @@ def _spec(middle: int, coarse: int, coarse_blocks: int, head: int) -> MobileNetS
             Stage(channels=coarse, blocks=coarse_blocks, stride=1, expansion=3),
         ),
         head_channels=head,
+        input_px=input_px,
     )
 
 
 VARIANTS: Final = {
-    "edge": _spec(middle=96, coarse=160, coarse_blocks=3, head=512),
-    "full": _spec(middle=104, coarse=192, coarse_blocks=5, head=640),
+    "edge": _spec(middle=96, coarse=160, coarse_blocks=3, head=512, input_px=48),
+    "full": _spec(middle=104, coarse=192, coarse_blocks=5, head=640, input_px=64),
 }
 """Both look at every pixel before they halve the map, which costs little there and tells mouths apart."""
 
@@ -148,7 +148,7 @@ class MobileNetEmotion(nn.Module):
         self._initialise()
 
     def forward(self, grey: Tensor) -> Tensor:
-        """Logits ``(N, 9)`` of float ``(N, 1, 48, 48)`` pixels in 0...255."""
+        """Logits ``(N, 9)`` of float ``(N, 1, S, S)`` pixels in 0...255."""
         normalised = (grey - GREY_MEAN) / GREY_STD
         pooled = self.features(normalised).mean(dim=(2, 3))
         logits: Tensor = self.classifier(self.dropout(pooled))
@@ -241,7 +241,7 @@ def load_emotion(weights: Path) -> MobileNetEmotion:
 
 @torch.no_grad()
 def logits_of(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logits ``(N, 9)`` of uint8 ``(N, 48, 48)`` images."""
+    """Logits ``(N, 9)`` of uint8 ``(N, S, S)`` images of the network's size."""
     network.eval()
     parts = []
     for start in range(0, len(images), 256):

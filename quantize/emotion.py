@@ -8,7 +8,7 @@ from agent.inference.manifest import InputSpec
 from models.emotion_export import export_onnx
 from models.emotion_targets import PORTRAIT_CROP_SCALE
 from models.ferplus import read_ferplus
-from models.mobilenet import EMOTION_LABELS, INPUT_PX, load_emotion, network_name, variant_of
+from models.mobilenet import EMOTION_LABELS, load_emotion, network_name, variant_of
 from models.runtime_scores import emotion_logits, score_emotion
 from quantize.artefacts import Artefact
 from quantize.build import Plan, open_network
@@ -38,7 +38,8 @@ def emotion_plan(weights: Path, data_dir: Path, folder: Path) -> tuple[Plan, Pat
     name = network_name(variant_of(network))
     fp32_path = folder / f"{name}.fp32.onnx"
     export_onnx(network, fp32_path)
-    spec = InputSpec(height_px=INPUT_PX, width_px=INPUT_PX, colour="GREY")
+    side_px = network.spec.input_px
+    spec = InputSpec(height_px=side_px, width_px=side_px, colour="GREY")
     valid, test = read_ferplus(data_dir, "valid"), read_ferplus(data_dir, "test")
 
     def held_out(loaded: LoadedNetwork) -> Mapping[str, float]:
