@@ -10,11 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import torch
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from models.mobilenet import MobileNetEmotion
 
 TEACHER_SHARE: Final = 0.5
 """Of a target that is the teachers' answer; the rest is people's."""
@@ -23,20 +26,27 @@ TEACHER_SHARE: Final = 0.5
 class Teachers:
     """Networks that are asked and don't learn; there may be none."""
 
-    def __init__(self, networks: Sequence[nn.Module]) -> None:
+    def __init__(self, networks: Sequence[MobileNetEmotion]) -> None:
         self._networks = tuple(network.eval().requires_grad_(requires_grad=False) for network in networks)
 
     @torch.no_grad()
     def corrected(self, targets: Tensor, images: Tensor) -> Tensor:
         """Targets ``(N, C)`` brought towards the mean answer on float ``(N, 1, S, S)`` images.
 
-        Every other teacher, the first among them, sees the mirror image: two views for the price of one.
+        Each gets them at the size it learnt with. Every other teacher, the first among them, sees the mirror
+        image: two views for the price of one.
         """
         if not self._networks:
             return targets
         mirrored = images.flip(-1).contiguous(memory_format=torch.channels_last)
         answers = [
-            network(images if index % 2 else mirrored).float().softmax(dim=1)
+            network(_sized(images if index % 2 else mirrored, network.spec.input_px)).float().softmax(dim=1)
             for index, network in enumerate(self._networks)
         ]
         return targets.lerp(torch.stack(answers).mean(dim=0), TEACHER_SHARE)
+
+
+def _sized(images: Tensor, side_px: int) -> Tensor:
+    if images.shape[-1] == side_px:
+        return images
+    return functional.interpolate(images, size=(side_px, side_px), mode="bilinear", align_corners=False)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need the extra [train]")
 
-from torch import Tensor, nn  # noqa: E402 - after the check for the extra
-
+from models.mobilenet import MobileNetEmotion, MobileNetSpec  # noqa: E402 - after the check for the extra
 from models.teachers import TEACHER_SHARE, Teachers  # noqa: E402 - same
+from tests.small_networks import SMALL_MOBILENET  # noqa: E402 - same
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-class Sided(nn.Module):
+class Sided(MobileNetEmotion):
     """Sure of the first class where the left half is the brighter one, of the second elsewhere."""
+
+    def __init__(self, input_px: int = 8) -> None:
+        super().__init__(MobileNetSpec(stem_channels=1, stages=(), head_channels=1, input_px=input_px))
+        self.seen_px = 0
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(N, 2)``."""
-        half = images.shape[-1] // 2
+        self.seen_px = images.shape[-1]
+        half = self.seen_px // 2
         left, right = images[..., :half].mean(dim=(1, 2, 3)), images[..., half:].mean(dim=(1, 2, 3))
         logits: Tensor = 50.0 * torch.stack((left - right, right - left), dim=1)
         return logits
@@ -45,9 +55,16 @@ def test_two_teachers_look_from_two_sides_and_have_one_say_each() -> None:
     )
 
 
+def test_each_teacher_sees_the_size_it_learnt_with() -> None:
+    small, large = Sided(6), Sided(12)
+    Teachers([small, large]).corrected(torch.tensor([[0.0, 1.0]]), _bright_on_the_left())
+    assert (small.seen_px, large.seen_px) == (6, 12)
+
+
 def test_teachers_do_not_learn() -> None:
-    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2), nn.Dropout(0.5)).train()
+    network = MobileNetEmotion(SMALL_MOBILENET).train()
     teachers = Teachers([network])
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
-    assert not teachers.corrected(torch.tensor([[1.0, 0.0]]), _bright_on_the_left()).requires_grad
+    targets = torch.full((1, 9), 1 / 9)
+    assert not teachers.corrected(targets, torch.zeros(1, 1, 48, 48)).requires_grad
