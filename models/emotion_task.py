@@ -38,7 +38,7 @@ COMMON_PORTRAITS_PER_EPOCH: Final = 1200
 MIXED_SHARE: Final = 0.85
 """Mixing images stops after this share of the run; the other changes stay, or faces are learnt by heart."""
 LEARNING_RATE: Final = 2.5e-3
-FINE_TUNING_RATE: Final = 1.2e-3
+FINE_TUNING_RATE: Final = 2.0e-3
 """Peak of a run that starts from trained weights: high enough to leave them."""
 SIDES: Final = ((0.35, 2 / 3), (0.85, 5 / 6), (1.0, 1.0))
 """Up to that share of the run images have this share of the input's side: smaller first, for speed (Tan & Le
