@@ -1,4 +1,4 @@
-"""The expression classifier: MobileNetV2 residuals, fused early, on a 48x48 grey face.
+"""The expression classifier: MobileNetV2 residuals, fused early, on a small grey face.
 
 Plain 3x3 convolutions replace the depthwise pair while maps are large, as in EfficientNetV2 (Tan & Le 2021,
 "Fused-MBConv") and MobileNet-EdgeTPU: at these sizes a processor runs them faster than three thin layers, in
