@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-import cv2
 import numpy as np
 
-from agent.domain import LABELS
+from agent.domain import LABELS, Box
 from agent.errors import ModelError
+from agent.inference.preprocess import crop_face
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,12 +65,14 @@ def read_ferplus(data_dir: Path, split: Split) -> FerPlus:
 
 def resized(images: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
     """``(N, side_px, side_px)`` of ``(N, S, S)`` images, interpolated as a device does it."""
-    if images.shape[-1] == side_px:
+    own_px = images.shape[-1]
+    if own_px == side_px:
         return images
-    size = (side_px, side_px)
-    return np.stack([cv2.resize(image, size, interpolation=cv2.INTER_LINEAR) for image in images]).astype(
-        np.uint8, copy=False
-    )
+    whole = Box(0, 0, own_px, own_px)
+    sized = np.empty((len(images), side_px, side_px), np.uint8)
+    for image, out in zip(images, sized, strict=True):
+        crop_face(image, whole, 1.0, out)
+    return sized
 
 
 def majority(votes: NDArray[np.uint8]) -> NDArray[np.int64]:

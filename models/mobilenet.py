@@ -60,7 +60,7 @@ class MobileNetSpec:
 
 
 def _spec(middle: int, coarse: int, coarse_blocks: int, head: int, input_px: int) -> MobileNetSpec:
-    """A member by its channels on maps of 12 and 6 px, and the residuals on the last."""
+    """A member by its channels at a quarter and an eighth of the side, and the residuals on the last."""
     return MobileNetSpec(
         stem_channels=16,
         stages=(

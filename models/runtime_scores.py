@@ -17,6 +17,7 @@ from agent.inference.preprocess import InputImage
 from agent.settings import ClassifierSettings, DetectorSettings
 from models.average_precision import OVERLAP, Judged, average_precision, outside_ignored
 from models.emotion_scores import score_emotions
+from models.ferplus import resized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -135,8 +136,8 @@ def emotion_logits(network: LoadedNetwork, images: NDArray[np.uint8]) -> NDArray
     runner = network.network
     picture = InputImage(network.entry.input, runner.input_buffer)
     logits = np.empty((len(images), len(network.entry.labels)), np.float32)
-    for index, image in enumerate(images):
-        cv2.resize(image, picture.pixels.shape[1::-1], dst=picture.pixels, interpolation=cv2.INTER_LINEAR)
+    for index, image in enumerate(resized(images, network.entry.input.height_px)):
+        picture.pixels[...] = image
         picture.commit()
         logits[index] = runner.run()[0][0]
     return logits

@@ -23,6 +23,7 @@ from models.ferplus import (
     in_protocol,
     majority,
     read_ferplus,
+    resized,
     soft_targets,
 )
 from models.portraits import Portrait, identity, read_portraits, split_of, square_crop
@@ -181,3 +182,11 @@ def test_a_crop_is_centred_on_the_box_and_as_wide_as_asked() -> None:
     loose = square_crop(portrait, 40, 2.0)
     assert (loose[11:29, 16:24] > 150).all()
     assert (loose[:8] == 0).all()
+
+
+def test_faces_are_enlarged_as_a_device_enlarges_them_and_left_alone_at_their_own_size() -> None:
+    faces = np.random.default_rng(2).integers(0, 256, (3, 48, 48), dtype=np.uint8)
+    assert resized(faces, 48) is faces
+    enlarged = resized(faces, 64)
+    assert enlarged.shape == (3, 64, 64)
+    assert (enlarged[1] == cv2.resize(faces[1], (64, 64), interpolation=cv2.INTER_LINEAR)).all()
