@@ -35,19 +35,19 @@ $(VENV)/.dev: pyproject.toml requirements.lock | $(BIN)/python
 
 # The wheels of a device, their hashes, and the bill of materials dist/wheels/sbom.cdx.json.
 sbom: $(VENV)/.dev
-	systemd/make_wheelhouse.sh dist/wheels
+	systemd/packaging/make_wheelhouse.sh dist/wheels
 
 # A Debian package with those wheels inside; needs dpkg-deb.
 deb: sbom
-	systemd/make_deb.sh dist/wheels dist
+	systemd/packaging/make_deb.sh dist/wheels dist
 
 # Installs and runs the agent in an emulated Raspberry Pi system; slow, and needs root.
 arm64:
-	systemd/arm64_root.sh build/arm64
+	tests/system/arm64_root.sh build/arm64
 
 # Installs the agent as a service in a booted Debian 12 and checks what is promised of it; slow, and needs root.
 booted: $(VENV)/.demo
-	PYTHON=$(abspath $(BIN))/python systemd/booted_root.sh build/booted
+	PYTHON=$(abspath $(BIN))/python tests/system/booted_root.sh build/booted
 
 # torch is pinned by hand: a resolver would pick the build with CUDA and its gigabytes; the rest of the train extra
 # is named to it one by one. backports-strenum is left open: its newest release refuses the Pythons that litert asks

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from agent import __version__, cli_device, cli_fleet
-from agent.cli_device import DEFAULT_CONFIG, Config
-from agent.config import load_settings
+from agent.commands.sbom.command import DEFAULT_CONFIG, Config
 from agent.errors import AgentError, ConfigError
+from agent.settings.reading import load_settings
 
 if TYPE_CHECKING:
     from agent.daemon import Daemon
@@ -57,9 +57,9 @@ def run(
 def check(config: Config = DEFAULT_CONFIG) -> None:
     """Check the configuration and the model files without opening a camera or a connection."""
     settings = load_settings(config)
-    from agent.inference.trust import signature_in_words  # noqa: PLC0415 - the help must not wait
+    from agent.inference.bundle.trust import signature_in_words  # noqa: PLC0415 - the help must not wait
+    from agent.inference.networks import load_networks  # noqa: PLC0415
     from agent.mqtt.credentials import load_credentials, tls_context  # noqa: PLC0415
-    from agent.networks import load_networks  # noqa: PLC0415
 
     load_credentials(settings.mqtt)
     tls_context(settings.mqtt)
@@ -83,7 +83,7 @@ def demo(
     if camera is not None and video is not None:
         raise ConfigError("--camera and --video exclude each other: give one of them")
     try:
-        from agent.demo.session import run_demo  # noqa: PLC0415 - needs the demo extra
+        from agent.commands.demo.session import run_demo  # noqa: PLC0415 - needs the demo extra
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"the demo needs {error.name}: install it with pip install 'emotion-agent[demo]'",

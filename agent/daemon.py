@@ -19,32 +19,32 @@ import cv2
 
 from agent import __version__
 from agent.aggregator import Aggregator
-from agent.capture import Capture, make_capture
 from agent.classifier import Classifier
+from agent.contract.messages import BirthMessage, BirthModels, BirthPolicy, ModelIdentity, new_session_id
+from agent.contract.topics import Identity
 from agent.detector import Detector
 from agent.health import HealthRecorder
 from agent.host.hardening import harden
 from agent.host.sd_notify import Notifier
 from agent.host.thermal import read_device
-from agent.mailbox import Mailbox
-from agent.messages import BirthMessage, BirthModels, BirthPolicy, ModelIdentity, new_session_id
-from agent.mqtt.topics import Identity
-from agent.mqtt.wallclock import WallClock
-from agent.networks import choose_networks
+from agent.inference.networks import choose_networks
 from agent.pipeline import Pipeline
-from agent.privacy import PrivacyPolicy
-from agent.publisher import Publisher
+from agent.privacy.policy import PrivacyPolicy
+from agent.publisher.thread import Publisher
+from agent.publisher.wallclock import WallClock
 from agent.scheduler import Scheduler
-from agent.tracker import Tracker
+from agent.source.capture import Capture, make_capture
+from agent.source.mailbox import Mailbox
+from agent.tracker.by_position import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agent.domain import EmotionWindow
     from agent.frame import Frame
-    from agent.inference.loading import LoadedNetwork
-    from agent.inference.selection import Choice
-    from agent.networks import Networks
+    from agent.inference.backends.opening import LoadedNetwork
+    from agent.inference.choice.choose import Choice
+    from agent.inference.networks import Networks
     from agent.settings import AgentSettings
 
 logger = logging.getLogger(__name__)

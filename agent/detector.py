@@ -8,22 +8,22 @@ import numpy as np
 
 from agent.domain import EMOTIONS, Box, Face
 from agent.errors import ModelError
-from agent.inference.head_layout import find_layout
-from agent.inference.postprocess import (
+from agent.inference.heads.decoding import (
     CANDIDATE_LIMIT,
     CANDIDATES_PER_FACE,
     make_decoder,
     suppress,
 )
+from agent.inference.heads.layout import find_layout
 from agent.inference.preprocess import Letterbox
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.frame import Frame
-    from agent.inference.loading import LoadedNetwork
-    from agent.inference.manifest import NetworkEntry
-    from agent.inference.postprocess import Detections
+    from agent.inference.backends.opening import LoadedNetwork
+    from agent.inference.bundle.manifest import NetworkEntry
+    from agent.inference.heads.decoding import Detections
     from agent.inference.preprocess import LetterboxPlan
     from agent.settings import DetectorSettings
 

@@ -17,16 +17,16 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from agent.messages import CameraHealth, HealthMessage, LatencyQuantiles, QueueHealth
+from agent.contract.messages import CameraHealth, HealthMessage, LatencyQuantiles, QueueHealth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from agent.contract.messages import HealthState
     from agent.domain import CameraStatus
     from agent.host.thermal import DeviceReadings
-    from agent.messages import HealthState
     from agent.pipeline import Step
-    from agent.publisher import BrokerStatus
+    from agent.publisher.thread import BrokerStatus
 
 _REMEMBERED_STEPS: Final = 1_000
 """Steps over which quantiles are taken; enough for a p99, bounded for a box that runs for years."""

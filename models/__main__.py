@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from models.command_errors import errors_in_one_sentence
-from models.evaluate_command import evaluate_command
-from models.importing.command import import_command
+from agent.exits import errors_in_one_sentence
+from models.commands.evaluate import evaluate_command
+from models.commands.importing import import_command
 
 app = typer.Typer(
     help="Train, evaluate and export the networks.",
@@ -56,7 +56,7 @@ def train_face_command(
     fresh: Fresh = False,
 ) -> None:
     """Train the face detector on scenes and portraits."""
-    from models.face_task import train_face  # noqa: PLC0415 - the help must not wait for torch
+    from models.training.face.task import train_face  # noqa: PLC0415 - the help must not wait for torch
 
     options = {} if epochs is None else {"epochs": epochs}
     with errors_in_one_sentence():
@@ -82,7 +82,7 @@ def train_emotion_command(
     fresh: Fresh = False,
 ) -> None:
     """Train the expression classifier on FER+ and portraits."""
-    from models.emotion_task import train_emotion  # noqa: PLC0415 - the help must not wait for torch
+    from models.training.emotion.task import train_emotion  # noqa: PLC0415 - the help must not wait for torch
 
     options = {} if epochs is None else {"epochs": epochs}
     with errors_in_one_sentence():
@@ -119,7 +119,7 @@ def train_single_stage_command(
     fresh: Fresh = False,
 ) -> None:
     """Teach a face detector to name the expression itself."""
-    from models.single_stage import train_single_stage  # noqa: PLC0415 - the help must not wait for torch
+    from models.training.single_stage.task import train_single_stage  # noqa: PLC0415 - the help must not wait for torch
 
     options = {} if epochs is None else {"epochs": epochs}
     with errors_in_one_sentence():
@@ -164,14 +164,14 @@ def export_command(
     """Write a network as FP32 ONNX, uint8 pixels in, raw outputs out."""
     with errors_in_one_sentence():
         if kind is NetworkKind.face:
-            from models import face_export  # noqa: PLC0415 - the help must not wait for torch
+            from models.export import face as face_export  # noqa: PLC0415 - the help must not wait for torch
             from models.face_weights import load_face  # noqa: PLC0415 - same
 
             network = load_face(weights or HERE / "weights" / "yolo_face_pico.pt")
             face_export.export_onnx(network, output, input_px)
         else:
-            from models import emotion_export  # noqa: PLC0415 - the help must not wait for torch
-            from models.mobilenet import load_emotion  # noqa: PLC0415 - same
+            from models.export import emotion as emotion_export  # noqa: PLC0415 - the help must not wait for torch
+            from models.networks.mobilenet import load_emotion  # noqa: PLC0415 - same
 
             emotion_export.export_onnx(
                 load_emotion(weights or HERE / "weights" / "mobilenet_emotion.pt"), output

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from agent.errors import ModelError
-from models.weight_files import write_weights
-from models.yolo import VARIANTS, make_yolo
+from models.networks.weights import write_weights
+from models.networks.yolo import VARIANTS, make_yolo
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from models.yolo import YoloFace
+    from models.networks.yolo import YoloFace
 
 
 def publish_best(best: Path, variant: str, classes: int = 1) -> Path:
@@ -30,7 +30,7 @@ def publish_best(best: Path, variant: str, classes: int = 1) -> Path:
 
 
 def variant_of(network: YoloFace) -> str:
-    """Key of ``models.yolo.VARIANTS``."""
+    """Key of ``models.networks.yolo.VARIANTS``."""
     return next(name for name, spec in VARIANTS.items() if spec == network.spec)
 
 

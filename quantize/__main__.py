@@ -39,7 +39,7 @@ def face(
 ) -> None:
     """Quantise the face detector at all its input sizes."""
     from quantize.build import build  # noqa: PLC0415 - the help must not wait for torch
-    from quantize.face import face_plans  # noqa: PLC0415 - same
+    from quantize.plans.face import face_plans  # noqa: PLC0415 - same
 
     with _session() as (console, folder):
         built = {}
@@ -54,7 +54,7 @@ def single_stage(
 ) -> None:
     """Quantise the detector that names the expression itself, at its largest input size."""
     from quantize.build import build  # noqa: PLC0415 - the help must not wait for torch
-    from quantize.face import face_plans  # noqa: PLC0415 - same
+    from quantize.plans.face import face_plans  # noqa: PLC0415 - same
 
     with _session() as (console, folder):
         ((plan, fp32_path),) = face_plans(weights, data, folder, largest_only=True)
@@ -67,7 +67,7 @@ def emotion(
 ) -> None:
     """Quantise the expression classifier and calibrate its confidence."""
     from quantize.build import build  # noqa: PLC0415 - the help must not wait for torch
-    from quantize.emotion import emotion_plan  # noqa: PLC0415 - same
+    from quantize.plans.emotion import emotion_plan  # noqa: PLC0415 - same
 
     with _session() as (console, folder):
         plan, fp32_path = emotion_plan(weights, data, folder)
@@ -91,7 +91,7 @@ def imported(
     ] = None,
 ) -> None:
     """Quantise a detector of your own for ONNX Runtime."""
-    from quantize.imported import (  # noqa: PLC0415 - the help must not wait for ONNX
+    from quantize.plans.imported import (  # noqa: PLC0415 - the help must not wait for ONNX
         build_imported,
         imported_plans,
     )
@@ -111,7 +111,7 @@ def sign(
     bundle: Bundle = BUNDLE,
 ) -> None:
     """Sign the bundle's manifest, once all its files are found to be as it says."""
-    from quantize.signing import is_shipped, sign_bundle  # noqa: PLC0415 - the help must not wait for it
+    from models.bundling.signing import is_shipped, sign_bundle  # noqa: PLC0415 - the help must not wait for it
 
     with _errors():
         signer = sign_bundle(bundle, key, lambda: typer.prompt(f"passphrase of {key}", hide_input=True))
@@ -119,19 +119,22 @@ def sign(
         if not is_shipped(signer):
             typer.echo(
                 "That key did not come with the agent: name its public half in models.trusted_keys"
-                " of each device, or put it into agent/keys."
+                " of each device, or put it into agent/inference/bundle/keys."
             )
 
 
 @app.command()
 def keygen(file: Annotated[Path, typer.Argument(help="For the private key, such as keys/site.key.")]) -> None:
     """Make a key pair to sign bundles with."""
-    from quantize.signing import make_key_pair  # noqa: PLC0415 - the help must not wait for it
+    from models.bundling.signing import make_key_pair  # noqa: PLC0415 - the help must not wait for it
 
     with _errors():
         public = make_key_pair(file)
         typer.echo(f"private key: {file}; keep it off devices and out of repositories")
-        typer.echo(f"public key: {public}; name it in models.trusted_keys, or put it into agent/keys")
+        typer.echo(
+            f"public key: {public}; name it in models.trusted_keys,"
+            " or put it into agent/inference/bundle/keys"
+        )
 
 
 @contextmanager
@@ -157,7 +160,7 @@ def _errors() -> Iterator[None]:
 
 
 def _write(bundle: Path, built: dict[str, Built], console: Console) -> None:
-    from quantize.bundle_writer import write_networks  # noqa: PLC0415 - the help must not wait for it
+    from models.bundling.writer import write_networks  # noqa: PLC0415 - the help must not wait for it
 
     entries = {name: result.entry for name, result in built.items()}
     files = {path: source for result in built.values() for path, source in result.files.items()}

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from onnxruntime.quantization import CalibrationMethod
 
-from agent.inference.loading import LoadedNetwork, open_file
-from agent.inference.manifest import NetworkEntry, NetworkFile
+from agent.inference.backends.opening import LoadedNetwork, open_file
+from agent.inference.bundle.manifest import NetworkEntry, NetworkFile
+from models.bundling.writer import sha256_of
 from quantize.artefacts import BACKENDS, Artefact, Recipe, write_artefacts
-from quantize.bundle_writer import sha256_of
 from quantize.gate import Verdict
 
 if TYPE_CHECKING:

@@ -130,7 +130,7 @@ make_release() {
   version=$(basename "$wheel" | cut -d- -f2)
   mark=$({ sha256sum <"$wheel"; "$python" -V; wants_site_packages && echo site; echo "$extras"
     [[ ! -f ${wheels:-/nowhere}/requirements.txt ]] || sha256sum <"$wheels/requirements.txt"
-    (cd "$here" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum); } | sha256sum)
+    (cd "$here" && find . -path ./packaging -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum); } | sha256sum)
   release=$base/releases/$version-${mark:0:8}
   if [[ -f $release/.complete ]]; then
     say "version $version is already there"
@@ -148,6 +148,7 @@ make_release() {
     fail "version $version can't be installed, see above; nothing was changed"
   fi
   cp -R "$here" "$release/systemd"
+  rm -rf "$release/systemd/packaging"
   touch "$release/.complete"
 }
 

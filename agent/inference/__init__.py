@@ -2,7 +2,7 @@
 
 Inference runtimes that report home are silenced here, because this runs before any of them is imported:
 ONNX Runtime's Linux wheels (from 1.29) keep a database of usage events in ``~/.cache`` and upload it, unless
-this variable is set when the library loads. ``tests/test_no_trace.py`` shows that it holds.
+this variable is set when the library loads. ``tests/system/test_no_trace.py`` shows that it holds.
 """
 
 import os

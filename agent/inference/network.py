@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from agent.inference.manifest import InputSpec
+    from agent.inference.bundle.manifest import InputSpec
 
 
 class Network(Protocol):

@@ -1,4 +1,1 @@
-"""Everything between a closed window and the broker's acknowledgement; ``agent.publisher`` is its face.
-
-outbox (memory, or spool on disk) ──► delivery ──► broker (connection) ──► topics
-"""
+"""A connection to the broker that is kept alive. It knows no windows."""

@@ -13,13 +13,13 @@ from agent.detector import Detector
 from agent.domain import EMOTIONS, Box
 from agent.errors import ConfigError, ModelError
 from agent.frame import Frame
-from agent.inference.head_layout import find_layout
-from agent.inference.loading import LoadedNetwork, default_bundle_folder
-from agent.inference.manifest import Bundle
-from agent.inference.onnx_runtime import OnnxRuntimeNetwork
-from agent.inference.reference import load_reference
+from agent.inference.backends.onnx_runtime import OnnxRuntimeNetwork
+from agent.inference.backends.opening import LoadedNetwork, default_bundle_folder
+from agent.inference.bundle.manifest import Bundle
+from agent.inference.bundle.reference import load_reference
+from agent.inference.heads.layout import find_layout
 from agent.settings import DetectorSettings
-from models.average_precision import OVERLAP
+from models.scores.average_precision import OVERLAP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.domain import Face
-    from agent.inference.manifest import InputSpec, NetworkEntry
+    from agent.inference.bundle.manifest import InputSpec, NetworkEntry
 
 UNIT_SCALE: Final = 1.0 / 255.0
 """Brings bytes to 0…1."""

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Final
 import onnx
 
 from agent.errors import ConfigError
-from agent.inference.manifest import NetworkEntry, NetworkFile
+from agent.inference.bundle.manifest import NetworkEntry, NetworkFile
+from models.bundling.writer import sha256_of
 from models.importing.check import UNIT_SCALE, in_words, look, read_picture
 from models.importing.class_names import count_of, parse_labels, resolve_labels
 from models.importing.onnx_file import open_user_file
 from models.importing.outputs import HEADS, Wanted, find_reading
 from models.importing.placing import Placed, existing_bundle, place
-from quantize.bundle_writer import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.inference.manifest import InputSpec
+    from agent.inference.bundle.manifest import InputSpec
     from models.importing.onnx_file import UserFile
     from models.importing.outputs import Reading
 

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError, ModelError
-from agent.inference.loading import default_bundle_folder
-from agent.inference.manifest import Bundle
+from agent.inference.backends.opening import default_bundle_folder
+from agent.inference.bundle.manifest import Bundle
 from agent.settings import ModelsSettings
 
 # The one writer of bundles lives beside the quantiser.
-from quantize.bundle_writer import write_networks
+from models.bundling.writer import write_networks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.inference.manifest import NetworkEntry
+    from agent.inference.bundle.manifest import NetworkEntry
 
 
 @dataclass(frozen=True, slots=True)

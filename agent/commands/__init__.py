@@ -1,0 +1,1 @@
+"""One folder or file per ``emotion-agent …`` that a user types; only ``agent.cli`` imports them."""

@@ -1,0 +1,112 @@
+"""What an hour of an empty room costs, with and without the motion gate.
+
+The daemon's own capture and pipeline run on a camera that decodes nothing: the room's pictures lie in memory
+and are shown as fast as they are taken, with the times of a camera's pace.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from agent.commands.bench.memory_camera import StillCamera
+from agent.daemon import build_pipeline
+from agent.source.capture import Capture
+from agent.source.mailbox import Mailbox
+from agent.source.picture.motion_gate import MotionGate
+from agent.source.picture.quality import PictureWatch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from agent.inference.networks import Networks
+    from agent.settings import AgentSettings
+
+HOUR_S: Final = 3600.0
+_NAME: Final = "room"
+_WARM_UP_FRAMES: Final = 30
+_STALL_S: Final = 60.0
+
+
+class FrameClock:
+    """Monotonic seconds that begin anew with each frame, at the time when it was taken."""
+
+    def __init__(self) -> None:
+        self._captured_at_s = 0.0
+        self._began_s = 0.0
+
+    def start(self, captured_at_s: float) -> None:
+        """A frame's work begins."""
+        self._captured_at_s = captured_at_s
+        self._began_s = time.perf_counter()
+
+    def __call__(self) -> float:
+        """Now."""
+        return self._captured_at_s + time.perf_counter() - self._began_s
+
+
+def measure_still(
+    networks: Networks, settings: AgentSettings, pictures: NDArray[np.uint8], *, fps: float, seconds: float
+) -> dict[str, Any]:
+    """Processor seconds per hour of an empty room.
+
+    Args:
+        networks: Loaded.
+        settings: Of the agent; the first source's ``idle_interval_ms`` is the gate's.
+        pictures: N×H×W×3 BGR of a room where nothing moves, with the noise of a sensor.
+        fps: Of the camera.
+        seconds: Of camera time, which passes faster.
+
+    Returns:
+        ``every_frame`` and ``gated``, each with ``cpu_s_per_hour``, its parts, and frames and detections; and
+        ``share``, what the gate leaves of the cost, with ``detection_share``, the same of the pipeline alone.
+    """
+    interval_s = next(iter(settings.sources.values())).idle_interval_ms / 1000.0
+    stop = threading.Event()
+
+    def room(frames: int) -> StillCamera:
+        return StillCamera(_NAME, pictures, fps, stop, frames)
+
+    _watch(networks, settings, room(_WARM_UP_FRAMES), None)
+    frames = max(1, round(fps * seconds))
+    every = _watch(networks, settings, room(frames), None)
+    gated = _watch(networks, settings, room(frames), MotionGate(interval_s) if interval_s else None)
+    return {
+        "fps": fps,
+        "seconds": seconds,
+        "every_frame": every,
+        "gated": gated,
+        "share": gated["cpu_s_per_hour"] / every["cpu_s_per_hour"],
+        "detection_share": gated["pipeline_cpu_s_per_hour"] / every["pipeline_cpu_s_per_hour"],
+    }
+
+
+def _watch(
+    networks: Networks, settings: AgentSettings, camera: StillCamera, gate: MotionGate | None
+) -> dict[str, Any]:
+    clock, mailbox = FrameClock(), Mailbox([_NAME])
+    pipeline = build_pipeline(networks, settings, clock)
+    capture = Capture(_NAME, camera, mailbox, camera.stop, _STALL_S, watch=PictureWatch(), gate=gate)
+    taken = 0
+    began_s = time.process_time()
+    capture.start()
+    while not capture.ended.is_set() or not mailbox.empty:
+        frame = mailbox.take(0.1)
+        if frame is not None:
+            clock.start(frame.captured_at_s)
+            pipeline.step(frame)
+            taken += 1
+        del frame
+    cpu_s = time.process_time() - began_s
+    capture.join(1.0)
+    per_hour = HOUR_S / camera.lasted_s
+    return {
+        "cpu_s_per_hour": cpu_s * per_hour,
+        "capture_cpu_s_per_hour": camera.cpu_s * per_hour,
+        "pipeline_cpu_s_per_hour": (cpu_s - camera.cpu_s) * per_hour,
+        "frames": camera.frames,
+        "read": camera.copied,
+        "processed": taken,
+    }

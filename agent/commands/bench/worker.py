@@ -1,0 +1,274 @@
+"""The measured process: the daemon's own pipeline, fed from shared memory.
+
+Reads one request as JSON from stdin, prints JSON lines: progress, then the result. It holds nothing
+that a daemon doesn't hold, so that its memory is the daemon's.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from multiprocessing import resource_tracker, shared_memory
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+
+from agent.commands.bench.recording import RecordingScheduler, Times, timed
+from agent.commands.bench.request import Request
+from agent.commands.bench.several import measure_several
+from agent.commands.bench.still import HOUR_S, measure_still
+from agent.daemon import build_pipeline
+from agent.frame import Frame
+from agent.inference.networks import Networks, choose_networks
+from agent.settings import AgentSettings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from agent.pipeline import Pipeline, Step
+
+WARM_UP_FRAMES: Final = 60
+MOST_LATENCIES: Final = 100_000
+"""Of which quantiles are taken; beyond it the oldest are overwritten."""
+_TOLD_EVERY_S: Final = 0.25
+_STILL_FPS: Final = 15.0
+_OVERLOAD: Final = 1.5
+"""Times what the box can take, so that a frame of every camera always waits."""
+
+
+def main() -> None:
+    """Serve one request."""
+    # As the daemon does: a pool of threads would compete with inference for the cores.
+    cv2.setNumThreads(1)
+    raw = json.load(sys.stdin)
+    request = Request(**{**raw, "shape": tuple(raw["shape"])})
+    settings = AgentSettings.model_validate(request.settings)
+    state_dir = None if request.state_dir is None else Path(request.state_dir)
+    networks, choice = choose_networks(settings, state_dir)
+    memory = shared_memory.SharedMemory(request.memory)
+    # The parent made it and removes it; this process must not.
+    resource_tracker.unregister(memory._name, "shared_memory")  # type: ignore[attr-defined]  # noqa: SLF001
+    pictures: NDArray[np.uint8] = np.ndarray(request.shape, np.uint8, memory.buf)
+    if request.still:
+        fps = request.fps or _STILL_FPS
+        say(result=measure_still(networks, settings, pictures, fps=fps, seconds=request.seconds))
+    elif request.sources:
+        fps = request.fps or _OVERLOAD * _capacity_fps(networks, settings, pictures) / request.sources
+        count, seconds = request.sources, request.seconds
+        say(result=measure_several(networks, settings, pictures, count=count, fps=fps, seconds=seconds))
+    else:
+        play(request, settings, networks, pictures, cached=choice.cached)
+    del pictures
+    memory.close()
+
+
+def play(
+    request: Request,
+    settings: AgentSettings,
+    networks: Networks,
+    pictures: NDArray[np.uint8],
+    *,
+    cached: bool,
+) -> None:
+    """Measure the pipeline of one source, stage by stage."""
+    times = Times()
+    measured = Networks(
+        tuple(timed(network, times, "detector_network_s") for network in networks.detectors),
+        None if networks.classifier is None else timed(networks.classifier, times, "classifier_network_s"),
+        networks.start_tier,
+        networks.costs,
+    )
+    scheduler = RecordingScheduler(
+        times, settings.latency.budget_ms, measured.relative_costs, measured.start_tier
+    )
+    pipeline = build_pipeline(measured, settings, time.monotonic, scheduler)
+    ready_s = time.monotonic() - request.spawned_s
+    run = Run(pipeline, pictures, times)
+    run.play(request)
+    result = run.result()
+    say(
+        result={
+            **result,
+            "ready_s": ready_s,
+            "cached": cached,
+            "backend": networks.detectors[0].file.backend,
+            "precision": networks.detectors[0].file.precision,
+            "tiers": [network.name for network in networks.detectors],
+        }
+    )
+
+
+def _capacity_fps(networks: Networks, settings: AgentSettings, pictures: NDArray[np.uint8]) -> float:
+    """Frames a second that this box can take."""
+    run = Run(build_pipeline(networks, settings, time.monotonic), pictures, Times())
+    run.show(WARM_UP_FRAMES)
+    started_s = time.monotonic()
+    run.show(WARM_UP_FRAMES)
+    return WARM_UP_FRAMES / (time.monotonic() - started_s)
+
+
+class Run:
+    """One measurement; the frame is copied as a camera driver would hand it over."""
+
+    def __init__(self, pipeline: Pipeline, pictures: NDArray[np.uint8], times: Times) -> None:
+        self._pipeline = pipeline
+        self._pictures = pictures
+        self._order = [*range(len(pictures)), *range(len(pictures) - 2, 0, -1)]
+        self._pixels = np.empty_like(pictures[0])
+        self._times = times
+        # Committed up front: what the measurement itself needs must not look like growth.
+        self._latencies_ms = np.ones(MOST_LATENCIES, np.float32)
+        self._measured = 0
+        self._tier_changes = 0
+        self._last_tier: int | None = None
+        self._copy_s = self._step_s = 0.0
+        self._frames = self._skipped = self._stale = self._readings = 0
+        self._told_s = 0.0
+        self._private_mb: list[float] = []
+        # At the camera's pace; without one a box is busy all the time.
+        self._cpu_s_per_hour: float | None = None
+
+    def show(self, frames: int) -> None:
+        """Show frames one after the other."""
+        for index in range(frames):
+            self._show(index, time.monotonic())
+
+    def play(self, request: Request) -> None:
+        """Warm up, then measure."""
+        limit = request.frames
+        self.show(WARM_UP_FRAMES)
+        self._reset()
+        started_s, started_cpu_s = time.monotonic(), time.process_time()
+        sample_every = max(1, (limit or 1_000) // 50)
+        shown = -1
+        while True:
+            now_s = time.monotonic()
+            if (limit is None and now_s - started_s >= request.seconds) or (
+                limit is not None and self._frames >= limit
+            ):
+                break
+            if request.fps is None:
+                shown += 1
+                captured_s = now_s
+            else:
+                due = int((now_s - started_s) * request.fps)
+                if due <= shown:
+                    time.sleep(max(0.0, started_s + (shown + 1) / request.fps - now_s))
+                    continue
+                self._skipped += due - shown - 1
+                shown = due
+                captured_s = started_s + due / request.fps
+            self._show(shown, captured_s)
+            self._tell(now_s, started_s, request)
+            if self._frames % sample_every == 0:
+                self._private_mb.append(memory_mb("RssAnon"))
+        if request.fps is not None:
+            spent_s = max(1e-9, time.monotonic() - started_s)
+            self._cpu_s_per_hour = HOUR_S * (time.process_time() - started_cpu_s) / spent_s
+
+    def result(self) -> dict[str, Any]:
+        """All figures; times in milliseconds."""
+        latencies = self._latencies_ms[: max(1, min(self._measured, MOST_LATENCIES))]
+        p50, p95, p99 = (float(np.percentile(latencies, cut)) for cut in (50, 95, 99))
+        per_frame = 1000.0 / max(1, self._frames)
+        network_s = self._times.detector_network_s + self._times.classifier_network_s
+        return {
+            "frames": self._frames,
+            "cpu_s_per_hour": self._cpu_s_per_hour,
+            "frame_ms": (self._copy_s + self._step_s) * per_frame,
+            "fps": self._frames / max(1e-9, self._copy_s + self._step_s),
+            "p50_ms": p50,
+            "p95_ms": p95,
+            "p99_ms": p99,
+            "max_ms": float(latencies.max()),
+            "dropped": self._skipped + self._stale,
+            "dropped_in_mailbox": self._skipped,
+            "dropped_stale": self._stale,
+            "readings_per_frame": self._readings / max(1, self._frames),
+            "classifications_per_frame": self._times.classifications / max(1, self._frames),
+            "tier_changes": self._tier_changes,
+            "last_tier": self._last_tier or 0,
+            "overhead_ms": (self._copy_s + self._step_s - network_s) * per_frame,
+            "stages_ms": {
+                "capture copy": self._copy_s * per_frame,
+                "detector network": self._times.detector_network_s * per_frame,
+                "letterbox, decode, track": (self._times.detection_s - self._times.detector_network_s)
+                * per_frame,
+                "classifier network": self._times.classifier_network_s * per_frame,
+                "crop, vote": (self._times.classification_s - self._times.classifier_network_s) * per_frame,
+                "rest": (self._step_s - self._times.detection_s - self._times.classification_s) * per_frame,
+            },
+            "rss_mb": memory_mb("VmRSS") - memory_mb("RssShmem"),
+            # Of the process's own memory: pages of libraries come and go as the system likes.
+            "rss_growth_mb": _growth(self._private_mb),
+        }
+
+    def _show(self, index: int, captured_s: float) -> Step:
+        started_s = time.perf_counter()
+        np.copyto(self._pixels, self._pictures[self._order[index % len(self._order)]])
+        copied_s = time.perf_counter()
+        step = self._pipeline.step(Frame(self._pixels, captured_s, "bench", index))
+        ended_s = time.perf_counter()
+        self._copy_s += copied_s - started_s
+        self._step_s += ended_s - copied_s
+        self._tier_changes += self._last_tier is not None and step.tier != self._last_tier
+        self._last_tier = step.tier
+        self._frames += 1
+        if step.dropped:
+            self._stale += 1
+        else:
+            self._latencies_ms[self._measured % MOST_LATENCIES] = step.latency_ms
+            self._measured += 1
+            self._readings += len(step.readings)
+        return step
+
+    def _reset(self) -> None:
+        self._measured = self._tier_changes = 0
+        self._copy_s = self._step_s = 0.0
+        self._frames = self._skipped = self._stale = self._readings = 0
+        for name, value in asdict(Times()).items():
+            setattr(self._times, name, value)
+
+    def _tell(self, now_s: float, started_s: float, request: Request) -> None:
+        if now_s - self._told_s < _TOLD_EVERY_S:
+            return
+        self._told_s = now_s
+        share = self._frames / request.frames if request.frames else (now_s - started_s) / request.seconds
+        say(progress=min(1.0, share))
+
+
+def memory_mb(kind: str) -> float:
+    """A line of ``/proc/self/status`` in MiB; 0 where the system doesn't tell.
+
+    Args:
+        kind: "VmRSS" for all that is resident, "RssShmem" for what is shared with the parent, "RssAnon"
+            for the process's own.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0.0
+    values = [line.split()[1] for line in lines if line.startswith(f"{kind}:")]
+    return float(values[0]) / 1024.0 if values else 0.0
+
+
+def _growth(samples: list[float]) -> float:
+    """From the median of the second tenth of the samples to that of the last tenth."""
+    tenth = max(1, len(samples) // 10)
+    if len(samples) < 3 * tenth:
+        return 0.0
+    return float(np.median(samples[-tenth:]) - np.median(samples[tenth : 2 * tenth]))
+
+
+def say(**message: Any) -> None:
+    """One line to the parent."""
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""Runs the demo from broker to summary."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
+from rich.console import Console
+from rich.live import Live
+
+from agent.commands.demo.broker import EmbeddedBroker
+from agent.commands.demo.table import Arrivals
+from agent.daemon import Daemon
+from agent.errors import AgentError, BrokerError
+from agent.inference.backends.opening import precision_order
+from agent.settings import (
+    AgentSettings,
+    DeploymentSettings,
+    HealthSettings,
+    ModelsSettings,
+    MqttSettings,
+    OpenCvSource,
+    PrivacySettings,
+    ReplaySource,
+    StateSettings,
+)
+from agent.synthetic.visits import write_clip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.settings import SourceSettings
+
+CLIP_S: Final = 40.0
+WINDOW_S: Final = 5.0
+_REFRESH_S: Final = 0.25
+_CONNECT_S: Final = 15.0
+
+_OPENING: Final = (
+    "No frame leaves this process, and none is stored: only counts travel, through a broker on 127.0.0.1."
+)
+_POLICY: Final = (
+    "Demo policy: windows of 5 s and min_count = 1, so single people show;"
+    " a real installation publishes windows of 300 s with at least 5 people."
+)
+
+
+def run_demo(*, camera: str | None, video: Path | None, duration_s: float) -> int:
+    """Show the whole path at work; without a camera or video, on a generated clip.
+
+    Args:
+        camera: What ``sources.*.device`` takes: an index, a path or a URL.
+        video: A video file or a folder of images.
+        duration_s: How long to run with a camera, and length of the generated clip.
+
+    Returns:
+        Windows that arrived through MQTT.
+
+    Raises:
+        AgentError: Whatever stops the agent itself.
+    """
+    console = Console()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emotion-agent-demo-")))
+        source = _source(camera, video, folder, duration_s, console)
+        console.print(_OPENING, _POLICY, sep="\n", style="dim")
+        broker = stack.enter_context(EmbeddedBroker())
+        arrivals = Arrivals()
+        stack.callback(_subscribe(broker.port, arrivals))
+        daemon = Daemon(_settings(source, broker.port, folder))
+        limit_s = duration_s if camera is not None else None
+        _show(daemon, arrivals, console, limit_s)
+    _summarise(arrivals, console)
+    return arrivals.received
+
+
+def _source(
+    camera: str | None,
+    video: Path | None,
+    folder: Path,
+    duration_s: float,
+    console: Console,
+) -> SourceSettings:
+    if camera is not None:
+        return OpenCvSource(type="opencv", device=int(camera) if camera.isdigit() else camera)
+    if video is not None:
+        return ReplaySource(type="replay", path=video)
+    console.print("Drawing a clip from a public-domain portrait …", style="dim")
+    clip = folder / "clip.avi"
+    write_clip(clip, duration_s)
+    return ReplaySource(type="replay", path=clip)
+
+
+def _settings(source: SourceSettings, port: int, folder: Path) -> AgentSettings:
+    return AgentSettings(
+        deployment=DeploymentSettings(site="demo", device="this-machine", context="demo"),
+        sources={"clip": source},
+        # What the processor's instructions suggest: trying all backends would keep the viewer waiting.
+        models=ModelsSettings(backend="onnxruntime", precision=precision_order()[0]),
+        privacy=PrivacySettings(window_s=WINDOW_S, min_count=1, acknowledge_individual_counts=True),
+        mqtt=MqttSettings(host="127.0.0.1", port=port, protocol="3.1.1"),
+        health=HealthSettings(interval_s=2.0),
+        state=StateSettings(directory=folder / "state"),
+    )
+
+
+def _subscribe(port: int, arrivals: Arrivals) -> Callable[[], None]:
+    """Connect a subscriber; returns what disconnects it."""
+    client = Client(CallbackAPIVersion.VERSION2, client_id="emotion-agent-demo-table")
+    subscribed = threading.Event()
+
+    def take(_client: Client, _data: object, message: MQTTMessage) -> None:
+        arrivals.feed(message.topic, bytes(message.payload))
+
+    client.on_subscribe = lambda *_: subscribed.set()
+    client.on_message = take
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    client.subscribe("emotion-agent/v1/#", qos=1)
+    if not subscribed.wait(_CONNECT_S):
+        raise BrokerError(
+            f"the embedded broker on port {port} accepted no subscription; start the demo again"
+        )
+
+    def leave() -> None:
+        client.disconnect()
+        client.loop_stop()
+
+    return leave
+
+
+def _show(daemon: Daemon, arrivals: Arrivals, console: Console, limit_s: float | None) -> None:
+    """Run the agent beside a live table until it ends, the limit passes, or Ctrl-C."""
+    failure: list[AgentError] = []
+    finished = threading.Event()
+
+    def work() -> None:
+        try:
+            daemon.run()
+        except AgentError as error:
+            failure.append(error)
+        finally:
+            finished.set()
+
+    # Log lines would tear the table; what matters of them is in the headline.
+    log = logging.getLogger("agent")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    worker = threading.Thread(target=work, name="agent")
+    worker.start()
+    timer = threading.Timer(limit_s, daemon.stop) if limit_s is not None else None
+    if timer is not None:
+        timer.start()
+    try:
+        _draw(arrivals, console, finished)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if timer is not None:
+            timer.cancel()
+        daemon.stop()
+        worker.join()
+        log.setLevel(level)
+    if failure:
+        raise failure[0]
+
+
+def _draw(arrivals: Arrivals, console: Console, finished: threading.Event) -> None:
+    """A table that redraws itself on a terminal, one line a window elsewhere."""
+    if console.is_terminal:
+        with Live(arrivals.render(), console=console, refresh_per_second=4, transient=False) as live:
+            while not finished.wait(_REFRESH_S):
+                live.update(arrivals.render())
+            live.update(arrivals.render())
+        return
+    shown = 0
+    while True:
+        ended = finished.wait(_REFRESH_S)
+        for line in arrivals.lines(shown):
+            console.print(line, soft_wrap=True, highlight=False)
+            shown += 1
+        if ended:
+            return
+
+
+def _summarise(arrivals: Arrivals, console: Console) -> None:
+    votes = ", ".join(f"{label} {count}" for label, count in arrivals.totals.items() if count)
+    console.print(
+        f"\n{arrivals.received} windows arrived through MQTT; votes: {votes or 'none'}."
+        f" The agent is {arrivals.availability}.",
+        highlight=False,
+    )

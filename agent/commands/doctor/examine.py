@@ -1,0 +1,186 @@
+"""Gathers everything into one report and hands it out as a table or as JSON."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console
+
+from agent.commands.doctor.broker_check import BrokerFacts, check_broker
+from agent.commands.doctor.cameras import CameraFacts, SourceFacts, find_cameras, judge_sources
+from agent.commands.doctor.facts import DeviceFacts, read_facts
+from agent.commands.doctor.formats import SourceFormats, examine_formats
+from agent.commands.doctor.table import print_report
+from agent.errors import AgentError
+from agent.inference.backends.opening import default_bundle_folder
+from agent.inference.bundle.trust import open_bundle, signature_in_words
+from agent.inference.choice.choose import Choice, TrialOptions, choose
+from agent.settings import LatencySettings, ModelsSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from agent.inference.choice.trial import Trial
+    from agent.settings import AgentSettings
+
+BACKEND_PACKAGES: Final = {
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
+    "openvino": ("openvino",),
+    "litert": ("ai-edge-litert", "tflite-runtime"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that the doctor found."""
+
+    device: DeviceFacts
+    cameras: tuple[CameraFacts, ...]
+    sources: tuple[SourceFacts, ...]
+    """Empty without a configuration."""
+    formats: tuple[SourceFormats, ...]
+    """Of the V4L2 cameras among them."""
+    broker: BrokerFacts | None
+    """None without a configuration."""
+    versions: dict[str, str | None]
+    """Of each backend's package; None where it is not installed."""
+    bundle: str
+    signature: str
+    """Who signed the bundle, or that nobody did."""
+    budget_ms: float
+    choice: Choice | None
+    problem: str = ""
+    """Why there is no choice, in one sentence."""
+    exit_code: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, one key per part."""
+        choice = self.choice
+        return {
+            "device": asdict(self.device),
+            "cameras": [asdict(camera) for camera in self.cameras],
+            "sources": [asdict(source) for source in self.sources],
+            "formats": [source.as_json() for source in self.formats],
+            "broker": None if self.broker is None else asdict(self.broker),
+            "backends": self.versions,
+            "bundle": self.bundle,
+            "signature": self.signature,
+            "budget_ms": self.budget_ms,
+            "choice": None
+            if choice is None
+            else {
+                "detectors": [asdict(pick) for pick in choice.detectors],
+                "classifier": None if choice.classifier is None else asdict(choice.classifier),
+                "start_tier": choice.start_tier,
+                "fits": choice.fits,
+                "cached": choice.cached,
+            },
+            "candidates": []
+            if choice is None
+            else [
+                {**row.trial.as_json(), "chosen": row.chosen, "verdict": row.verdict} for row in choice.rows
+            ],
+            "problem": self.problem,
+        }
+
+
+def run_doctor(
+    settings: AgentSettings | None,
+    *,
+    state_dir: Path | None = None,
+    reselect: bool = False,
+    as_json: bool = False,
+    console: Console | None = None,
+) -> int:
+    """Examine and print; what the daemon has measured and kept is shown unless ``reselect`` asks anew.
+
+    Args:
+        settings: None examines the box and the bundle that came with the agent.
+        state_dir: Where the daemon keeps its trials; only read.
+        reselect: Try the candidates again.
+        as_json: One JSON object on stdout instead of the tables.
+        console: To print on; stdout by default.
+
+    Returns:
+        The exit status: 0, or that of the error which keeps the agent from starting.
+    """
+    console = console or Console()
+    if as_json or not console.is_terminal:
+        report = examine(settings, state_dir=state_dir, reselect=reselect)
+    else:
+        with console.status("trying backends") as status:
+            report = examine(
+                settings,
+                state_dir=state_dir,
+                reselect=reselect,
+                progress=lambda trial: status.update(
+                    f"trying backends: {trial.backend} {trial.precision} {trial.network}"
+                ),
+            )
+    if as_json:
+        console.print_json(json.dumps(report.as_json()))
+    else:
+        print_report(report, console)
+    return report.exit_code
+
+
+def examine(
+    settings: AgentSettings | None,
+    *,
+    state_dir: Path | None = None,
+    reselect: bool = False,
+    progress: Callable[[Trial], None] | None = None,
+) -> Report:
+    """Look at everything; the V4L2 cameras of the configuration are tried, and nothing is written.
+
+    Args:
+        settings: See :func:`run_doctor`, as for the others.
+        state_dir: Likewise.
+        reselect: Likewise.
+        progress: Takes each new ``Trial``.
+    """
+    models = ModelsSettings() if settings is None else settings.models
+    latency = LatencySettings() if settings is None else settings.latency
+    bundle_name = str(models.bundle or "the one installed with the agent")
+    choice, problem, exit_code, signature = None, "", 0, "not verified"
+    try:
+        bundle_name = str(models.bundle or default_bundle_folder())
+        bundle = open_bundle(models)
+        signature = signature_in_words(bundle.signer)
+        choice = choose(
+            bundle,
+            models,
+            state_dir,
+            latency.budget_ms,
+            reselect=reselect,
+            options=TrialOptions(keep=False, report=progress),
+        )
+    except AgentError as error:
+        problem, exit_code = str(error), error.exit_code
+    return Report(
+        device=read_facts(),
+        cameras=find_cameras(),
+        sources=() if settings is None else judge_sources(settings.sources),
+        formats=() if settings is None else examine_formats(settings.sources),
+        broker=None if settings is None else check_broker(settings.mqtt),
+        versions={backend: _version(packages) for backend, packages in BACKEND_PACKAGES.items()},
+        bundle=bundle_name,
+        signature=signature,
+        budget_ms=latency.budget_ms,
+        choice=choice,
+        problem=problem,
+        exit_code=exit_code,
+    )
+
+
+def _version(packages: tuple[str, ...]) -> str | None:
+    for package in packages:
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None

@@ -1,0 +1,153 @@
+"""The draft of a data protection impact assessment, as far as a configuration can fill it in (Art. 35 GDPR).
+
+The words stand in ``forms/dpia.en.md``. What depends on the configuration is said here, so that the draft
+claims no measure that is switched off; what only the operator knows stays a visible blank.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from string import Template
+from typing import TYPE_CHECKING, Final
+
+from agent import __version__
+from agent.commands.notice.sheet import duration, escaped, purpose_of, words_in
+from agent.privacy.policy import PrivacyPolicy
+from agent.settings import OpenCvSource, Picamera2Source, is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.settings import AgentSettings, MqttSettings, PrivacySettings, SourceSettings
+
+BLANK: Final = "**[TO FILL IN: {}]**"
+"""Whatever the configuration doesn't say; the document is done when no such mark is left."""
+_UNITS: Final = words_in("en")["units"]
+
+
+def render_dpia(settings: AgentSettings) -> str:
+    """The draft in Markdown, in English; it ends with a line break.
+
+    Raises:
+        ConfigError: The context is prohibited and no safety purpose is written out.
+    """
+    form = (resources.files(__package__) / "forms" / "dpia.en.md").read_text(encoding="utf-8")
+    return Template(form).substitute(
+        {
+            **_who_and_what_for(settings),
+            **_what_is_sent(settings.privacy),
+            **_where_to(settings.mqtt),
+            **_what_is_seen(settings.sources),
+            **_which_networks(settings),
+            "version": __version__,
+            "coast": _in_words(settings.tracker.max_coast_ms / 1_000.0),
+            "health": _in_words(settings.health.interval_s),
+            "queue": str(settings.mqtt.queue_max_windows),
+        }
+    )
+
+
+def _in_words(seconds: float) -> str:
+    return duration(_UNITS, seconds) if seconds >= 1.0 else f"{seconds:g} seconds"
+
+
+def _who_and_what_for(settings: AgentSettings) -> Mapping[str, str]:
+    place = settings.deployment
+    is_exception = place.context in {"workplace", "education"}
+    return {
+        "site": escaped(place.site),
+        "device": escaped(place.device),
+        "operator": escaped(place.operator) or BLANK.format("name and address"),
+        "contact": escaped(place.contact) or BLANK.format("how to reach the operator"),
+        "context": place.context,
+        "purpose": escaped(purpose_of(words_in("en"), place)),
+        "prohibition": (
+            "Work and education are prohibited except for medical or safety reasons (Art. 5(1)(f) AI Act)."
+            f" The reason written out: {escaped(place.safety_purpose)} "
+            + BLANK.format("evidence that this reason carries the exception")
+            if is_exception
+            else "Inferring emotions of people at work or in education is prohibited (Art. 5(1)(f) AI Act);"
+            " the device refuses such a context. "
+            + BLANK.format("confirm that no staff or pupils are in view")
+        ),
+    }
+
+
+def _what_is_sent(privacy: PrivacySettings) -> Mapping[str, str]:
+    window = _in_words(privacy.window_s)
+    if privacy.min_count > 1:
+        threshold = f"A window with fewer than {privacy.min_count} people is withheld, its number included."
+        threshold_short = f"threshold of {privacy.min_count} people"
+    else:
+        threshold = "No threshold: totals of a single person are published, as the configuration says."
+        threshold_short = "no threshold"
+    rest = "somebody who knows all others in a window can compute the last one"
+    noise, noise_short = "No noise is added.", "no noise"
+    if privacy.epsilon is not None:
+        noise = (
+            f"Every count has discrete Laplace noise: differential privacy with epsilon {privacy.epsilon:g}"
+            " for one track in one window, which adds up over windows and tracks, to"
+            f" {PrivacyPolicy(privacy).epsilon_per_day:g} for one that is in view for a day."
+        )
+        noise_short = f"noise, epsilon {privacy.epsilon:g} per window"
+        rest = "the protection of a person adds up over the windows and tracks that are theirs"
+    return {
+        "window": window,
+        "threshold": threshold,
+        "threshold_short": threshold_short,
+        "noise": noise,
+        "noise_short": noise_short,
+        "single_rest": rest,
+    }
+
+
+def _where_to(mqtt: MqttSettings) -> Mapping[str, str]:
+    if mqtt.uses_tls:
+        transport, measure = "encrypted (TLS, certificate checked)", "TLS with a checked certificate"
+    elif is_loopback(mqtt.host):
+        transport = measure = "on the device itself, unencrypted"
+    else:
+        transport = measure = "NOT ENCRYPTED, as the configuration allows"
+    return {
+        "broker": escaped(f"{mqtt.host}:{mqtt.effective_port}"),
+        "transport": transport,
+        "transport_measure": measure,
+    }
+
+
+def _what_is_seen(sources: Mapping[str, SourceSettings]) -> Mapping[str, str]:
+    zones = sum(len(source.exclusion_zones) for source in sources.values())
+    missing = BLANK.format("why no staff area is in view")
+    return {
+        "cameras": "\n".join(_camera_row(name, source) for name, source in sources.items()),
+        "zones_short": f"{zones} area(s) blacked out" if zones else "no area blacked out",
+        "staff": f"{zones} area(s) are blacked out before detection" if zones else f"nothing here: {missing}",
+    }
+
+
+def _camera_row(name: str, source: SourceSettings) -> str:
+    kind, picture = "recorded file or pictures", "as recorded"
+    if isinstance(source, OpenCvSource | Picamera2Source):
+        picture = f"{source.width_px} × {source.height_px}, {source.fps:g} a second"
+        kind = "camera at the device"
+    # The address stays out: it may hold a password.
+    if isinstance(source, OpenCvSource) and "://" in str(source.device):
+        kind = "camera on the network"
+    zones = len(source.exclusion_zones)
+    areas = str(zones) if zones else "none; " + BLANK.format("staff areas, screens, entrances to toilets?")
+    return f"| {escaped(name)} | {kind} | {picture} | {areas} |"
+
+
+def _which_networks(settings: AgentSettings) -> Mapping[str, str]:
+    if settings.models.bundle is None:
+        networks = (
+            "Scores and known failures of the shipped networks are in their model cards (`models/cards`)."
+        )
+        fairness = "error rates by age, gender or skin tone have not been measured for the shipped networks"
+    else:
+        networks = BLANK.format("scores and known failures of your own networks")
+        fairness = BLANK.format("what is known of your own networks' error rates by group")
+    signature = "Their manifest must be signed by a trusted key, and each file must have the digest it names."
+    if settings.models.allow_unsigned:
+        signature = "UNSIGNED networks are allowed by the configuration; digests catch accidents only."
+    return {"networks": networks, "fairness": fairness, "signature": signature}

@@ -1,0 +1,222 @@
+"""The notice for the door: who counts what, why, and what is never kept, in the visitor's language.
+
+Article 50(3) of the EU AI Act asks for it. The words stand in ``languages/<language>.toml``; the facts
+come from the configuration, so that the sheet can't promise more than the device does. It speaks of
+facial-expression estimates only, because that is all that is made.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import textwrap
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+from agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from agent.settings import DeploymentSettings, PrivacySettings
+
+NoticeFormat = Literal["text", "markdown", "html"]
+
+LANGUAGES: Final = ("de", "en", "es", "fr", "it", "nl")
+FORMATS: Final[tuple[str, ...]] = get_args(NoticeFormat)
+
+_TO_FILL_IN: Final = "_" * 40
+"""Stands where the configuration is silent, to be filled in by hand."""
+_WIDTH: Final = 78
+_MINUTE_S: Final = 60
+_HOUR_S: Final = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading with labelled facts, sentences, or both."""
+
+    heading: str
+    sentences: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """The whole sheet, before it has a form."""
+
+    language: str
+    title: str
+    summary: str
+    sections: tuple[Section, ...]
+
+
+def render_notice(
+    deployment: DeploymentSettings,
+    privacy: PrivacySettings,
+    *,
+    language: str = "en",
+    format: str = "text",  # noqa: A002 - the word that the command line uses
+) -> str:
+    """The sheet, ready to print; it ends with a line break.
+
+    Args:
+        deployment: Who operates the device, where and what for. Missing names leave a line to fill in.
+        privacy: What is published.
+        language: One of ``LANGUAGES``.
+        format: One of ``FORMATS``; HTML is one page with nothing to load from elsewhere.
+
+    Raises:
+        ConfigError: Language or format is not known; the known ones are named.
+    """
+    renderer = _RENDERERS.get(format)
+    if renderer is None:
+        raise ConfigError(f"there is no notice as {format!r}: choose one of {', '.join(FORMATS)}")
+    return renderer(compose_notice(deployment, privacy, language=language))
+
+
+def compose_notice(deployment: DeploymentSettings, privacy: PrivacySettings, *, language: str) -> Notice:
+    """Choose the sentences that are true of this configuration.
+
+    Raises:
+        ConfigError: The language is not known.
+    """
+    words = words_in(language)
+    return Notice(
+        language,
+        words["title"],
+        words["summary"],
+        (
+            Section(words["happens"]["heading"], tuple(_what_happens(words, privacy))),
+            Section(
+                words["kept"]["heading"], tuple(words["kept"][key] for key in ("yes", "pictures", "identity"))
+            ),
+            Section(words["purpose"]["heading"], (purpose_of(words, deployment),)),
+            Section(
+                words["contact"]["heading"],
+                (words["contact"]["rights"], words["contact"]["law"]),
+                (
+                    (words["contact"]["operator"], deployment.operator.strip() or _TO_FILL_IN),
+                    (words["contact"]["contact"], deployment.contact.strip() or _TO_FILL_IN),
+                    (words["contact"]["place"], f"{deployment.site}, {deployment.device}"),
+                ),
+            ),
+        ),
+    )
+
+
+def words_in(language: str) -> Mapping[str, Any]:
+    """The sheet's sentences.
+
+    Raises:
+        ConfigError: The language is not known.
+    """
+    if language not in LANGUAGES:
+        raise ConfigError(f"there is no notice in {language!r}: choose one of {', '.join(LANGUAGES)}")
+    file = resources.files(__package__) / "languages" / f"{language}.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def _what_happens(words: Mapping[str, Any], privacy: PrivacySettings) -> Iterator[str]:
+    happens = words["happens"]
+    yield happens["estimate"]
+    yield happens["uncertain"]
+    yield happens["totals"].format(window=duration(words["units"], privacy.window_s))
+    if privacy.min_count > 1:
+        yield happens["threshold"].format(min_count=privacy.min_count)
+    else:
+        yield happens["single"]
+    if privacy.epsilon is not None:
+        yield happens["noise"]
+
+
+def purpose_of(words: Mapping[str, Any], deployment: DeploymentSettings) -> str:
+    """A medical or safety purpose, where one is written out, is the purpose; else the declared context's.
+
+    Raises:
+        ConfigError: The context is prohibited without such a purpose.
+    """
+    safety_purpose = deployment.safety_purpose.strip()
+    if safety_purpose:
+        return str(words["purpose"]["safety"]).format(safety_purpose=safety_purpose)
+    try:
+        return str(words["purpose"][deployment.context])
+    except KeyError:
+        raise ConfigError(
+            f"deployment.context = {deployment.context!r} needs deployment.safety_purpose: write it out"
+        ) from None
+
+
+def duration(units: Mapping[str, list[str]], seconds: float) -> str:
+    """In the largest unit that divides it, as people would say it."""
+    whole = round(seconds)
+    for unit, length_s in (("hours", _HOUR_S), ("minutes", _MINUTE_S)):
+        if whole >= length_s and whole % length_s == 0:
+            return _counted(units[unit], whole // length_s)
+    return _counted(units["seconds"], whole)
+
+
+def _counted(forms: list[str], number: int) -> str:
+    return f"{number} {forms[0] if number == 1 else forms[1]}"
+
+
+def _as_text(notice: Notice) -> str:
+    lines = [notice.title.upper(), "=" * len(notice.title), "", *textwrap.wrap(notice.summary, _WIDTH)]
+    for section in notice.sections:
+        lines += ["", section.heading, "-" * len(section.heading)]
+        for label, value in section.facts:
+            lines += textwrap.wrap(f"{label}: {value}", _WIDTH, subsequent_indent="  ")
+        for sentence in section.sentences:
+            lines += textwrap.wrap(sentence, _WIDTH, initial_indent="* ", subsequent_indent="  ")
+    return "\n".join(lines) + "\n"
+
+
+def _as_markdown(notice: Notice) -> str:
+    lines = [f"# {escaped(notice.title)}", "", f"**{escaped(notice.summary)}**"]
+    for section in notice.sections:
+        lines += ["", f"## {escaped(section.heading)}", ""]
+        lines += [f"- **{escaped(label)}:** {escaped(value)}" for label, value in section.facts]
+        lines += [f"- {escaped(sentence)}" for sentence in section.sentences]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """No character of a name acts as Markdown, and a line break doesn't end the list item."""
+    return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", " ".join(text.split()))
+
+
+_STYLE: Final = (
+    "@page{size:A4;margin:18mm}"
+    "body{font:12pt/1.45 sans-serif;max-width:174mm;margin:auto;padding:1em;color:#000;background:#fff}"
+    "h1{font-size:25pt;line-height:1.15;margin:0 0 .4em}h2{font-size:14pt;margin:1em 0 .25em}"
+    ".summary{font-size:16pt;font-weight:bold}ul{margin:.2em 0;padding-left:1.2em}"
+    "dl{margin:.2em 0}dt{font-weight:bold;float:left;clear:left;margin-right:.5em}dd{margin:0 0 .2em}"
+)
+
+
+def _as_html(notice: Notice) -> str:
+    escape = html.escape
+    lines = [
+        "<!DOCTYPE html>",
+        f'<html lang="{notice.language}"><head><meta charset="utf-8">',
+        f"<title>{escape(notice.title)}</title><style>{_STYLE}</style></head><body>",
+        f'<h1>{escape(notice.title)}</h1><p class="summary">{escape(notice.summary)}</p>',
+    ]
+    for section in notice.sections:
+        lines.append(f"<h2>{escape(section.heading)}</h2>")
+        if section.facts:
+            facts = "".join(
+                f"<dt>{escape(label)}:</dt><dd>{escape(value)}</dd>" for label, value in section.facts
+            )
+            lines.append(f"<dl>{facts}</dl>")
+        lines.append("<ul>" + "".join(f"<li>{escape(text)}</li>" for text in section.sentences) + "</ul>")
+    return "\n".join([*lines, "</body></html>"]) + "\n"
+
+
+_RENDERERS: Final[Mapping[str, Callable[[Notice], str]]] = {
+    "text": _as_text,
+    "markdown": _as_markdown,
+    "html": _as_html,
+}

@@ -1,0 +1,1 @@
+"""``emotion-agent sbom``: what is installed, as a bill of materials."""

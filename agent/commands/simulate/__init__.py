@@ -1,0 +1,1 @@
+"""``emotion-agent simulate``: many made-up devices at one broker, and what that costs."""

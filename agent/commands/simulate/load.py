@@ -1,0 +1,294 @@
+"""``emotion-agent simulate``: the load of a fleet on one broker, from virtual devices.
+
+Windows take the way a real device's take (outbox, delivery, acknowledgement), but many devices share one
+connection, so that one machine can play a thousand. A reader on the same broker checks that every window
+arrives once. Everything is published under the site ``simulated`` and cleared away at the end.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from agent.commands.simulate.device import VirtualDevice
+from agent.commands.simulate.report import SimulationReport, Traffic, processor_seconds
+from agent.contract import topics
+from agent.contract.messages import counts_message, new_session_id
+from agent.errors import BrokerError, ConfigError
+from agent.fleet.view import FleetView
+from agent.mqtt.dial import Backoff
+from agent.mqtt.link import BrokerLink
+from agent.mqtt.refusals import explain_subscription
+from agent.publisher.delivery import Delivery, Route
+from agent.publisher.outbox import Outbox
+from agent.publisher.spool import WaitingWindow
+from agent.publisher.stamping import Stamper
+from agent.publisher.wallclock import WallClock
+from agent.settings import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.settings import MqttSettings
+
+logger = logging.getLogger(__name__)
+
+SITE: Final = "simulated"
+MAX_DEVICES: Final = 20_000
+_REPLAY_PER_S: Final = 500.0
+_STEP_S: Final = 0.02
+_SETTLE_S: Final = 20.0
+"""After the last window closes: time to acknowledge and arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationPlan:
+    """How much to simulate; the run takes about ``windows`` · ``window_s`` seconds."""
+
+    devices: int = 100
+    windows: int = 10
+    """Of each device."""
+    window_s: float = 1.0
+    connections: int = 8
+    seed: int = 1
+
+    def check(self, settings: MqttSettings, *, allow_remote: bool) -> None:
+        """Refuse what would hurt.
+
+        Raises:
+            ConfigError: Out of bounds, or a broker elsewhere without leave.
+        """
+        if not is_loopback(settings.host) and not allow_remote:
+            raise ConfigError(
+                f"simulate would flood {settings.host}: use a broker on this machine, or give --allow-remote"
+            )
+        bounds = {"devices": (self.devices, MAX_DEVICES), "connections": (self.connections, 64)}
+        for name, (value, highest) in bounds.items():
+            if not 1 <= value <= highest:
+                raise ConfigError(f"--{name} {value} is out of bounds: choose 1 to {highest}")
+        if self.windows < 1 or not 0.05 <= self.window_s <= 3_600.0:  # noqa: PLR2004 - stated in the message
+            raise ConfigError("--windows must be at least 1 and --window-s between 0.05 and 3600")
+
+
+def simulate(
+    settings: MqttSettings,
+    plan: SimulationPlan,
+    *,
+    allow_remote: bool = False,
+    broker_pid: int | None = None,
+) -> SimulationReport:
+    """Run ``plan`` to its end and tell how it went; about ``plan.windows * plan.window_s`` seconds.
+
+    Args:
+        settings: The broker; its user must be allowed to write and read ``<root>/v1/simulated/#``.
+        plan: How much.
+        allow_remote: Leave to load a broker on another machine.
+        broker_pid: Process whose processor time is reported; None finds a mosquitto on this machine.
+
+    Raises:
+        ConfigError: The plan is out of bounds.
+        BrokerError: The broker can't be reached or refuses.
+    """
+    plan.check(settings, allow_remote=allow_remote)
+    devices = [
+        VirtualDevice(f"device-{number:05d}", random.Random(f"{plan.seed}/{number}"))  # noqa: S311 - a load
+        for number in range(plan.devices)
+    ]
+    reader = _Reader(settings)
+    started_s, cpu_s = time.monotonic(), processor_seconds(broker_pid)
+    lines = [_Line(settings, plan, devices[k :: plan.connections], k) for k in range(plan.connections)]
+    reader.start()
+    for line in lines:
+        line.start()
+    for line in lines:
+        line.join()
+    reader.finish(plan.devices * plan.windows)
+    elapsed_s = time.monotonic() - started_s
+    used_s = processor_seconds(broker_pid)
+    failures = [line.failure for line in lines if line.failure]
+    if failures:
+        raise BrokerError(failures[0])
+    return SimulationReport(
+        devices=plan.devices,
+        windows_closed=plan.devices * plan.windows,
+        windows_arrived=reader.arrived,
+        duplicates=reader.duplicates,
+        missing=reader.missing,
+        elapsed_s=elapsed_s,
+        traffic=Traffic.total(line.traffic for line in lines),
+        latencies_ms=tuple(sorted(reader.latencies_ms)),
+        broker_cpu=None if cpu_s is None or used_s is None else (used_s - cpu_s) / elapsed_s,
+    )
+
+
+class _Line(threading.Thread):
+    """One connection with its share of the devices."""
+
+    def __init__(
+        self, settings: MqttSettings, plan: SimulationPlan, devices: Sequence[VirtualDevice], number: int
+    ) -> None:
+        super().__init__(name=f"simulate-{number}", daemon=True)
+        self.failure = ""
+        self.traffic = Traffic()
+        self._settings = settings
+        self._plan = plan
+        self._devices = devices
+        self._clock = WallClock()
+        self._session_id = new_session_id()
+        self._client_id = f"emotion-agent-simulate-{number}-{self._session_id[:8]}"
+        self._route = Route(
+            counts_topic=self._counts_topic,
+            outbox=Outbox(plan.windows * max(1, len(devices))),
+            stamper=Stamper(self._clock),
+            backoff=Backoff(first_s=0.2, cap_s=5.0),
+            replay_interval_s=1.0 / _REPLAY_PER_S,
+        )
+
+    def run(self) -> None:
+        """Connect, publish every window on time, reconnect when need be, clear up."""
+        if not self._devices:
+            return
+        opened_s = time.monotonic()
+        closed = 0
+        total = len(self._devices) * self._plan.windows
+        give_up_s = opened_s + self._plan.windows * self._plan.window_s + _SETTLE_S
+        link = self._connect(give_up_s)
+        while link is not None and time.monotonic() < give_up_s:
+            delivery = Delivery(link, self._route)
+            while link.alive and time.monotonic() < give_up_s:
+                closed = self._close_due(opened_s, closed, total)
+                delivery.send_due()
+                link.step(_STEP_S)
+                delivery.settle()
+                if closed == total and self._route.outbox.depth == 0:
+                    self._clear(link)
+                    link.disconnect()
+                    return
+            self._route.outbox.release()
+            link = self._connect(give_up_s)
+        self.failure = self.failure or "the broker did not take all windows in time: simulate fewer devices"
+
+    def _connect(self, give_up_s: float) -> BrokerLink | None:
+        while time.monotonic() < give_up_s:
+            link = BrokerLink(self._settings, self._client_id)
+            try:
+                link.open()
+            except BrokerError as error:
+                self.failure = str(error)
+                time.sleep(self._route.backoff.next_delay_s())
+                continue
+            self.failure = ""
+            self._greet(link)
+            return link
+        return None
+
+    def _greet(self, link: BrokerLink) -> None:
+        for device in self._devices:
+            for leaf, payload in device.greeting(self._session_id, self._plan.window_s).items():
+                topic = topics.device_topic(self._identity(device), leaf)
+                link.publish(topic, payload, retain=True)
+                self.traffic.add(leaf, topic, payload)
+
+    def _close_due(self, opened_s: float, closed: int, total: int) -> int:
+        """Close the windows whose time has come; the devices' windows are spread evenly over time."""
+        elapsed_s = time.monotonic() - opened_s
+        due = min(total, int(elapsed_s / self._plan.window_s * len(self._devices)))
+        for number in range(closed, due):
+            seq, index = divmod(number, len(self._devices))
+            device = self._devices[index]
+            window, told = device.window(seq, time.monotonic(), self._plan.window_s)
+            stamps = self._clock.stamps(window.opened_at_s, window.closed_at_s)
+            message = counts_message(window, told, self._session_id, stamps)
+            waiting = WaitingWindow(device.name, message, window.opened_at_s, window.closed_at_s, "")
+            self._route.outbox.put(waiting, online=True)
+            self.traffic.add("counts", self._counts_topic(device.name), message.payload())
+        return due
+
+    def _clear(self, link: BrokerLink) -> None:
+        """Take the retained messages back."""
+        pending = set()
+        for device in self._devices:
+            for leaf in device.greeting(self._session_id, self._plan.window_s):
+                topic = topics.device_topic(self._identity(device), leaf)
+                pending.add(link.publish(topic, b"", retain=True))
+        give_up_s = time.monotonic() + _SETTLE_S
+        while link.alive and pending and time.monotonic() < give_up_s:
+            link.step(_STEP_S)
+            while link.acknowledged:
+                pending.discard(link.acknowledged.popleft().ticket)
+
+    def _identity(self, device: VirtualDevice) -> topics.Identity:
+        return topics.Identity(SITE, device.name, self._settings.root)
+
+    def _counts_topic(self, device: str) -> str:
+        # Windows of many devices share one outbox: there, the device's name stands for the source.
+        return topics.counts_topic(topics.Identity(SITE, device, self._settings.root), "camera")
+
+
+@dataclass
+class _Reader:
+    """Receives what the fleet says, as a dashboard would."""
+
+    settings: MqttSettings
+    latencies_ms: list[float] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        """Subscribe, then read in a thread.
+
+        Raises:
+            BrokerError: The broker can't be reached or refuses.
+        """
+        self._view = FleetView(self.settings.root)
+        self._link = BrokerLink(self.settings, f"emotion-agent-simulate-{new_session_id()[:8]}")
+        self._link.open()
+        topic_filter = topics.fleet_filter(self.settings.root, site=SITE)
+        self._link.subscribe(topic_filter)
+        while self._link.alive and self._link.subscribed is None:
+            self._link.step(_STEP_S)
+        if not self._link.subscribed:
+            raise BrokerError(self._link.end_reason or explain_subscription(self.settings, topic_filter))
+        self._thread = threading.Thread(target=self._read, name="simulate-reader", daemon=True)
+        self._thread.start()
+
+    def finish(self, expected: int) -> None:
+        """Wait until ``expected`` windows have arrived, or no more can be hoped for."""
+        give_up_s = time.monotonic() + _SETTLE_S
+        while self.arrived < expected and self._link.alive and time.monotonic() < give_up_s:
+            time.sleep(_STEP_S)
+        self._stop.set()
+        self._thread.join()
+        self._link.disconnect()
+
+    @property
+    def arrived(self) -> int:
+        """Windows, each counted once."""
+        return len(self.latencies_ms)
+
+    @property
+    def duplicates(self) -> int:
+        """Windows that arrived again."""
+        return sum(source.duplicates for _, _, source in self._view.rows())
+
+    @property
+    def missing(self) -> int:
+        """Numbers left out between windows that arrived."""
+        return sum(source.missing for _, _, source in self._view.rows())
+
+    def _read(self) -> None:
+        while not self._stop.is_set() and self._link.alive:
+            self._link.step(_STEP_S)
+            while self._link.received:
+                message = self._link.received.popleft()
+                told = self._view.feed(message.topic, message.payload, time.monotonic())
+                if told is not None and told["kind"] == "counts" and not told["duplicate"]:
+                    self._note(told["site"], told["device"], told["source"])
+
+    def _note(self, site: str, device: str, source: str) -> None:
+        last = self._view.devices[site, device].sources[source].last
+        if last is not None:
+            self.latencies_ms.append(max(0.0, time.time() - last.window_end.timestamp()) * 1000.0)

@@ -1,0 +1,268 @@
+"""What a reader of the fleet's topics knows: one view per device, fed message by message.
+
+Everything read here was written by others, so nothing is trusted: sizes and numbers are bounded, payloads
+that don't parse are counted, and text is made printable before anyone sees it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from agent.contract import topics
+from agent.domain import LABELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agent.contract.topics import Address
+
+MAX_DEVICES: Final = 20_000
+MAX_SOURCES: Final = 32
+MAX_PAYLOAD_BYTES: Final = 65_536
+SPARKLINE_WINDOWS: Final = 24
+_MAX_MISSING: Final = 10_000
+_SESSIONS: Final = 4
+"""Runs of a device whose numbering is remembered: windows of an earlier run may still arrive."""
+_SILENT_WINDOWS: Final = 2.5
+"""An online device without a window for this many window lengths is called silent."""
+
+Number = Annotated[float, Field(ge=0.0, le=1e12)]
+Integer = Annotated[int, Field(ge=0, le=2**53)]
+Name = Annotated[str, Field(max_length=128)]
+
+
+class Seen(BaseModel):
+    """Base of what is read: fields added later within v1 are ignored, NaN is refused."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class SeenCounts(Seen):
+    """A window as far as it is shown."""
+
+    session_id: Name
+    seq: Integer
+    window_end: AwareDatetime
+    historical: bool = False
+    suppressed: bool
+    people: Integer | None = None
+    counts: dict[Name, Integer] | None = None
+    coverage: Annotated[float, Field(ge=0.0, le=1.0)]
+
+    @property
+    def dominant(self) -> str:
+        """Label with the most votes; empty when nobody was counted or it is not told."""
+        votes = {label: (self.counts or {}).get(label, 0) for label in LABELS}
+        best = max(votes, key=lambda label: votes[label])
+        return best if votes[best] > 0 else ""
+
+
+class SeenPolicy(Seen):
+    """Of the birth message."""
+
+    window_s: Number = 300.0
+
+
+class SeenBirth(Seen):
+    """A birth as far as it is shown."""
+
+    agent: Name = ""
+    policy: SeenPolicy = SeenPolicy()
+
+
+class SeenLatency(Seen):
+    """Of the health message."""
+
+    p99: Number | None = None
+
+
+class SeenQueue(Seen):
+    """Of the health message."""
+
+    depth: Integer = 0
+    dropped: Integer = 0
+
+
+class SeenHealth(Seen):
+    """A health as far as it is shown."""
+
+    state: Name
+    budget_ms: Number | None = None
+    latency_ms: SeenLatency = SeenLatency()
+    queue: SeenQueue = SeenQueue()
+    clock_synced: bool = True
+
+
+@dataclass(slots=True)
+class Numbering:
+    """Which windows of one session have arrived."""
+
+    highest: int
+    missing: set[int] = field(default_factory=set)
+
+    def note(self, seq: int) -> bool:
+        """Take in a number; False when it has arrived before."""
+        if seq > self.highest:
+            room = _MAX_MISSING - len(self.missing)
+            self.missing.update(range(self.highest + 1, min(seq, self.highest + 1 + room)))
+            self.highest = seq
+            return True
+        if seq in self.missing:
+            self.missing.remove(seq)
+            return True
+        return False
+
+
+@dataclass(slots=True)
+class SourceView:
+    """One camera of one device."""
+
+    last: SeenCounts | None = None
+    arrived_s: float = 0.0
+    duplicates: int = 0
+    people: deque[int | None] = field(default_factory=lambda: deque(maxlen=SPARKLINE_WINDOWS))
+    """Of the latest windows, oldest first; None for suppressed ones."""
+    sessions: OrderedDict[str, Numbering] = field(default_factory=OrderedDict)
+
+    @property
+    def missing(self) -> int:
+        """Windows that were numbered and have not arrived."""
+        return sum(len(numbering.missing) for numbering in self.sessions.values())
+
+    def take(self, window: SeenCounts, now_s: float) -> bool:
+        """Show a window; False when it has arrived before."""
+        numbering = self.sessions.get(window.session_id)
+        if numbering is None:
+            # What came before the watching began is nobody's gap.
+            self.sessions[window.session_id] = Numbering(window.seq)
+            if len(self.sessions) > _SESSIONS:
+                self.sessions.popitem(last=False)
+            newest = True
+        else:
+            newest = window.seq > numbering.highest
+            if not numbering.note(window.seq):
+                self.duplicates += 1
+                return False
+        self.arrived_s = now_s
+        if newest:
+            self.last = window
+            self.people.append(window.people)
+        return True
+
+
+@dataclass(slots=True)
+class DeviceView:
+    """One device as the broker tells of it."""
+
+    site: str
+    device: str
+    online: bool | None = None
+    """None until its availability has been seen."""
+    birth: SeenBirth | None = None
+    health: SeenHealth | None = None
+    sources: dict[str, SourceView] = field(default_factory=dict)
+    malformed: int = 0
+    """Messages that were not understood."""
+    first_seen_s: float = 0.0
+
+    def state(self, now_s: float) -> str:
+        """In one word: ``offline``, ``silent``, or what the device says of itself."""
+        if self.online is False:
+            return "offline"
+        window_s = self.birth.policy.window_s if self.birth else SeenPolicy().window_s
+        latest_s = max((view.arrived_s for view in self.sources.values()), default=self.first_seen_s)
+        if now_s - latest_s > _SILENT_WINDOWS * window_s:
+            return "silent"
+        return printable(self.health.state) if self.health else "online" if self.online else "?"
+
+
+class FleetView:
+    """All devices under one root. ``feed`` and readers run in the same thread."""
+
+    def __init__(self, root: str = "emotion-agent") -> None:
+        self.root = root
+        self.devices: dict[tuple[str, str], DeviceView] = {}
+        self.messages = 0
+        self.refused = 0
+        """Messages of devices beyond ``MAX_DEVICES`` and payloads beyond ``MAX_PAYLOAD_BYTES``."""
+
+    def feed(self, topic: str, payload: bytes, now_s: float) -> dict[str, Any] | None:
+        """Take in one message; the same as a plain object, or None if it is not (valid) v1.
+
+        Never raises, whatever the bytes are.
+        """
+        address = topics.parse_topic(self.root, topic)
+        if address is None:
+            return None
+        self.messages += 1
+        view = self._view(address, now_s)
+        if view is None or len(payload) > MAX_PAYLOAD_BYTES:
+            self.refused += 1
+            return None
+        try:
+            told = self._take(view, address, payload, now_s)
+        except (ValidationError, ValueError, RecursionError):
+            told = None
+        if told is None:
+            view.malformed += 1
+            return None
+        place = {"site": address.site, "device": address.device, "kind": address.kind}
+        return place | ({"source": address.source} if address.source else {}) | told
+
+    def rows(self) -> Iterable[tuple[DeviceView, str, SourceView]]:
+        """Every camera of every device, by site, device and source; devices without windows have one row."""
+        for key in sorted(self.devices):
+            view = self.devices[key]
+            for source in sorted(view.sources) or [""]:
+                yield view, source, view.sources.get(source) or SourceView()
+
+    def _view(self, address: Address, now_s: float) -> DeviceView | None:
+        key = (address.site, address.device)
+        if key not in self.devices:
+            if len(self.devices) >= MAX_DEVICES:
+                return None
+            self.devices[key] = DeviceView(*key, first_seen_s=now_s)
+        return self.devices[key]
+
+    def _take(
+        self, view: DeviceView, address: Address, payload: bytes, now_s: float
+    ) -> dict[str, Any] | None:
+        match address.kind:
+            case "availability":
+                if payload not in {topics.ONLINE.encode(), topics.OFFLINE.encode()}:
+                    return None
+                view.online = payload == topics.ONLINE.encode()
+                return {"online": view.online}
+            case "birth":
+                view.birth = SeenBirth.model_validate_json(payload)
+                return {"message": _json(payload)}
+            case "health":
+                view.health = SeenHealth.model_validate_json(payload)
+                return {"message": _json(payload)}
+            case "counts":
+                return self._take_counts(view, address.source, payload, now_s)
+
+    @staticmethod
+    def _take_counts(view: DeviceView, name: str, payload: bytes, now_s: float) -> dict[str, Any] | None:
+        window = SeenCounts.model_validate_json(payload)
+        if name not in view.sources and len(view.sources) >= MAX_SOURCES:
+            return None
+        source = view.sources.setdefault(name, SourceView())
+        fresh = source.take(window, now_s)
+        return {"duplicate": not fresh, "missing": source.missing, "message": _json(payload)}
+
+
+def printable(text: str) -> str:
+    """``text`` without control characters, so that no message can write to a terminal's controls."""
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
+
+
+def _json(payload: bytes) -> Any:
+    return json.loads(payload)

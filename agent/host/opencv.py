@@ -1,0 +1,23 @@
+"""OpenCV, as this agent wants it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def load_opencv() -> Any:
+    """Import OpenCV with its own console output off.
+
+    Its messages repeat what our errors say, and FFmpeg's can contain a camera's password. The variables
+    are read at OpenCV's first use, so every camera module imports it through here.
+
+    Returns:
+        The ``cv2`` module.
+    """
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    import cv2  # noqa: PLC0415 - loaded only by a process that opens a camera
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return cv2

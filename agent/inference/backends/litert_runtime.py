@@ -1,0 +1,147 @@
+"""LiteRT (TensorFlow Lite) with XNNPACK, which its interpreter applies by itself.
+
+The interpreter lends views of its tensors, but none may be held while it runs: the input is copied in
+and the outputs are copied out, some microseconds for the largest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from agent.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from agent.inference.bundle.manifest import InputSpec, NetworkEntry
+
+PACKAGES: Final = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
+"""Where the interpreter may come from, best first."""
+
+
+def _find_interpreter() -> Any:
+    """Class ``Interpreter`` of the first package that is installed.
+
+    Raises:
+        ImportError: None is.
+    """
+    failures = []
+    for package in PACKAGES:
+        try:
+            return importlib.import_module(package).Interpreter
+        except ImportError as error:
+            failures.append(str(error))
+    raise ImportError("; ".join(failures))
+
+
+_Interpreter: Final = _find_interpreter()
+
+
+def find_devices() -> tuple[str, ...]:
+    """What this backend computes on: the CPU only."""
+    return ("cpu",)
+
+
+class LiteRtNetwork:
+    """A network in a LiteRT interpreter; see :class:`agent.inference.network.Network`."""
+
+    def __init__(self, path: Path, entry: NetworkEntry, threads: int, device: str = "cpu") -> None:
+        """Load, check against the manifest and run once.
+
+        Args:
+            path: The ``.tflite`` file; its digest is the caller's business.
+            entry: What the manifest says about the network.
+            threads: For XNNPACK; at least 1.
+            device: "cpu", the only one.
+
+        Raises:
+            ModelError: The file is no network, or its input or outputs are not what ``entry`` says.
+        """
+        if device not in find_devices():
+            raise ModelError(f"LiteRT has no device {device!r} here: it runs on cpu only")
+        self.input_spec: InputSpec = entry.input
+        self._interpreter = _open(path, threads)
+        self._input_index = _check_input(path, self._interpreter, entry.input)
+        details = self._interpreter.get_output_details()
+        self.output_shapes = _fixed_output_shapes(path, details)
+        self.input_buffer: NDArray[Any] = np.zeros(entry.input.shape, entry.input.dtype)
+        self._outputs = tuple(np.zeros(shape, np.float32) for shape in self.output_shapes)
+        self._views = tuple(self._interpreter.tensor(detail["index"]) for detail in details)
+        self.run()
+
+    def run(self) -> tuple[NDArray[Any], ...]:
+        """See :meth:`agent.inference.network.Network.run`; the same arrays every time."""
+        self._interpreter.set_tensor(self._input_index, self.input_buffer)
+        self._interpreter.invoke()
+        for output, view in zip(self._outputs, self._views, strict=True):
+            np.copyto(output, view())
+        return self._outputs
+
+    def close(self) -> None:
+        """Release the interpreter; :meth:`run` must not be called after."""
+        del self._views, self._interpreter
+
+
+def _open(path: Path, threads: int) -> Any:
+    try:
+        with _without_stderr():
+            interpreter = _Interpreter(model_path=str(path), num_threads=threads)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ModelError(f"LiteRT can't load {path} ({reason}): install the bundle again") from error
+    return interpreter
+
+
+@contextlib.contextmanager
+def _without_stderr() -> Iterator[None]:
+    """The library announces its delegate on the process's stderr, past every logger.
+
+    A pipe that nobody reads takes it, so that no file is opened for writing, not even ``/dev/null``.
+    """
+    kept = os.dup(2)
+    unread, sink = os.pipe()
+    os.set_blocking(sink, False)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        for descriptor in (kept, unread, sink):
+            os.close(descriptor)
+
+
+def _check_input(path: Path, interpreter: Any, spec: InputSpec) -> int:
+    wanted = f"{'x'.join(map(str, spec.shape))} {spec.dtype}"
+    inputs = interpreter.get_input_details()
+    if len(inputs) != 1:
+        raise ModelError(f"{path} has {len(inputs)} inputs where the manifest says one ({wanted})")
+    shape = tuple(int(size) for size in inputs[0]["shape"])
+    dtype = np.dtype(inputs[0]["dtype"]).name
+    if shape != spec.shape or dtype != spec.dtype:
+        found = f"{'x'.join(map(str, shape))} {dtype}"
+        raise ModelError(f"{path} takes {found} but the manifest says {wanted}: correct the manifest's input")
+    return int(inputs[0]["index"])
+
+
+def _fixed_output_shapes(path: Path, details: Any) -> tuple[tuple[int, ...], ...]:
+    shapes = []
+    for detail in details:
+        shape = tuple(int(size) for size in detail["shape"])
+        dtype = np.dtype(detail["dtype"]).name
+        if dtype != "float32" or not shape or min(shape) < 1 or (detail["shape_signature"] < 1).any():
+            text = "x".join(map(str, shape))
+            raise ModelError(
+                f"{path}: output {detail['name']!r} is {text} {dtype} where a fixed float32 shape is needed:"
+                " convert the network with a fixed batch and input size",
+            )
+        shapes.append(shape)
+    return tuple(shapes)

@@ -1,0 +1,129 @@
+"""ONNX Runtime on the CPU: fixed shapes, one input buffer, outputs in arrays kept from run to run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import onnxruntime
+
+from agent.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from agent.inference.bundle.manifest import InputSpec, NetworkEntry
+
+_DTYPES: Final = {
+    "tensor(uint8)": "uint8",
+    "tensor(float)": "float32",
+}
+_PROVIDERS: Final = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+_LOG_ERRORS_ONLY: Final = 3
+
+
+def find_devices() -> tuple[str, ...]:
+    """What the installed build computes on, the CPU first; whether a driver is there shows on opening."""
+    built_in = onnxruntime.get_available_providers()
+    return tuple(device for device, provider in _PROVIDERS.items() if provider in built_in)
+
+
+class OnnxRuntimeNetwork:
+    """A network in an ONNX Runtime session; see :class:`agent.inference.network.Network`."""
+
+    def __init__(self, path: Path, entry: NetworkEntry, threads: int, device: str = "cpu") -> None:
+        """Load, check against the manifest and run once.
+
+        Args:
+            path: The ``.onnx`` file; its digest is the caller's business.
+            entry: What the manifest says about the network.
+            threads: Inside one operator on the CPU; at least 1.
+            device: One of :func:`find_devices`.
+
+        Raises:
+            ModelError: The file is no network, or its input or outputs are not what ``entry`` says.
+        """
+        self.input_spec: InputSpec = entry.input
+        self._session = _open_session(path, threads, device)
+        _check_input(path, self._session, entry.input)
+        self.output_shapes = _fixed_output_shapes(path, self._session)
+        self.input_buffer: NDArray[Any] = np.zeros(entry.input.shape, entry.input.dtype)
+        self._outputs = tuple(np.zeros(shape, np.float32) for shape in self.output_shapes)
+        self._binding = self._bind()
+        self.run()
+
+    def _bind(self) -> Any:
+        """Let the runtime read and write NumPy's own memory; the values must outlive the binding."""
+        make_value = onnxruntime.OrtValue.ortvalue_from_numpy
+        self._values = [make_value(array) for array in (self.input_buffer, *self._outputs)]
+        binding = self._session.io_binding()
+        binding.bind_ortvalue_input(self._session.get_inputs()[0].name, self._values[0])
+        for output, value in zip(self._session.get_outputs(), self._values[1:], strict=True):
+            binding.bind_ortvalue_output(output.name, value)
+        return binding
+
+    def run(self) -> tuple[NDArray[Any], ...]:
+        """See :meth:`agent.inference.network.Network.run`; the same arrays every time, no allocation."""
+        self._session.run_with_iobinding(self._binding)
+        return self._outputs
+
+    def close(self) -> None:
+        """Release the session; :meth:`run` must not be called after."""
+        del self._binding, self._session
+        self._values.clear()
+
+
+def _open_session(path: Path, threads: int, device: str) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = _LOG_ERRORS_ONLY
+    # The arena keeps the largest block it ever gave out; without it memory goes back between runs.
+    options.enable_cpu_mem_arena = False
+    # Waiting threads sleep instead of burning the cores that capture and MQTT need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    wanted = _PROVIDERS.get(device, device)
+    providers = [wanted] if device == "cpu" else [wanted, _PROVIDERS["cpu"]]
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # the runtime's errors share no other base class
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise ModelError(f"ONNX Runtime can't load {path} ({reason}): install the bundle again") from error
+    if session.get_providers()[0] != wanted:
+        # An accelerated build falls back to the CPU without a word when the driver is not there.
+        raise ModelError(f"ONNX Runtime can't use device {device!r} here: install its driver, or use cpu")
+    return session
+
+
+def _check_input(path: Path, session: Any, spec: InputSpec) -> None:
+    wanted = f"{'x'.join(map(str, spec.shape))} {spec.dtype}"
+    inputs = session.get_inputs()
+    if len(inputs) != 1:
+        raise ModelError(f"{path} has {len(inputs)} inputs where the manifest says one ({wanted})")
+    shape = tuple(inputs[0].shape)
+    dtype = _DTYPES.get(inputs[0].type, inputs[0].type)
+    if shape != spec.shape or dtype != spec.dtype:
+        found = f"{'x'.join(map(str, shape))} {dtype}"
+        raise ModelError(f"{path} takes {found} but the manifest says {wanted}: correct the manifest's input")
+
+
+def _fixed_output_shapes(path: Path, session: Any) -> tuple[tuple[int, ...], ...]:
+    shapes = []
+    for output in session.get_outputs():
+        shape = tuple(output.shape)
+        if output.type != "tensor(float)" or not all(isinstance(size, int) and size > 0 for size in shape):
+            text = "x".join(map(str, shape))
+            raise ModelError(
+                f"{path}: output {output.name!r} is {text} {output.type} where fixed float32 is needed:"
+                " export the network with a fixed batch and input size",
+            )
+        shapes.append(shape)
+    return tuple(shapes)

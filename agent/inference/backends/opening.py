@@ -1,0 +1,202 @@
+"""Chooses the file of a network that suits this device, and opens it with the backend it is made for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from agent.errors import BackendError, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import ModuleType
+
+    from agent.inference.bundle.manifest import Bundle, NetworkEntry, NetworkFile, Precision
+    from agent.inference.network import Network
+
+    Opener = Callable[[Path, NetworkEntry, int, str], Network]
+
+ADAPTERS: Final = {
+    "onnxruntime": ("agent.inference.backends.onnx_runtime", "OnnxRuntimeNetwork"),
+    "openvino": ("agent.inference.backends.openvino_runtime", "OpenVinoNetwork"),
+    "litert": ("agent.inference.backends.litert_runtime", "LiteRtNetwork"),
+}
+"""Module and class that open each backend's files; imported only when used."""
+
+CPU: Final = "cpu"
+"""The device that every backend has."""
+CPUINFO: Final = Path("/proc/cpuinfo")
+_TOPOLOGY: Final = Path("/sys/devices/system/cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedNetwork:
+    """A network ready to run, and what the manifest says about it."""
+
+    name: str
+    """Key of the entry in the manifest."""
+    entry: NetworkEntry
+    file: NetworkFile
+    """The artefact that runs: backend, precision, digest, scores."""
+    network: Network
+
+
+def load_network(
+    bundle: Bundle,
+    name: str,
+    entry: NetworkEntry,
+    *,
+    backend: str,
+    precision: str,
+    threads: int,
+    device: str = CPU,
+) -> LoadedNetwork:
+    """Pick an artefact, verify its digest, open and warm it up.
+
+    Args:
+        bundle: Where the files are.
+        name: Key of ``entry`` in the manifest.
+        entry: The network to load.
+        backend: One of ``ADAPTERS``, or "auto".
+        precision: One of the manifest's precisions, or "auto" for what this CPU does fastest.
+        threads: For inference; 0 takes :func:`default_threads`.
+        device: One of :func:`find_devices`.
+
+    Raises:
+        ModelError: The artefact is missing, altered, or not what the manifest says.
+        BackendError: No artefact is for an installed backend.
+    """
+    file = choose_file(name, entry, backend=backend, precision=precision)
+    path = bundle.resolve(file)
+    network = open_file(
+        path, entry, backend=file.backend, threads=threads or default_threads(), device=device
+    )
+    return LoadedNetwork(name, entry, file, network)
+
+
+def open_file(path: Path, entry: NetworkEntry, *, backend: str, threads: int, device: str = CPU) -> Network:
+    """Open a file with one backend, whatever a bundle says of its digest.
+
+    Raises:
+        ModelError: The file is not what ``entry`` says, or the device can't run it.
+        BackendError: The backend is not installed.
+    """
+    module, class_name = _adapter(backend)
+    opener: Opener = getattr(module, class_name)
+    return opener(path, entry, threads, device)
+
+
+def find_devices(backend: str) -> tuple[str, ...]:
+    """What an installed backend can compute on, "cpu" first.
+
+    Raises:
+        BackendError: The backend is not installed.
+    """
+    module, _ = _adapter(backend)
+    devices: tuple[str, ...] = module.find_devices()
+    return devices
+
+
+def choose_file(
+    name: str, entry: NetworkEntry, *, backend: str, precision: str, cpu_flags: frozenset[str] | None = None
+) -> NetworkFile:
+    """Pick the artefact that a configuration and a CPU ask for.
+
+    Raises:
+        ModelError: The bundle has no file of this precision.
+        BackendError: The bundle has no file for this backend.
+    """
+    backends = list(ADAPTERS) if backend == "auto" else [backend]
+    files = [file for file in entry.files if file.backend in backends and file.backend in ADAPTERS]
+    if not files:
+        present = ", ".join(sorted({file.backend for file in entry.files}))
+        wanted = " or ".join(backends)
+        raise BackendError(
+            f"no file of network {name!r} runs on {wanted} in this version, the bundle has it for {present}:"
+            ' set models.backend = "auto"',
+        )
+    wanted_precisions = precision_order(cpu_flags) if precision == "auto" else (precision,)
+    for candidate in wanted_precisions:
+        for file in files:
+            if file.precision == candidate:
+                return file
+    present = ", ".join(sorted({file.precision for file in files}))
+    raise ModelError(
+        f"network {name!r} has no {precision} file in this bundle, only {present}:"
+        ' set models.precision = "auto"',
+    )
+
+
+def precision_order(cpu_flags: frozenset[str] | None = None) -> Sequence[Precision]:
+    """Precisions from fastest to slowest as this CPU's instructions suggest.
+
+    x86 with VNNI multiplies unsigned by signed bytes in one instruction; ARM with the dot-product
+    extension signed by signed. Without either, INT8 is emulated and FP32 is the faster one.
+    """
+    flags = read_cpu_flags() if cpu_flags is None else cpu_flags
+    if flags & {"avx512_vnni", "avx_vnni"}:
+        return ("int8_u8s8", "int8_s8s8", "int8", "fp32")
+    if "asimddp" in flags:
+        return ("int8_s8s8", "int8_u8s8", "int8", "fp32")
+    return ("fp32", "int8_u8s8", "int8_s8s8", "int8")
+
+
+def read_cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
+    """Instruction-set flags of the first core as Linux names them; empty where it doesn't say."""
+    try:
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in {"flags", "Features"}:
+            return frozenset(value.split())
+    return frozenset()
+
+
+def default_threads() -> int:
+    """One per physical core that this process may use, less one for capture and MQTT; at least one."""
+    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    cores: set[str] = set()
+    for cpu in usable:
+        siblings = _TOPOLOGY / f"cpu{cpu}" / "topology" / "thread_siblings_list"
+        try:
+            cores.add(siblings.read_text(encoding="ascii"))
+        except OSError:
+            cores.add(str(cpu))
+    return max(1, len(cores) - 1)
+
+
+def default_bundle_folder() -> Path:
+    """Folder of the bundle installed with the agent; found without importing the training code.
+
+    Raises:
+        ModelError: No bundle is installed.
+    """
+    spec = importlib.util.find_spec("models")
+    for location in (spec.submodule_search_locations or ()) if spec is not None else ():
+        folder = Path(location) / "bundle"
+        if (folder / "manifest.toml").is_file():
+            return folder
+    raise ModelError(
+        "no model bundle is installed with the agent:"
+        " install it again, or name a folder with a manifest.toml in models.bundle",
+    )
+
+
+def _adapter(backend: str) -> tuple[ModuleType, str]:
+    """The module that knows a backend, and its class."""
+    module_name, class_name = ADAPTERS[backend]
+    try:
+        return importlib.import_module(module_name), class_name
+    except ImportError as error:
+        machine = platform.machine()
+        raise BackendError(
+            f"backend {backend} can't be imported on this {machine} ({error}):"
+            f" install it with pip install 'emotion-agent[{backend}]'",
+        ) from error

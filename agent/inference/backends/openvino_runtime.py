@@ -1,0 +1,156 @@
+"""OpenVINO on the CPU: one stream for latency, the input read from NumPy's own memory.
+
+Importing ``openvino`` reports to its maker through the package ``openvino_telemetry`` unless a file in
+the user's home says otherwise. The package is made unimportable first, which OpenVINO takes for "not
+installed"; nothing is written and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from agent.errors import ModelError
+
+TELEMETRY: Final = "openvino_telemetry"
+
+
+def opt_out_of_telemetry() -> None:
+    """Keep OpenVINO and NNCF from loading their telemetry in this process; harmless when repeated."""
+    sys.modules[TELEMETRY] = None  # type: ignore[assignment] # how Python marks a module as absent
+
+
+opt_out_of_telemetry()
+import openvino  # noqa: E402 - only after the opt-out
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from agent.inference.bundle.manifest import InputSpec, NetworkEntry
+
+_DTYPES: Final = {"u8": "uint8", "f32": "float32"}
+
+
+@functools.cache
+def _core() -> Any:
+    """One for all networks: each loads its plugins anew, and keeps them."""
+    return openvino.Core()
+
+
+def find_devices() -> tuple[str, ...]:
+    """What OpenVINO can compute on here, the CPU first, then GPU and NPU where their drivers are."""
+    present = [name.lower() for name in _core().available_devices]
+    return ("cpu", *(name for name in present if name != "cpu"))
+
+
+class OpenVinoNetwork:
+    """A network compiled by OpenVINO; see :class:`agent.inference.network.Network`."""
+
+    def __init__(self, path: Path, entry: NetworkEntry, threads: int, device: str = "cpu") -> None:
+        """Load, check against the manifest and run once.
+
+        Args:
+            path: An ``.onnx`` file, or an ``.xml`` with its ``.bin`` beside it.
+            entry: What the manifest says about the network.
+            threads: Inside one inference on the CPU; at least 1.
+            device: One of :func:`find_devices`.
+
+        Raises:
+            ModelError: The file is no network, or its input or outputs are not what ``entry`` says.
+        """
+        self.input_spec: InputSpec = entry.input
+        core = _core()
+        model = _read(core, path)
+        _check_input(path, model, entry.input)
+        self.output_shapes = _fixed_output_shapes(path, model)
+        self.input_buffer: NDArray[Any] = np.zeros(entry.input.shape, entry.input.dtype)
+        self._outputs = tuple(np.zeros(shape, np.float32) for shape in self.output_shapes)
+        self._compiled = _compile(core, model, path, _settings(threads, device), device)
+        self._request = self._bind()
+        self.run()
+
+    def _bind(self) -> Any:
+        """Let the runtime read and write NumPy's own memory; the arrays outlive the request."""
+        request = self._compiled.create_infer_request()
+        request.set_input_tensor(0, openvino.Tensor(self.input_buffer, shared_memory=True))
+        for index, array in enumerate(self._outputs):
+            request.set_output_tensor(index, openvino.Tensor(array, shared_memory=True))
+        return request
+
+    def run(self) -> tuple[NDArray[Any], ...]:
+        """See :meth:`agent.inference.network.Network.run`; the same arrays every time, no allocation."""
+        # On the calling thread: handing over to another one costs a turn of the system's scheduler.
+        self._request.infer(None, share_inputs=True, share_outputs=True)
+        return self._outputs
+
+    def close(self) -> None:
+        """Release the compiled network; :meth:`run` must not be called after."""
+        del self._request, self._compiled
+
+
+def _read(core: Any, path: Path) -> Any:
+    try:
+        return core.read_model(str(path))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[-200:] or type(error).__name__
+        raise ModelError(f"OpenVINO can't load {path} ({reason}): install the bundle again") from error
+
+
+def _settings(threads: int, device: str) -> dict[str, Any]:
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    if device == "cpu":
+        settings |= {
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": threads,
+            # The daemon leaves a core to capture and MQTT by its thread count; pinning would undo that.
+            "ENABLE_CPU_PINNING": False,
+            # FP32 files are the reference other precisions are judged by: no silent bfloat16.
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
+    return settings
+
+
+def _compile(core: Any, model: Any, path: Path, settings: dict[str, Any], device: str) -> Any:
+    try:
+        return core.compile_model(model, device.upper(), settings)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[-200:] or type(error).__name__
+        raise ModelError(
+            f'OpenVINO can\'t compile {path} for {device} ({reason}): set models.backend = "onnxruntime"',
+        ) from error
+
+
+def _check_input(path: Path, model: Any, spec: InputSpec) -> None:
+    wanted = f"{'x'.join(map(str, spec.shape))} {spec.dtype}"
+    if len(model.inputs) != 1:
+        raise ModelError(f"{path} has {len(model.inputs)} inputs where the manifest says one ({wanted})")
+    shape = _shape(model.inputs[0])
+    name = model.inputs[0].element_type.get_type_name()
+    dtype = _DTYPES.get(name, name)
+    if shape != spec.shape or dtype != spec.dtype:
+        found = f"{'x'.join(map(str, shape or ('?',)))} {dtype}"
+        raise ModelError(f"{path} takes {found} but the manifest says {wanted}: correct the manifest's input")
+
+
+def _fixed_output_shapes(path: Path, model: Any) -> tuple[tuple[int, ...], ...]:
+    shapes = []
+    for index, output in enumerate(model.outputs):
+        shape = _shape(output)
+        name = output.element_type.get_type_name()
+        if shape is None or name != "f32":
+            raise ModelError(
+                f"{path}: output {index} is {output.partial_shape} {name} where a fixed float32 shape is"
+                " needed: export the network with a fixed batch and input size",
+            )
+        shapes.append(shape)
+    return tuple(shapes)
+
+
+def _shape(port: Any) -> tuple[int, ...] | None:
+    """None where a dimension is left open."""
+    return tuple(int(size) for size in port.shape) if port.partial_shape.is_static else None

@@ -1,0 +1,1 @@
+"""Whose files these are: place, manifest, digests, signature, reference answers."""

@@ -1,0 +1,143 @@
+"""Child process that tries files on one backend: ``python -m agent.inference.choice.probe``.
+
+Reads one request as JSON from stdin and prints JSON lines: the plan, then for each item a line when it
+starts and a line when it is done. Whoever started it can tell from the last line which file a crash or
+a hang belongs to. Nothing is written anywhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from agent.errors import AgentError, BackendError, ModelError
+from agent.inference.backends.opening import find_devices, load_network
+from agent.inference.bundle.manifest import Bundle
+from agent.inference.bundle.reference import LEAST_AGREEMENT, agreement, load_reference, reference_input
+from agent.inference.choice.trial import Trial
+
+if TYPE_CHECKING:
+    from agent.inference.backends.opening import LoadedNetwork
+    from agent.inference.bundle.reference import Reference
+
+WARM_UP_RUNS: Final = 3
+FEWEST_RUNS: Final = 8
+MOST_RUNS: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to try."""
+
+    bundle: str
+    """Folder."""
+    backend: str
+    threads: int
+    seconds: float
+    """How long to time each item."""
+    items: tuple[tuple[str, str], ...]
+    """Network and precision."""
+    manifest_sha256: str
+    """Of the manifest whose signature was checked; another one is refused."""
+    skip: int = 0
+    """Items of the plan that an earlier child has dealt with."""
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Request:
+        """As the parent wrote it."""
+        return cls(**{**value, "items": tuple((name, precision) for name, precision in value["items"])})
+
+
+def main() -> None:
+    """Serve one request."""
+    request = Request.from_json(json.load(sys.stdin))
+    bundle = Bundle.load(Path(request.bundle))
+    if bundle.sha256 != request.manifest_sha256:
+        raise ModelError(f"the manifest in {request.bundle} has changed since it was checked: start again")
+    try:
+        devices = find_devices(request.backend)
+    except BackendError as error:
+        _say(missing=str(error))
+        return
+    plan = [(device, name, precision) for device in devices for name, precision in request.items]
+    _say(plan=plan)
+    reference = load_reference(bundle)
+    for index, (device, name, precision) in enumerate(plan):
+        if index >= request.skip:
+            _say(started=index)
+            _say(done=index, trial=_try(bundle, reference, request, (device, name, precision)).as_json())
+
+
+def _try(bundle: Bundle, reference: Reference | None, request: Request, item: tuple[str, str, str]) -> Trial:
+    device, name, precision = item
+    entry = bundle.manifest.networks[name]
+    try:
+        network = load_network(
+            bundle,
+            name,
+            entry,
+            backend=request.backend,
+            precision=precision,
+            threads=request.threads,
+            device=device,
+        )
+    except AgentError as error:
+        return Trial(name, request.backend, device, precision, "failed", detail=str(error))
+    agreed, detail = _compare(network, reference)
+    times_ms = time_runs(network, request.seconds)
+    network.network.close()
+    return Trial(
+        name,
+        request.backend,
+        device,
+        precision,
+        "disagrees" if detail else "agrees",
+        ms=round(float(np.median(times_ms)), 4),
+        p95_ms=round(float(np.percentile(times_ms, 95)), 4),
+        agreement=None if agreed is None else round(agreed, 4),
+        detail=detail,
+    )
+
+
+def _compare(network: LoadedNetwork, reference: Reference | None) -> tuple[float | None, str]:
+    """Agreement with the reference, and what is wrong with it in words."""
+    spec = network.entry.input
+    expected = None if reference is None else reference.answers.get(network.name)
+    if reference is None or expected is None:
+        network.network.input_buffer[...] = 127 * (spec.scale if spec.dtype == "float32" else 1)
+        if all(np.isfinite(answer).all() for answer in network.network.run()):
+            return None, ""
+        return None, "its answers are no finite numbers"
+    network.network.input_buffer[...] = reference_input(reference.picture, spec)
+    agreed = agreement(network.network.run(), expected)
+    if agreed < LEAST_AGREEMENT:
+        return agreed, f"its answers differ from the bundle's reference (agreement {agreed:.2f})"
+    return agreed, ""
+
+
+def time_runs(network: LoadedNetwork, seconds: float) -> list[float]:
+    """Milliseconds of single runs, for about ``seconds``; the first few are left out."""
+    for _ in range(WARM_UP_RUNS):
+        network.network.run()
+    times_ms: list[float] = []
+    end_s = time.perf_counter() + seconds
+    while len(times_ms) < FEWEST_RUNS or (len(times_ms) < MOST_RUNS and time.perf_counter() < end_s):
+        started_s = time.perf_counter()
+        network.network.run()
+        times_ms.append(1000.0 * (time.perf_counter() - started_s))
+    return times_ms
+
+
+def _say(**message: Any) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

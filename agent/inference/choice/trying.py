@@ -1,0 +1,163 @@
+"""Runs the probe in child processes and turns whatever happens to them into trials."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from agent.inference.backends.opening import CPU
+from agent.inference.choice.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from agent.inference.choice.probe import Request
+    from agent.inference.choice.trial import Outcome
+
+ITEM_TIMEOUT_S: Final = 30.0
+"""A child that says nothing for this long is taken for hung; compiling on a slow board takes seconds."""
+_CHUNK: Final = 65_536
+
+
+def probe_backend(
+    request: Request, *, item_timeout_s: float = ITEM_TIMEOUT_S, report: Callable[[Trial], None] | None = None
+) -> list[Trial]:
+    """Try everything a request names, in as many children as it takes.
+
+    A crash or a hang costs the item that was running, and a new child goes on behind it; before
+    anything ran it costs the whole backend.
+
+    Args:
+        request: What to try.
+        item_timeout_s: Longest silence of a child.
+        report: Takes each trial as it is known.
+    """
+    trials: list[Trial] = []
+
+    def keep(trial: Trial) -> None:
+        trials.append(trial)
+        if report is not None:
+            report(trial)
+
+    request = replace(request, skip=0)
+    while True:
+        child = _Child(request, item_timeout_s)
+        for message in child.messages():
+            if "trial" in message:
+                keep(Trial.from_json(message["trial"]))
+        lost = child.lost_trial()
+        if lost is not None:
+            keep(lost)
+        if lost is None or child.plan is None or child.running is None:
+            return trials
+        request = replace(request, skip=child.running + 1)
+        if request.skip >= len(child.plan):
+            return trials
+
+
+@dataclass(slots=True)
+class _Child:
+    """One run of the probe, and what is known of it."""
+
+    request: Request
+    item_timeout_s: float
+    plan: list[tuple[str, str, str]] | None = None
+    running: int | None = None
+    missing: str | None = None
+    failure: tuple[Outcome, str] | None = None
+    last_words: str = ""
+
+    def lost_trial(self) -> Trial | None:
+        """The trial that the child could not report itself; None after an orderly end.
+
+        An end between two items, on the way out say, costs nothing that is known already.
+        """
+        if self.missing is not None:
+            return Trial("", self.request.backend, CPU, "", "missing", detail=self.missing)
+        if self.failure is None or (self.plan is not None and self.running is None):
+            return None
+        device, name, precision = (CPU, "", "")
+        if self.plan is not None and self.running is not None:
+            device, name, precision = self.plan[self.running]
+        outcome, detail = self.failure
+        return Trial(name, self.request.backend, device, precision, outcome, detail=detail)
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """What the child says until it ends, crashes or falls silent."""
+        # -B: no byte code is written. Errors go into the same pipe, so that nothing else is opened.
+        process = subprocess.Popen(
+            [sys.executable, "-B", "-m", "agent.inference.choice.probe"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            if process.stdin is not None:
+                with process.stdin as stream:
+                    stream.write(json.dumps(asdict(self.request)).encode())
+            for line in self._lines(process):
+                message = self._understand(line)
+                if message is not None:
+                    yield message
+            if self.failure is None:
+                self._judge_end(process.wait())
+        except BrokenPipeError:
+            self._judge_end(process.wait())
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def _lines(self, process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+        """Complete lines of the child's output; ends with it, or with silence."""
+        if process.stdout is None:
+            return
+        descriptor = process.stdout.fileno()
+        pending = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            deadline_s = time.monotonic() + self.item_timeout_s
+            while True:
+                if not selector.select(max(0.0, deadline_s - time.monotonic())):
+                    self.failure = ("hung", f"it gave no answer for {self.item_timeout_s:g} s")
+                    return
+                chunk = os.read(descriptor, _CHUNK)
+                if not chunk:
+                    return
+                *lines, pending = (pending + chunk).split(b"\n")
+                for line in lines:
+                    if line.startswith(b"{"):
+                        deadline_s = time.monotonic() + self.item_timeout_s
+                    yield line
+
+    def _understand(self, line: bytes) -> dict[str, Any] | None:
+        """One message; what libraries print is kept as last words."""
+        try:
+            message = json.loads(line)
+        except ValueError:
+            self.last_words = line.decode("utf-8", "replace").strip()[:200] or self.last_words
+            return None
+        if not isinstance(message, dict):
+            return None
+        if "plan" in message:
+            self.plan = [(device, name, precision) for device, name, precision in message["plan"]]
+        self.missing = message.get("missing", self.missing)
+        self.running = message.get("started", None if "done" in message else self.running)
+        return message
+
+    def _judge_end(self, status: int) -> None:
+        if status == 0:
+            return
+        said = f" ({self.last_words})" if self.last_words else ""
+        if status < 0:
+            self.failure = ("crashed", f"it was ended by {signal.Signals(-status).name}{said}")
+        else:
+            self.failure = ("crashed", f"it ended with status {status}{said}")

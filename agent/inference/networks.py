@@ -1,0 +1,110 @@
+"""The networks that one agent runs, opened by what its configuration or its own trials say."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.inference.backends.opening import LoadedNetwork, load_network
+from agent.inference.bundle.trust import open_bundle
+from agent.inference.choice.choose import Choice, choose, load_pick
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.settings import AgentSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """What the device runs: the detector at each input size, most accurate first, and the classifier."""
+
+    detectors: tuple[LoadedNetwork, ...]
+    classifier: LoadedNetwork | None
+    """None when the detector already tells expressions."""
+    start_tier: int = 0
+    """Index of the detector to begin with."""
+    costs: tuple[float, ...] = ()
+    """Relative cost of each detector; empty where nothing was measured."""
+    signer: str = ""
+    """Name and id of the key that signed the bundle; empty where an unsigned one is allowed."""
+    signer_id: str = ""
+    """The id alone."""
+
+    @property
+    def calibrated_floor(self) -> float:
+        """Confidence below which an expression is unknown, as calibrated for the network that tells it."""
+        return (self.classifier or self.detectors[0]).entry.unknown_below
+
+    @property
+    def relative_costs(self) -> tuple[float, ...]:
+        """As measured, else the pixels of each input."""
+        if self.costs:
+            return self.costs
+        return tuple(
+            float(network.entry.input.height_px * network.entry.input.width_px) for network in self.detectors
+        )
+
+
+def load_networks(settings: AgentSettings) -> Networks:
+    """Verify and open the configured networks.
+
+    Raises:
+        ModelError: The bundle or one of its files is missing, altered, of an unknown signer or shape.
+        BackendError: No installed backend can run them.
+    """
+    chosen = settings.models
+    bundle = open_bundle(chosen)
+
+    def load(family: str) -> tuple[LoadedNetwork, ...]:
+        return tuple(
+            load_network(
+                bundle,
+                name,
+                entry,
+                backend=chosen.backend,
+                precision=chosen.precision,
+                threads=chosen.threads,
+            )
+            for name, entry in bundle.family(family).items()
+        )
+
+    detectors = load(chosen.detector)
+    single_stage = detectors[0].entry.task == "face_emotion"
+    classifier = None if single_stage else load(chosen.classifier)[0]
+    return Networks(detectors, classifier, signer=bundle.signer, signer_id=bundle.signer_id)
+
+
+def choose_networks(
+    settings: AgentSettings, state_dir: Path | None, *, reselect: bool = False
+) -> tuple[Networks, Choice]:
+    """Find out by trying, or remember, what this device runs best, and open it.
+
+    Args:
+        settings: May pin backend or precision.
+        state_dir: Where the trials are kept from start to start; None keeps nothing.
+        reselect: Try again whatever is kept.
+
+    Raises:
+        ModelError: The bundle or one of its files is missing, altered, of an unknown signer or shape.
+        BackendError: No installed backend can run them.
+    """
+    asked = settings.models
+    bundle = open_bundle(asked)
+    choice = choose(bundle, asked, state_dir, settings.latency.budget_ms, reselect=reselect)
+    detectors = tuple(load_pick(bundle, pick, asked.threads) for pick in choice.detectors)
+    classifier = None if choice.classifier is None else load_pick(bundle, choice.classifier, asked.threads)
+    times_ms = [pick.ms for pick in choice.detectors]
+    costs = tuple(ms for ms in times_ms if ms is not None)
+    whole = costs if len(costs) == len(times_ms) else ()
+    _return_free_memory()
+    signed = {"signer": bundle.signer, "signer_id": bundle.signer_id}
+    return Networks(detectors, classifier, choice.start_tier, whole, **signed), choice
+
+
+def _return_free_memory() -> None:
+    """Give back what loading needed; glibc would keep some megabytes of it for the process's whole life."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)

@@ -1,0 +1,1 @@
+"""Which numbers may leave, and what is added to them."""

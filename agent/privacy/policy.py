@@ -1,0 +1,135 @@
+"""What the privacy policy lets out of a closed window.
+
+**Suppression.** A window with fewer than ``min_count`` people is published as suppressed, and nothing else
+about its content is: neither ``people`` nor any count, and zero people is no exception, since "nobody" is a
+fact about the one person who might have been there. A window shorter than 60 s, which only a restart can
+produce, is suppressed too unless individual counts are acknowledged: otherwise restarting the agent would
+cut time into pieces as fine as one likes.
+
+**Nothing to subtract.** Complementary suppression withholds further numbers wherever a published total
+would give a withheld one away. Here no such total exists, by these rules:
+
+* Windows never overlap, and no number covers more than one window or more than one source.
+* A disclosure is a function of its own window alone. There is no state, no carrying over of withheld votes
+  and no adjustment of the next window. So two histories that differ only inside suppressed windows publish
+  the same bytes, which is all that a subtraction could start from.
+* Within a window either every label is published or none, so there is no withheld cell that the total and
+  the other cells would determine.
+* What is published besides windows (birth, health) must hold no count of faces, tracks, readings or
+  classifications, and nothing that a count could be read off: :mod:`agent.health` tells the load of a window
+  only if the window is published. Coverage tells of the camera only.
+
+That a window is suppressed does say that fewer than ``min_count`` people were counted. The temperature in
+health hints, within minutes, at whether anything moves in view: where even that is too much, give the sources
+``idle_interval_ms = 0``, which makes the load the same whatever there is to see but faces.
+
+**What suppression is not.** In a published window a label may have one vote. Somebody who knows the labels
+of all others in that window can compute the missing one, and somebody who knows that the same people stayed
+from one window to the next can compare the two. A threshold can't prevent that; noise can.
+
+**Noise.** With ``epsilon`` set, every count of every window receives independent discrete Laplace noise.
+What is protected is one track in one window: adding or removing it changes one count by 1, so the counts
+are epsilon-differentially private. (Changing a track's label moves two counts and costs 2 epsilon.) All that
+follows, the correction of negative counts, their sum and the decision to suppress, looks at the noisy
+counts only and costs nothing more. A person who is in view during several windows, or comes back as a new
+track, adds up the cost: at most ``windows present * tracks per window * epsilon``. One person has at most
+``(window_s / confirm_hits + 2.5 s) / frame interval`` tracks in a window, those still followed from the one
+before included, and in practice one for each time they come back after more than ``max_coast_ms``.
+``epsilon_per_day`` is the sum for a track that never leaves.
+
+The load figures of health follow the number of faces and have no noise, so with ``epsilon`` none is told.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from random import SystemRandom
+from typing import TYPE_CHECKING, Final
+
+from agent.domain import LABELS, Disclosure
+from agent.privacy.noise import as_written, discrete_laplace
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+    from random import Random
+
+    from agent.domain import EmotionWindow
+    from agent.settings import PrivacySettings
+
+_SHORTEST_WINDOW_S: Final = 60.0
+_ROUNDING_S: Final = 1e-3
+"""Edges are sums of floats; a window of 60 s may measure a few nanoseconds less."""
+_DAY_S: Final = 86_400.0
+_SUPPRESSED: Final = Disclosure(suppressed=True, people=None, counts=None)
+
+
+class PrivacyPolicy:
+    """Decides on one window at a time and remembers nothing.
+
+    Args:
+        settings: The configuration's ``[privacy]`` table.
+        randomness: Where noise comes from; None is the operating system's generator. Only tests pass a
+            seeded one.
+    """
+
+    def __init__(self, settings: PrivacySettings, randomness: Random | None = None) -> None:
+        self._settings = settings
+        self._epsilon = None if settings.epsilon is None else as_written(settings.epsilon)
+        self._randomness = SystemRandom() if randomness is None else randomness
+
+    @property
+    def epsilon_per_day(self) -> float | None:
+        """Privacy loss of a track that is in view all day; None without noise."""
+        if self._epsilon is None:
+            return None
+        return float(self._epsilon * ceil(_DAY_S / self._settings.window_s))
+
+    def may_tell_load(self, disclosure: Disclosure) -> bool:
+        """Whether the load that a window caused may be told with it."""
+        return not disclosure.suppressed and self._epsilon is None
+
+    def disclose(self, window: EmotionWindow) -> Disclosure:
+        """What may be published of ``window``."""
+        if self._is_too_short(window):
+            return _SUPPRESSED
+        counts = {label: window.counts.get(label, 0) for label in LABELS}
+        if self._epsilon is not None:
+            counts = _with_noise(counts, self._epsilon, self._randomness)
+        people = sum(counts.values())
+        if people < self._fewest_shown:
+            return _SUPPRESSED
+        return Disclosure(suppressed=False, people=people, counts=counts)
+
+    @property
+    def _fewest_shown(self) -> int:
+        """With ``min_count = 1`` an empty window shows its zero: there is no threshold left to hide below."""
+        return self._settings.min_count if self._settings.min_count > 1 else 0
+
+    def _is_too_short(self, window: EmotionWindow) -> bool:
+        if self._settings.acknowledge_individual_counts:
+            return False
+        return window.closed_at_s - window.opened_at_s < _SHORTEST_WINDOW_S - _ROUNDING_S
+
+
+def _with_noise(counts: dict[str, int], epsilon: Fraction, randomness: Random) -> dict[str, int]:
+    noisy = {label: count + discrete_laplace(epsilon, randomness) for label, count in counts.items()}
+    return _without_negatives(noisy)
+
+
+def _without_negatives(noisy: dict[str, int]) -> dict[str, int]:
+    """The non-negative counts nearest to ``noisy`` that keep its sum, or all zero for a negative sum.
+
+    Cutting negative counts off alone would add people: about four to each empty window at epsilon 1. What
+    the cut adds is therefore taken evenly from the positive counts, as a projection onto the simplex does.
+    It works on noisy numbers only, so it reveals nothing further.
+    """
+    counts = {label: max(0, count) for label, count in noisy.items()}
+    excess = sum(counts.values()) - max(0, sum(noisy.values()))
+    while excess > 0:
+        positive = sorted((label for label in counts if counts[label] > 0), key=lambda label: -counts[label])
+        share = max(1, excess // len(positive))
+        for label in positive:
+            taken = min(share, counts[label], excess)
+            counts[label] -= taken
+            excess -= taken
+    return counts

@@ -1,0 +1,162 @@
+"""Home Assistant device discovery: one retained message describes the device and all its entities.
+
+A suppressed window makes the counting entities unavailable, not 0; so does silence for three windows.
+Historical windows leave every entity as it is: they tell of the past. Both follow from how Home
+Assistant reads templates: an availability that renders to neither payload, and a numeric state that
+renders to nothing, are ignored (MQTT integration, "MQTT availability" and "MQTT sensor").
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from agent.contract import topics
+from agent.domain import LABELS
+
+if TYPE_CHECKING:
+    from agent.contract.messages import BirthMessage
+    from agent.contract.topics import Identity
+
+EXPIRE_AFTER_WINDOWS: Final = 3
+
+_UNLESS_HISTORICAL: Final = "{% if not value_json.historical %}{{ EXPRESSION }}{% endif %}"
+_DOMINANT: Final = (
+    "(value_json.counts or {}).items() | sort(attribute='1', reverse=true) | map(attribute=0) | first"
+    " if value_json.people else none"
+)
+"""Label with the most votes; ties go to the earlier label, because the sort is stable."""
+
+Entity = dict[str, Any]
+
+
+def discovery_payload(identity: Identity, birth: BirthMessage) -> bytes:
+    """The device's discovery message, with entities for every source of ``birth``."""
+    entities: dict[str, Entity] = {}
+    for source in birth.sources:
+        entities |= _source_entities(identity, source, birth.policy.window_s)
+    entities |= _device_entities(identity)
+    for key, entity in entities.items():
+        entity["unique_id"] = f"{identity.unique_id}_{key}"
+    message = {
+        "device": {
+            "identifiers": [identity.unique_id],
+            "name": f"Expressions {identity.site} {identity.device}",
+            "manufacturer": "emotion-agent",
+            "model": f"{birth.models.detector.id} ({birth.backend})",
+            "sw_version": birth.agent,
+        },
+        "origin": {"name": "emotion-agent", "sw_version": birth.agent},
+        "qos": 1,
+        "components": entities,
+    }
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def _source_entities(identity: Identity, source: str, window_s: float) -> dict[str, Entity]:
+    """What one camera counts: people, each expression, the dominant one, and coverage."""
+    told = _counting(identity, source, window_s)
+    always = {**told, "availability": [_alive(identity)]}
+    entities: dict[str, Entity] = {
+        "people": {
+            **told,
+            "name": f"{source} people",
+            "state_class": "measurement",
+            "icon": "mdi:account-group",
+            "value_template": _unless_historical("value_json.people"),
+        },
+        "dominant": {
+            **told,
+            "name": f"{source} dominant expression",
+            "device_class": "enum",
+            "options": list(LABELS),
+            "icon": "mdi:emoticon-outline",
+            "value_template": _unless_historical(_DOMINANT),
+        },
+        "coverage": {
+            **always,
+            "name": f"{source} coverage",
+            "state_class": "measurement",
+            "unit_of_measurement": "%",
+            "suggested_display_precision": 0,
+            "entity_category": "diagnostic",
+            "value_template": _unless_historical("(value_json.coverage * 100) | round(1)"),
+        },
+    }
+    for label in LABELS:
+        entities[label] = {
+            **told,
+            "name": f"{source} {label}",
+            "state_class": "measurement",
+            "value_template": _unless_historical(f"(value_json.counts or {{}}).get('{label}')"),
+        }
+    return {f"{_key(source)}_{key}": entity for key, entity in entities.items()}
+
+
+def _counting(identity: Identity, source: str, window_s: float) -> Entity:
+    topic = topics.counts_topic(identity, source)
+    shown = _unless_historical("'offline' if value_json.suppressed else 'online'")
+    return {
+        "platform": "sensor",
+        "state_topic": topic,
+        "expire_after": math.ceil(EXPIRE_AFTER_WINDOWS * window_s),
+        "availability_mode": "all",
+        "availability": [_alive(identity), {"topic": topic, "value_template": shown}],
+    }
+
+
+def _device_entities(identity: Identity) -> dict[str, Entity]:
+    """How the box itself is doing."""
+    health: Entity = {
+        "platform": "sensor",
+        "state_topic": topics.health_topic(identity),
+        "availability": [_alive(identity)],
+        "entity_category": "diagnostic",
+    }
+    return {
+        "connected": {
+            "platform": "binary_sensor",
+            "name": "connected",
+            "device_class": "connectivity",
+            "entity_category": "diagnostic",
+            "state_topic": topics.availability_topic(identity),
+            "payload_on": topics.ONLINE,
+            "payload_off": topics.OFFLINE,
+        },
+        "state": {**health, "name": "state", "value_template": "{{ value_json.state }}"},
+        "latency": {
+            **health,
+            "name": "latency p99",
+            "unit_of_measurement": "ms",
+            "state_class": "measurement",
+            "value_template": "{{ value_json.latency_ms.p99 }}",
+        },
+        "cpu_temperature": {
+            **health,
+            "name": "CPU temperature",
+            "device_class": "temperature",
+            "unit_of_measurement": "°C",
+            "state_class": "measurement",
+            "value_template": "{{ value_json.cpu_temp_c }}",
+        },
+        "queue": {
+            **health,
+            "name": "unsent windows",
+            "state_class": "measurement",
+            "value_template": "{{ value_json.queue.depth }}",
+        },
+    }
+
+
+def _alive(identity: Identity) -> Entity:
+    return {"topic": topics.availability_topic(identity)}
+
+
+def _unless_historical(expression: str) -> str:
+    return _UNLESS_HISTORICAL.replace("EXPRESSION", expression)
+
+
+def _key(source: str) -> str:
+    """Home Assistant allows letters, digits, ``_`` and ``-`` in object ids; sources may also have dots."""
+    return source.replace(".", "_")

@@ -1,0 +1,58 @@
+"""The configuration as frozen values, one class per TOML table; ``reading`` gets them from a file.
+
+Stages receive their own table and nothing else. Importing this loads no NumPy.
+"""
+
+from agent.settings.agent import (
+    SHORTEST_WINDOW_S,
+    AgentSettings,
+    ClassifierSettings,
+    Context,
+    DeploymentSettings,
+    DetectorSettings,
+    HealthSettings,
+    HomeAssistantSettings,
+    LatencySettings,
+    ModelsSettings,
+    MqttSettings,
+    OpenCvSource,
+    Picamera2Source,
+    Polygon,
+    PrivacySettings,
+    ReplaySource,
+    Share,
+    SourceBase,
+    SourceSettings,
+    StateSettings,
+    Table,
+    TopicName,
+    TrackerSettings,
+    is_loopback,
+)
+
+__all__ = [
+    "SHORTEST_WINDOW_S",
+    "AgentSettings",
+    "ClassifierSettings",
+    "Context",
+    "DeploymentSettings",
+    "DetectorSettings",
+    "HealthSettings",
+    "HomeAssistantSettings",
+    "LatencySettings",
+    "ModelsSettings",
+    "MqttSettings",
+    "OpenCvSource",
+    "Picamera2Source",
+    "Polygon",
+    "PrivacySettings",
+    "ReplaySource",
+    "Share",
+    "SourceBase",
+    "SourceSettings",
+    "StateSettings",
+    "Table",
+    "TopicName",
+    "TrackerSettings",
+    "is_loopback",
+]

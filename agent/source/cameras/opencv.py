@@ -1,0 +1,211 @@
+"""Live cameras through OpenCV: V4L2 devices, RTSP and HTTP streams."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from agent.errors import CameraError
+from agent.frame import Frame
+from agent.host.opencv import load_opencv
+from agent.source.buffers import FrameBuffers
+from agent.source.cameras.address import AddressKind, parse_address, with_credentials
+from agent.source.cameras.formats import AUTO, FormatMemory, list_formats, open_mode, try_formats
+from agent.source.cameras.v4l2 import CameraMode, what_is_there
+from agent.source.rest import Rest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from agent.settings import OpenCvSource
+    from agent.source.buffers import PictureBuffers
+
+_REMEDY: Final = {
+    AddressKind.V4L2: "check its cable, other users of it, and that the agent is in the group video",
+    AddressKind.URL: "check the address, the credentials file and the network",
+}
+
+_LOW_DELAY: Final = "fflags;nobuffer|flags;low_delay|fpsprobesize;0"
+"""Start with the first picture instead of guessing the frame rate from seconds of buffered ones."""
+_OPTIONS_VARIABLE: Final = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_MOTION_JPEG: Final = int.from_bytes(b"MJPG", "little")
+_AS_IT_COMES: Final = -1
+"""Value of CAP_PROP_FORMAT that makes ``retrieve`` hand out the encoded picture."""
+
+
+class OpenCvCamera:
+    """A V4L2 device or a stream by its URL; pipelines are the business of ``gstreamer``."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: OpenCvSource,
+        buffers: PictureBuffers | None = None,
+        rest: Rest | None = None,
+        *,
+        memory: FormatMemory | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._clock = clock
+        self._address = parse_address(settings.device)
+        self._buffers = buffers or FrameBuffers()
+        self._rest = rest or Rest()
+        self._cv2: Any = None
+        self._capture: Any = None
+        self._memory = memory or FormatMemory()
+        self._sends_jpegs = False
+        self._size_px: tuple[int, int] | None = None
+        self._index = 0
+
+    @property
+    def every_frame(self) -> bool:
+        """False: a live camera's old frames are worth nothing."""
+        return False
+
+    def open(self) -> None:
+        """Find the device anew and ask it for the configured size and rate, in the cheapest format.
+
+        Raises:
+            CameraError: It is absent, busy or doesn't answer.
+            ConfigError: The credentials file is unusable.
+        """
+        self.close()
+        self._cv2 = cv2 = load_opencv()
+        # A pool of threads would compete with inference for the cores.
+        cv2.setNumThreads(1)
+        on_a_url = self._address.kind is AddressKind.URL
+        capture = self._open_url(cv2) if on_a_url else self._open_device(cv2)
+        if not capture.isOpened():
+            capture.release()
+            remedy = _REMEDY[self._address.kind]
+            raise CameraError(f"sources.{self._name}: {self._address.shown} does not open; {remedy}")
+        self._capture = capture
+        # Pictures that nobody looks at then needn't be decoded, as V4L2 does by itself; H.264 needs them all.
+        self._sends_jpegs = (
+            on_a_url
+            and int(capture.get(cv2.CAP_PROP_FOURCC)) == _MOTION_JPEG
+            and capture.set(cv2.CAP_PROP_FORMAT, _AS_IT_COMES)
+        )
+
+    def read(self) -> Frame:
+        """Block until the driver hands over the next frame, but for those passed over at rest.
+
+        Raises:
+            CameraError: The stream broke or timed out.
+        """
+        asked_at_s = self._clock()
+        pixels = None
+        while pixels is None:
+            captured_at_s = self._grab(asked_at_s)
+            if not self._rest.covers(captured_at_s):
+                pixels = self._decode_jpeg() if self._sends_jpegs else self._retrieve()
+        frame = Frame(pixels, captured_at_s, self._name, self._index)
+        self._index += 1
+        return frame
+
+    def _grab(self, asked_at_s: float) -> float:
+        """Take the next frame from the driver; monotonic seconds at which it came."""
+        if self._capture is None or not self._capture.grab() or self._too_late(asked_at_s):
+            raise CameraError(
+                f"sources.{self._name}: {self._address.shown} stopped delivering; it is reopened"
+            )
+        return self._clock()
+
+    def _retrieve(self) -> NDArray[np.uint8]:
+        if self._size_px is None:
+            delivered, pixels = self._capture.retrieve()
+        else:
+            view = self._buffers.claim(*self._size_px)
+            delivered, pixels = self._capture.retrieve(view)
+        if not delivered or pixels.ndim != 3:  # noqa: PLR2004 - rows, columns, colours
+            raise CameraError(f"sources.{self._name}: {self._address.shown} sent no picture; it is reopened")
+        if self._size_px is None or pixels is not view:
+            # First frame, or the size changed midway: OpenCV made a picture of its own.
+            self._size_px = pixels.shape[:2]
+            view = self._buffers.store(pixels)
+        return view
+
+    def _decode_jpeg(self) -> NDArray[np.uint8] | None:
+        """None for one that was garbled on its way; the next one may be whole."""
+        delivered, data = self._capture.retrieve()
+        if not delivered or not data.size:
+            return None
+        pixels = self._cv2.imdecode(data, self._cv2.IMREAD_COLOR | self._cv2.IMREAD_IGNORE_ORIENTATION)
+        return None if pixels is None else self._buffers.store(pixels)
+
+    def _too_late(self, asked_at_s: float) -> bool:
+        # FFmpeg's backend hands out one more old picture after its read timed out.
+        return self._clock() - asked_at_s >= self._settings.stall_timeout_s
+
+    def rest(self, until_s: float) -> None:
+        """Pass frames over before they are decoded; see :class:`agent.source.seam.FrameSource`."""
+        self._rest.until(until_s)
+
+    def close(self) -> None:
+        """Release the device and blacken the buffers."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+        self._size_px = None
+        self._buffers.close()
+
+    def _open_device(self, cv2: Any) -> Any:
+        path = Path(self._address.target)
+        if not path.exists():
+            raise CameraError(f"sources.{self._name}: there is no {path}; {what_is_there(path)}")
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(ceil(self._settings.stall_timeout_s)))
+        # Resolved at every opening, because the number behind /dev/v4l/by-id/… changes with each plugging.
+        device = path.resolve()
+        return open_mode(cv2, device, self._mode(cv2, device))
+
+    def _mode(self, cv2: Any, device: Path) -> CameraMode:
+        settings = self._settings
+        wanted = CameraMode(settings.fourcc, settings.width_px, settings.height_px, settings.fps)
+        if wanted.fourcc != AUTO:
+            return wanted
+        offered = list_formats(device, wanted)
+        chosen = self._memory.recall(offered)
+        if chosen is None:
+            trials = try_formats(cv2, device, offered, wanted.fps)
+            chosen = next((trial.mode for trial in trials if trial.chosen), wanted)
+            self._memory.keep(offered, chosen)
+        return chosen
+
+    def _open_url(self, cv2: Any) -> Any:
+        url = self._address.target
+        if self._settings.credentials_file is not None:
+            url = with_credentials(url, self._settings.credentials_file)
+        patience_ms = int(self._settings.stall_timeout_s * 1000.0)
+        parameters = [
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+            patience_ms,
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+            patience_ms,
+            # Decoding on several threads holds one picture back per thread.
+            cv2.CAP_PROP_N_THREADS,
+            1,
+        ]
+        with _capture_options(f"rtsp_transport;{self._settings.rtsp_transport}|{_LOW_DELAY}"):
+            return cv2.VideoCapture(url, cv2.CAP_FFMPEG, parameters)
+
+
+@contextmanager
+def _capture_options(options: str) -> Iterator[None]:
+    """Let OpenCV pass these to FFmpeg. It takes them from the environment only; an operator's own win."""
+    if _OPTIONS_VARIABLE in os.environ:
+        yield
+        return
+    os.environ[_OPTIONS_VARIABLE] = options
+    try:
+        yield
+    finally:
+        del os.environ[_OPTIONS_VARIABLE]

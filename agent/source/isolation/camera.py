@@ -1,0 +1,219 @@
+"""A live camera in a process of its own, which is killed when it falls silent or doesn't obey."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from agent.errors import CameraError, ConfigError, SourceEnded
+from agent.frame import Frame
+from agent.source.isolation.slots import SlotLayout, SlotReader
+from agent.source.isolation.wire import PeerGoneError, Wire
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from agent.settings import OpenCvSource, Picamera2Source
+
+_log = logging.getLogger(__name__)
+
+_LOOK_UP_S: Final = 0.2
+"""While a camera is silent, the stop event is looked at this often."""
+_GRACE_S: Final = 1.0
+"""The libraries have timeouts of their own; a kill comes only after they had their chance."""
+_START_S: Final = 10.0
+"""A fresh process on a slow board loads its libraries for this long at most."""
+_CLOSE_S: Final = 1.0
+"""A camera that doesn't close in this time is killed."""
+_REAP_S: Final = 1.0
+"""A process stuck inside the kernel can't even be killed; it is left behind after this."""
+
+
+class IsolatedCamera:
+    """Runs an OpenCV or CSI camera in a child process and takes its frames over through shared memory."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: OpenCvSource | Picamera2Source,
+        stop: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._stop = stop
+        self._clock = clock
+        self._process: subprocess.Popen[bytes] | None = None
+        self._wire: Wire | None = None
+        self._pictures: SlotReader | None = None
+        # What the camera's first process found out, for the next one.
+        self._memory: dict[str, Any] | None = None
+        self._index = 0
+
+    @property
+    def every_frame(self) -> bool:
+        """False: a live camera's old frames are worth nothing."""
+        return False
+
+    @property
+    def process_id(self) -> int | None:
+        """Of the camera process; None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    def open(self) -> None:
+        """Open the camera in its process, which is started when there is none.
+
+        Raises:
+            CameraError: The camera is absent, busy or doesn't answer.
+            ConfigError: It can never be opened as configured.
+        """
+        patience_s = self._settings.stall_timeout_s + _GRACE_S
+        if self._process is None:
+            self._start()
+            patience_s += _START_S
+        self._order({"do": "open"})
+        self._memory = self._await("opened", patience_s)["memory"]
+
+    def read(self) -> Frame:
+        """Block until the next frame, at most ``stall_timeout_s`` and a second of grace.
+
+        Raises:
+            CameraError: None came, or the process died.
+        """
+        message = self._await("frame", self._settings.stall_timeout_s + _GRACE_S)
+        while self._pictures is None or message["generation"] != self._pictures.generation:
+            message = self._await("frame", self._settings.stall_timeout_s + _GRACE_S)
+        frame = Frame(self._pictures.lend(message["slot"]), message["at_s"], self._name, self._index)
+        self._index += 1
+        return frame
+
+    def rest(self, until_s: float) -> None:
+        """Let the process pass frames over before decoding; see :class:`agent.source.seam.FrameSource`.
+
+        Raises:
+            CameraError: The process died.
+        """
+        self._order({"do": "rest", "until_s": until_s})
+
+    def close(self) -> None:
+        """Close the camera; when the agent is stopping, or the process doesn't answer, end the process."""
+        if self._process is not None:
+            if self._stop.is_set():
+                self._kill()
+            else:
+                self._close_camera()
+        if self._pictures is not None:
+            self._pictures.retire()
+            self._pictures = None
+
+    def _start(self) -> None:
+        self._wire, theirs = Wire.pair()
+        package_folder = str(Path(__file__).parents[3])
+        search_path = os.pathsep.join(filter(None, (package_folder, os.environ.get("PYTHONPATH"))))
+        # -B: nothing of the agent writes to disk, compiled modules included.
+        command = [sys.executable, "-B", "-m", "agent.source.isolation.worker", str(theirs.fileno())]
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(),),
+                    # Decoding is one thread's work here; idle BLAS threads would only cost memory.
+                    env={**os.environ, "PYTHONPATH": search_path, "OPENBLAS_NUM_THREADS": "1"},
+                )
+        except OSError as error:
+            self._kill()
+            raise CameraError(f"sources.{self._name}: no camera process can be started ({error})") from error
+        settings = self._settings.model_dump(mode="json")
+        self._order({"name": self._name, "settings": settings, "memory": self._memory})
+
+    def _order(self, body: dict[str, Any]) -> None:
+        if self._wire is None:
+            raise self._died()
+        try:
+            self._wire.send(body)
+        except PeerGoneError as error:
+            raise self._died() from error
+
+    def _await(self, wanted: str, patience_s: float) -> dict[str, Any]:
+        deadline_s = self._clock() + patience_s
+        while (left_s := deadline_s - self._clock()) > 0.0:
+            if self._stop.is_set():
+                raise SourceEnded(f"sources.{self._name}: stopped; start the agent to go on")
+            message = self._receive(min(left_s, _LOOK_UP_S))
+            if message is None:
+                continue
+            if message["say"] == "failed":
+                error = ConfigError if message["for_good"] else CameraError
+                raise error(message["text"])
+            if message["say"] == wanted:
+                return message
+        self._kill()
+        raise CameraError(
+            f"sources.{self._name}: the camera has not answered for {patience_s:.0f} s;"
+            " check its cable and network, it is opened anew"
+        )
+
+    def _receive(self, timeout_s: float) -> dict[str, Any] | None:
+        try:
+            packet = None if self._wire is None else self._wire.receive(timeout_s)
+        except PeerGoneError as error:
+            raise self._died() from error
+        if packet is None:
+            return None
+        if packet.descriptor is not None:
+            self._map(packet.body, packet.descriptor)
+        return packet.body
+
+    def _map(self, message: dict[str, Any], descriptor: int) -> None:
+        if self._pictures is not None:
+            self._pictures.retire()
+        layout = SlotLayout(*(message[key] for key in ("generation", "height_px", "width_px", "slots")))
+        wire = self._wire
+
+        def give_back(generation: int, slot: int) -> None:
+            # Runs wherever a frame's last holder lets go, perhaps after the process has ended.
+            with contextlib.suppress(PeerGoneError):
+                if wire is not None:
+                    wire.send({"do": "reuse", "generation": generation, "slot": slot})
+
+        self._pictures = SlotReader(layout, descriptor, give_back)
+
+    def _close_camera(self) -> None:
+        try:
+            self._order({"do": "close"})
+            deadline_s = self._clock() + _CLOSE_S
+            while (left_s := deadline_s - self._clock()) > 0.0:
+                message = self._receive(min(left_s, _LOOK_UP_S))
+                if message is not None and message["say"] == "closed":
+                    return
+        except CameraError:
+            return  # it died by itself, and _died has tidied up
+        self._kill()
+
+    def _died(self) -> CameraError:
+        code = None if self._process is None else self._process.poll()
+        self._kill()
+        ended = "ended" if code is None else f"ended with code {code}"
+        return CameraError(f"sources.{self._name}: the camera process {ended}; a new one is started")
+
+    def _kill(self) -> None:
+        process, self._process = self._process, None
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+        if process is None:
+            return
+        process.kill()
+        try:
+            process.wait(_REAP_S)
+        except subprocess.TimeoutExpired:
+            _log.warning("source %s: camera process %d hangs in its driver", self._name, process.pid)

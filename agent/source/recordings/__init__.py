@@ -1,0 +1,1 @@
+"""Files played as a camera would deliver them."""

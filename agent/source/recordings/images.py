@@ -1,0 +1,84 @@
+"""Pictures out of a folder of image files, sorted by name."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from agent.errors import ConfigError
+from agent.host.opencv import load_opencv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from agent.source.buffers import FrameBuffers
+
+_log = logging.getLogger(__name__)
+
+IMAGE_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+
+class ImageFolder:
+    """Decodes the images of one folder at a fixed rate. A broken image is skipped and named once."""
+
+    def __init__(self, path: Path, fps: float, buffers: FrameBuffers) -> None:
+        self._path = path
+        self._interval_s = 1.0 / fps
+        self._buffers = buffers
+        self._cv2 = load_opencv()
+        self._files: list[Path] = []
+        self._next = 0
+        self._gone_by = 0
+        self._broken: set[Path] = set()
+
+    @property
+    def skipped(self) -> int:
+        """Number of different files that could not be decoded so far."""
+        return len(self._broken)
+
+    def rewind(self) -> None:
+        """List the folder anew.
+
+        Raises:
+            ConfigError: It holds no image files.
+        """
+        self._files = sorted(
+            file for file in self._path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
+        )
+        if not self._files:
+            raise ConfigError(f"{self._path} holds no images; put .jpg or .png files into it")
+        self._next = 0
+        self._gone_by = 0
+
+    def advance(self) -> float | None:
+        """Go to the next image that may be readable; None after the last."""
+        while self._next < len(self._files) and self._files[self._next] in self._broken:
+            self._next += 1
+        if self._next >= len(self._files):
+            return None
+        self._next += 1
+        self._gone_by += 1
+        return (self._gone_by - 1) * self._interval_s
+
+    def picture(self) -> NDArray[np.uint8] | None:
+        """Decode the image that was gone to; None when it can't be, which then takes no time either."""
+        file = self._files[self._next - 1]
+        pixels = self._cv2.imread(str(file), self._cv2.IMREAD_COLOR)
+        if pixels is None:
+            self._gone_by -= 1
+            self._skip(file)
+            return None
+        return self._buffers.store(pixels)
+
+    def close(self) -> None:
+        """Nothing stays open between images."""
+
+    def _skip(self, file: Path) -> None:
+        if file not in self._broken:
+            self._broken.add(file)
+            _log.warning(
+                "%s can't be decoded and is skipped (%d so far); replace or remove it", file, self.skipped
+            )

@@ -1,0 +1,1 @@
+"""The drawn face, and the clips of demo and bench that are made of it."""

@@ -1,0 +1,1 @@
+"""What training pictures go through."""

@@ -1,0 +1,76 @@
+"""Makes a bundle's reference tensors: what its FP32 networks answer to one public-domain face."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from agent.errors import ModelError
+from agent.inference.backends.opening import default_bundle_folder, open_file
+from agent.inference.bundle.manifest import Bundle
+from agent.inference.bundle.reference import PICTURE, answer_key, load_reference, reference_input
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from agent.inference.bundle.manifest import NetworkEntry
+
+REFERENCE: Final = "reference.npz"
+SIDE_PX: Final = 160
+"""Of the square picture; the head then is some 80 px high, a size that every detector tier sees."""
+_SCENE: Final = (slice(0, 300), slice(75, 375))
+"""Rows and columns of the astronaut's head and shoulders."""
+
+
+def reference_content(folder: Path, networks: Mapping[str, NetworkEntry]) -> bytes:
+    """The file's bytes.
+
+    Args:
+        folder: The bundle, networks already in place.
+        networks: By manifest key.
+
+    Raises:
+        ModelError: A network has no FP32 file for ONNX Runtime.
+    """
+    picture = reference_picture()
+    arrays: dict[str, NDArray[np.generic]] = {PICTURE: picture}
+    for name, entry in networks.items():
+        paths = [
+            file.path for file in entry.files if (file.backend, file.precision) == ("onnxruntime", "fp32")
+        ]
+        if not paths:
+            raise ModelError(
+                f"network {name!r} has no FP32 file for ONNX Runtime to take reference answers from"
+            )
+        network = open_file(folder / paths[0], entry, backend="onnxruntime", threads=1)
+        network.input_buffer[...] = reference_input(picture, entry.input)
+        for index, answer in enumerate(network.run()):
+            # Half precision halves the file; its error is a tenth of what INT8 brings.
+            arrays[answer_key(name, index)] = answer.astype(np.float16)
+        network.close()
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **arrays)
+    return content.getvalue()
+
+
+def reference_picture() -> NDArray[np.uint8]:
+    """``SIDE_PX`` square, BGR: head and shoulders of scikit-image's ``astronaut`` (NASA, public domain).
+
+    Raises:
+        ModelError: Neither scikit-image nor a bundle that was made with it is installed.
+    """
+    try:
+        from skimage import data  # noqa: PLC0415 - only to make a bundle
+    except ImportError as error:
+        installed = load_reference(Bundle.load(default_bundle_folder()))
+        if installed is None:
+            raise ModelError(f"no reference picture ({error}): pip install scikit-image") from error
+        return installed.picture
+    scene = cv2.cvtColor(np.ascontiguousarray(data.astronaut()[_SCENE]), cv2.COLOR_RGB2BGR)
+    return np.asarray(cv2.resize(scene, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)

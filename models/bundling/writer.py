@@ -1,0 +1,77 @@
+"""Writes networks and ``manifest.toml``; what is half written fails its digest and is never run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+from agent.inference.bundle.manifest import MANIFEST, Bundle, Manifest, NetworkEntry, ReferenceFile
+from agent.inference.bundle.trust import SIGNATURE
+from models.bundling.reference import REFERENCE, reference_content
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_HEADER = "# Written by `python -m quantize`; edit the sources, not this file.\n\n"
+
+
+def write_networks(folder: Path, entries: Mapping[str, NetworkEntry], files: Mapping[str, Path]) -> None:
+    """Put new or replaced networks into a bundle; other entries stay as they are.
+
+    The networks' files come first, the manifest last, each moved into place whole. The result is not signed:
+    a signature that was there is removed first, as it would no longer fit.
+
+    Args:
+        folder: The bundle; made where missing.
+        entries: By manifest key; each of their files' digests must fit ``files``.
+        files: Path in the bundle → the file to copy.
+
+    Raises:
+        ModelError: The existing manifest can't be read, or a network has no FP32 file for ONNX Runtime.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = Bundle.load(folder).manifest.networks if (folder / MANIFEST).exists() else {}
+    networks = {**kept, **entries}
+    (folder / SIGNATURE).unlink(missing_ok=True)
+    for relative, source in files.items():
+        target = folder / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        replace(target, source.read_bytes())
+    reference = reference_content(folder, networks)
+    replace(folder / REFERENCE, reference)
+    manifest = Manifest(
+        schema_version=1,
+        networks=networks,
+        reference=ReferenceFile(path=REFERENCE, sha256=hashlib.sha256(reference).hexdigest()),
+    )
+    text = _HEADER + tomli_w.dumps(_plain(manifest.model_dump(exclude_none=True)))
+    replace(folder / MANIFEST, text.encode())
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def replace(target: Path, content: bytes) -> None:
+    """Put a file in place whole; a reader sees the old content or the new."""
+    partial = target.with_name(target.name + ".partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(target)
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists and short floats, as TOML wants them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    # Six digits that count: a scale of 1/255 would lose half of them to fixed ones.
+    return float(f"{value:.6g}") if isinstance(value, float) else value

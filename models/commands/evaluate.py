@@ -1,0 +1,101 @@
+"""``python -m models evaluate``: scores of a bundle, the protocols of published reports, the report page."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from agent.exits import errors_in_one_sentence
+
+HERE = Path(__file__).resolve().parent.parent
+BUNDLE = HERE / "bundle"
+LOGS = HERE / "logs"
+"""One folder per shipped network with the log of the run that made it."""
+
+
+class ProtocolName(StrEnum):
+    """Ways to judge for which reports have published figures."""
+
+    aligned = "aligned"
+    nine = "nine"
+    five = "five"
+    video = "video"
+
+
+Protocols = Annotated[
+    list[ProtocolName] | None,
+    typer.Option("--protocol", help="Judge as a report did, beside its figures; may be given several times."),
+]
+Report = Annotated[
+    Path | None, typer.Option(help="Folder for index.html: all scores with plots and pictures.")
+]
+Runs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Folder of a training run whose curves the page shall show; may be given several times."
+        " By default the runs of the shipped networks."
+    ),
+]
+Network = Annotated[
+    str | None, typer.Option(help="Family or entry of the manifest; what the agent runs by default.")
+]
+Precision = Annotated[str, typer.Option(help="Of the networks in protocols and plots.")]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        "--score-threshold", min=0.02, max=0.99, help="Of detections in protocols; the agent's by default."
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(min=1, help="Most pictures of each kind, or windows of the clip; all of them by default."),
+]
+
+
+def evaluate_command(
+    *,
+    data: Annotated[Path, typer.Option(help="Folder with the data files.")] = Path("../shared/data"),
+    bundle: Annotated[Path, typer.Option(help="Folder with manifest.toml.")] = BUNDLE,
+    protocols: Protocols = None,
+    report: Report = None,
+    run: Runs = None,
+    detector: Network = None,
+    classifier: Network = None,
+    precision: Precision = "int8_u8s8",
+    threshold: Threshold = None,
+    limit: Limit = None,
+    seed: Annotated[int, typer.Option(help="Of what a limit leaves, and of the clip.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object of scores only.")] = False,
+) -> None:
+    """Score and time every network file of a bundle through the agent's own code."""
+    from models.evaluation.findings import Request, find_out  # noqa: PLC0415 - the help must not wait for NumPy
+
+    progress = Console(stderr=True, highlight=False)
+    with errors_in_one_sentence(), progress.status("evaluating"):
+        request = Request(
+            data_dir=data,
+            bundle_dir=bundle,
+            protocols=tuple(dict.fromkeys(name.value for name in protocols or ())),
+            report_dir=report,
+            run_dirs=tuple(run or sorted(LOGS.iterdir())),
+            detector=detector,
+            classifier=classifier,
+            precision=precision,
+            score_threshold=threshold,
+            limit=limit,
+            seed=seed,
+        )
+        findings = find_out(request, progress.print)
+    if as_json:
+        typer.echo(json.dumps(findings.as_json(), indent=2))
+        return
+    console = Console()
+    for sheet in findings.sheets():
+        console.print(sheet)
+    if findings.page is not None:
+        typer.echo(f"written: {findings.page}")

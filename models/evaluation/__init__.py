@@ -1,0 +1,1 @@
+"""Scores of a bundle through the code of the device, and pages to look at."""

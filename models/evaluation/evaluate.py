@@ -1,0 +1,189 @@
+"""What every file of a bundle is worth, measured through the device's own code.
+
+bundle ──► agent.inference.backends.opening ──► agent.detector, agent.classifier ──► scores and milliseconds
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import cv2
+
+from agent.errors import ModelError
+from agent.inference.backends.opening import LoadedNetwork, load_network
+from agent.inference.bundle.manifest import Bundle
+from agent.settings import ModelsSettings
+from models.data.ferplus import FerPlus, read_ferplus
+from models.data.portraits import read_portraits
+from models.data.scenes import read_crowds
+from models.evaluation.subject import drawn, named_entries
+from models.scores.runtime import (
+    PortraitScores,
+    run_times_ms,
+    score_emotion,
+    score_faces,
+    score_portraits,
+    score_yunet,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from agent.inference.bundle.manifest import NetworkEntry
+    from models.data.scenes import LabelledPhoto
+
+    Report = Callable[[str], None]
+    Picture = TypeVar("Picture")
+
+PRECISIONS: Final = ("fp32", "int8_u8s8", "int8_s8s8")
+YUNET: Final = "yunet_n_dynamic.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """All figures of one run; scores in [0, 1]."""
+
+    emotion: Mapping[str, Mapping[str, float]]
+    """Per precision: accuracy8, weighted_f1_9, macro_f1_9 on the FER+ test split."""
+    face: Mapping[str, Mapping[str, float]]
+    """Per precision: AP50 on ``crowds`` by least face height in px, at the largest input size."""
+    face_input_px: int
+    yunet: Mapping[str, float] | None
+    """The same for YuNet at the same input size; None where its file is absent."""
+    run_ms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Per network, then precision: median milliseconds of a run on one thread."""
+    portraits: Mapping[str, PortraitScores] = field(default_factory=dict)
+    """Per precision: detector and classifier together on the portraits' valid identities."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The scores alone, as ``python -m models evaluate --json`` prints them."""
+        return {
+            "emotion": {precision: dict(scores) for precision, scores in self.emotion.items()},
+            "face": {precision: {"ap50": dict(scores)} for precision, scores in self.face.items()},
+        }
+
+
+def evaluate(
+    data_dir: Path,
+    bundle: Path,
+    *,
+    families: tuple[str, str] | None = None,
+    peers_dir: Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    report: Report | None = None,
+) -> EvaluationReport:
+    """Score and time every ONNX Runtime file of a detector and a classifier.
+
+    Args:
+        data_dir: Folder of the evaluation data.
+        bundle: Folder with ``manifest.toml``.
+        families: Detector and classifier, each a family or an entry; None is what the agent runs.
+        peers_dir: Where other people's networks lie; None is ``peers`` beside ``data_dir``.
+        limit: Most pictures of each kind, drawn by ``seed``; None is all.
+        seed: Of the pictures that a limit leaves.
+        report: Takes a line per finished step.
+
+    Raises:
+        ModelError: Data or networks are missing or broken.
+    """
+    say = report or (lambda _line: None)
+    agents = ModelsSettings()
+    networks = _all_files(Bundle.load(bundle), families or (agents.detector, agents.classifier))
+    detectors = _largest(networks, "face", "face_emotion")
+    classifiers = _largest(networks, "emotion")
+    crowds = _some(read_crowds(data_dir), limit, seed)
+    face = _score_detectors(detectors, crowds, say)
+    input_px = next(iter(detectors.values())).entry.input.height_px
+    peer = open_yunet(peers_dir or data_dir.parent / "peers", input_px)
+    yunet = None
+    if peer is not None:
+        yunet = score_yunet(peer, crowds, input_px)
+        say("YuNet: scored on the same photos")
+    test = read_ferplus(data_dir, "test")
+    kept = drawn(len(test.images), limit, seed)
+    emotion = _score_classifiers(classifiers, FerPlus(test.images[kept], test.votes[kept]), say)
+    portraits = _some(read_portraits(data_dir, "valid"), limit, seed)
+    together = {
+        precision: score_portraits(detectors[precision], classifiers[precision], portraits)
+        for precision in classifiers
+        if precision in detectors
+    }
+    say(f"both together: scored on {len(portraits)} portraits")
+    return EvaluationReport(emotion, face, input_px, yunet, _times(networks), together)
+
+
+def _score_detectors(
+    detectors: Mapping[str, LoadedNetwork], crowds: Sequence[LabelledPhoto], say: Report
+) -> dict[str, dict[str, float]]:
+    face = {}
+    for precision, network in detectors.items():
+        face[precision] = score_faces(network, crowds)
+        say(f"{network.name} {precision}: scored on {len(crowds)} photos of crowds")
+    return face
+
+
+def _score_classifiers(
+    classifiers: Mapping[str, LoadedNetwork], test: FerPlus, say: Report
+) -> dict[str, dict[str, float]]:
+    emotion = {}
+    for precision, network in classifiers.items():
+        scores = score_emotion(network, test)
+        emotion[precision] = {
+            "accuracy8": scores.accuracy8,
+            "weighted_f1_9": scores.weighted_f1_9,
+            "macro_f1_9": scores.macro_f1_9,
+        }
+        say(f"{network.name} {precision}: scored on {len(test.images)} faces")
+    return emotion
+
+
+def open_yunet(peers_dir: Path, input_px: int) -> cv2.FaceDetectorYN | None:
+    """OpenCV's YuNet at a square input with all but its faintest detections; None without its file."""
+    path = peers_dir / YUNET
+    if not path.is_file():
+        return None
+    return cv2.FaceDetectorYN.create(str(path), "", (input_px, input_px), 0.02, 0.45, 5000)
+
+
+def _some(pictures: Sequence[Picture], limit: int | None, seed: int) -> list[Picture]:
+    return [pictures[index] for index in drawn(len(pictures), limit, seed)]
+
+
+def _all_files(bundle: Bundle, families: tuple[str, ...]) -> list[LoadedNetwork]:
+    """Every entry of the families in every precision it has for ONNX Runtime, on one thread."""
+    return [
+        load_network(bundle, name, entry, backend="onnxruntime", precision=precision, threads=1)
+        for family in families
+        for name, entry in named_entries(bundle, family).items()
+        for precision in PRECISIONS
+        if _has(entry, precision)
+    ]
+
+
+def _has(entry: NetworkEntry, precision: str) -> bool:
+    return any(file.backend == "onnxruntime" and file.precision == precision for file in entry.files)
+
+
+def _largest(networks: list[LoadedNetwork], *tasks: str) -> dict[str, LoadedNetwork]:
+    """Of some tasks, the entry with the largest input, by precision.
+
+    Raises:
+        ModelError: No network is for these tasks.
+    """
+    fitting = [network for network in networks if network.entry.task in tasks]
+    if not fitting:
+        raise ModelError(f"no {tasks[0]} network was named that has a file for ONNX Runtime")
+    largest = max(network.entry.input.height_px for network in fitting)
+    return {
+        network.file.precision: network for network in fitting if network.entry.input.height_px == largest
+    }
+
+
+def _times(networks: list[LoadedNetwork]) -> dict[str, dict[str, float]]:
+    times: dict[str, dict[str, float]] = {}
+    for network, milliseconds in zip(networks, run_times_ms(networks), strict=True):
+        times.setdefault(network.name, {})[network.file.precision] = milliseconds
+    return times

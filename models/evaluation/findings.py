@@ -1,0 +1,123 @@
+"""Everything that one call of ``python -m models evaluate`` is to find out, and what it found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from agent.settings import ModelsSettings
+from models.evaluation.evaluate import EvaluationReport, evaluate
+from models.evaluation.protocols.run import ProtocolScores, run_protocols
+from models.evaluation.report.run_log import read_run
+from models.evaluation.subject import Subject, load_subject
+from models.evaluation.tables import report_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from models.evaluation.sheet import Sheet
+
+    Say = Callable[[str], None]
+    PageWriter = Callable[[Subject, EvaluationReport, Mapping[str, ProtocolScores], Say], Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for."""
+
+    data_dir: Path
+    bundle_dir: Path
+    protocols: tuple[str, ...] = ()
+    """Keys of :data:`models.evaluation.protocols.run.PROTOCOLS`; none means the scores of every file."""
+    report_dir: Path | None = None
+    """Where to write the page, which shows the scores of every file too."""
+    run_dirs: tuple[Path, ...] = ()
+    detector: str | None = None
+    classifier: str | None = None
+    """None is what the agent runs."""
+    precision: str = "int8_u8s8"
+    score_threshold: float | None = None
+    """None is what the agent takes."""
+    limit: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What there is to tell."""
+
+    evaluation: EvaluationReport | None
+    """None where only protocols were asked for."""
+    protocols: Mapping[str, ProtocolScores] = field(default_factory=dict)
+    page: Path | None = None
+    """The report that was written."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Scores of the files, if asked for, and one object per protocol."""
+        scores = {} if self.evaluation is None else self.evaluation.as_json()
+        return scores | {name: found.as_json() for name, found in self.protocols.items()}
+
+    def sheets(self) -> list[Sheet]:
+        """All tables in the order of asking."""
+        tables = [] if self.evaluation is None else list(report_tables(self.evaluation))
+        return [*tables, *(sheet for found in self.protocols.values() for sheet in found.sheets())]
+
+
+def find_out(request: Request, say: Say) -> Findings:
+    """Do all that is asked.
+
+    Args:
+        request: What to do.
+        say: Takes a line per finished step.
+
+    Raises:
+        ModelError: Data, networks or packages are missing or broken.
+        ValueError: A training log can't be read.
+    """
+    agents = ModelsSettings()
+    detector = request.detector or agents.detector
+    classifier = request.classifier or agents.classifier
+    evaluation = page = None
+    write_page = _page_writer(request)
+    if write_page is not None or not request.protocols:
+        evaluation = evaluate(
+            request.data_dir,
+            request.bundle_dir,
+            families=(detector, classifier),
+            limit=request.limit,
+            seed=request.seed,
+            report=say,
+        )
+    if write_page is None and not request.protocols:
+        return Findings(evaluation)
+    subject = load_subject(
+        request.bundle_dir,
+        request.data_dir,
+        detector=detector,
+        classifier=classifier,
+        precision=request.precision,
+        score_threshold=request.score_threshold,
+        limit=request.limit,
+        seed=request.seed,
+    )
+    protocols = run_protocols(request.protocols, subject, say)
+    if write_page is not None and evaluation is not None:
+        page = write_page(subject, evaluation, protocols, say)
+    return Findings(evaluation, protocols, page)
+
+
+def _page_writer(request: Request) -> PageWriter | None:
+    """What will write the page, if one is asked for: fails before anything is measured, not after.
+
+    Raises:
+        ModelError: The package for plots is missing.
+        ValueError: A training log can't be read.
+    """
+    if request.report_dir is None:
+        return None
+    from models.evaluation.report.write import write_report  # noqa: PLC0415 - plots need a package of an extra
+
+    runs = [read_run(run_dir) for run_dir in request.run_dirs]
+    return partial(write_report, folder=request.report_dir, bundle_dir=request.bundle_dir, runs=runs)

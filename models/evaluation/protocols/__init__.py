@@ -1,0 +1,7 @@
+"""The protocols of published reports, run on a bundle through the device's own code.
+
+    bundle ──► Subject ──► aligned | nine | five | video ──► scores ──► tables beside the published rows
+
+Each protocol is a function from a :class:`models.evaluation.subject.Subject` to scores that know how to
+print themselves. Importing this package loads nothing heavy.
+"""

@@ -1,0 +1,194 @@
+"""Multi-scale aligned faces: one FER+ face of M×M pixels amid a black picture of 640×640.
+
+The protocol of a report on YOLOv6 as a single-stage expression detector, and its reference in two stages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+
+from agent.domain import EMOTIONS, Box
+from agent.settings import DetectorSettings
+from models.augment.warp import covered_share
+from models.data.ferplus import FerPlus, in_protocol, majority, read_ferplus
+from models.evaluation.protocols.face_reader import readers
+from models.evaluation.sheet import Sheet
+from models.evaluation.subject import drawn
+from models.scores.average_precision import OVERLAP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from models.evaluation.protocols.face_reader import FaceReader
+    from models.evaluation.subject import Subject
+
+CANVAS_PX: Final = 640
+SIZES_PX: Final = (48, 96, 192, 384, 640)
+ANY_SCORE: Final = DetectorSettings(score_threshold=0.02, max_faces=1)
+"""The best detection of each picture, whatever its score; suppression never drops the best."""
+LEAST_INSIDE: Final = 0.5
+LEAST_HEIGHT: Final = 1 / 3
+"""Share of a detection's area that lies in the face's square, and of the square's height that it has, to
+count as the face. FER+ cuts some faces at the brow and others at the shoulders, so an exact box may fill
+little of the square; how many fill half of it (IoU) is told beside it."""
+PUBLISHED: Final = {
+    "YOLOv6-S, weighted loss": 0.4085,
+    "YOLOv6-M, weighted loss": 0.4936,
+    "YOLOv6-L, weighted loss": 0.5029,
+    "VGG and MTCNN, two stages": 0.7328,
+}
+"""Mean accuracy over the five sizes, on FER2013's own labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderScores:
+    """Shares in [0, 1] of all faces, by their side in pixels."""
+
+    found: Mapping[int, float]
+    """The best detection passes the subject's threshold and lies on the face: see ``LEAST_INSIDE``."""
+    filling: Mapping[int, float]
+    """Likewise, and it overlaps the whole square by half (IoU)."""
+    right: Mapping[int, float]
+    """Found, and the best of the eight expressions is the taggers' majority."""
+    right_any_score: Mapping[int, float]
+    """Likewise for the best detection whatever its score."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedScores:
+    """Of every way to read a face."""
+
+    faces: int
+    score_threshold: float
+    precision: str
+    classifier: str
+    """Of the reader in two stages."""
+    readers: Mapping[str, ReaderScores]
+
+    def as_json(self) -> dict[str, Any]:
+        """All figures, with the mean over the sizes."""
+        return {
+            "faces": self.faces,
+            "score_threshold": self.score_threshold,
+            "precision": self.precision,
+            "classifier": self.classifier,
+            "readers": {
+                name: {
+                    kind: {**{str(size): share for size, share in by_size.items()}, "mean": _mean(by_size)}
+                    for kind, by_size in (
+                        ("found", scores.found),
+                        ("filling", scores.filling),
+                        ("right", scores.right),
+                        ("right_any_score", scores.right_any_score),
+                    )
+                }
+                for name, scores in self.readers.items()
+            },
+            "published_mean": dict(PUBLISHED),
+        }
+
+    def sheets(self) -> list[Sheet]:
+        """Expressions beside the published means, then faces."""
+        named, found = [], []
+        for name, scores in self.readers.items():
+            named.append(_row(name, scores.right))
+            named.append(_row("  the same, any score", scores.right_any_score))
+            found.append(_row(name, scores.found))
+            found.append(_row("  and fills half of the square", scores.filling))
+        blank = ("",) * len(SIZES_PX)
+        named += [(f"published: {name}", *blank, f"{mean:.2%}") for name, mean in PUBLISHED.items()]
+        columns = ("", *(f"{size} px" for size in SIZES_PX), "mean")
+        note = (
+            f"{self.faces} faces of FER+ test amid {CANVAS_PX}×{CANVAS_PX} black pixels, eight classes;"
+            f" classifier {self.classifier}, {self.precision}. Detections count from score"
+            f" {self.score_threshold:.2f}, a missed face as a wrong one."
+            " Ours are on the FER+ votes, the published on FER2013's labels."
+        )
+        return [
+            Sheet("Aligned faces by size: expression right", columns, tuple(named), note),
+            Sheet("Aligned faces by size: face found", columns, tuple(found)),
+        ]
+
+
+def run_aligned(subject: Subject, say: Callable[[str], None]) -> AlignedScores:
+    """Judge every reader of a bundle on the FER+ test faces.
+
+    Raises:
+        ModelError: The data are missing or broken.
+    """
+    split = read_ferplus(subject.data_dir, "test")
+    split = split.select(in_protocol(split.votes, "classes8"))
+    chosen = drawn(len(split.images), subject.limit, subject.seed)
+    faces = FerPlus(split.images[chosen], split.votes[chosen])
+    scores = {}
+    for reader in readers(subject, ANY_SCORE):
+        scores[reader.name] = judge(reader, faces, subject.score_threshold)
+        say(f"{reader.name}: {len(faces.images)} faces at {len(SIZES_PX)} sizes")
+    namer = subject.classifier
+    return AlignedScores(len(faces.images), subject.score_threshold, namer.file.precision, namer.name, scores)
+
+
+def judge(reader: FaceReader, faces: FerPlus, score_threshold: float) -> ReaderScores:
+    """Shares found and named rightly by one reader, on faces of the eight-class protocol."""
+    truth = majority(faces.votes)
+    totals = np.zeros((4, len(SIZES_PX)))
+    for column, size_px in enumerate(SIZES_PX):
+        for image, label in zip(faces.images, truth, strict=True):
+            best = _outcome(reader, image, int(label), size_px)
+            passes = best.score >= score_threshold
+            counts = (passes, passes and best.fills, passes and best.right, best.right)
+            totals[:, column] += np.array(counts) & best.on_face
+    shares = totals / max(1, len(truth))
+    return ReaderScores(*(dict(zip(SIZES_PX, row.tolist(), strict=True)) for row in shares))
+
+
+def on_canvas(image: NDArray[np.uint8], size_px: int) -> tuple[NDArray[np.uint8], Box]:
+    """A grey face enlarged to ``size_px`` in the middle of a black BGR picture, and its square there."""
+    canvas = np.zeros((CANVAS_PX, CANVAS_PX, 3), np.uint8)
+    start = (CANVAS_PX - size_px) // 2
+    enlarged = cv2.resize(image, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
+    canvas[start : start + size_px, start : start + size_px] = enlarged[:, :, None]
+    return canvas, Box(start, start, start + size_px, start + size_px)
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """What the best detection of a picture is worth."""
+
+    on_face: bool = False
+    fills: bool = False
+    right: bool = False
+    score: float = 0.0
+
+
+def _outcome(reader: FaceReader, image: NDArray[np.uint8], label: int, size_px: int) -> _Best:
+    pixels, square = on_canvas(image, size_px)
+    seen = reader.read(pixels)
+    if not seen:
+        return _Best()
+    box, scores = seen[0].box, seen[0].emotion_scores or (0.0,) * len(EMOTIONS)
+    inside = float(covered_share(_corners(box)[None], _corners(square))[0])
+    return _Best(
+        on_face=inside >= LEAST_INSIDE and box.height >= LEAST_HEIGHT * square.height,
+        fills=box.iou(square) >= OVERLAP,
+        right=max(range(len(scores)), key=scores.__getitem__) == label,
+        score=seen[0].score,
+    )
+
+
+def _corners(box: Box) -> NDArray[np.float32]:
+    return np.array([box.left, box.top, box.right, box.bottom], np.float32)
+
+
+def _row(name: str, by_size: Mapping[int, float]) -> tuple[str, ...]:
+    return (name, *(f"{by_size[size]:.2%}" for size in SIZES_PX), f"{_mean(by_size):.2%}")
+
+
+def _mean(by_size: Mapping[int, float]) -> float:
+    return float(np.mean(list(by_size.values())))

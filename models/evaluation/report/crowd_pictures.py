@@ -1,0 +1,100 @@
+"""Photos of crowds with what a detector found, missed and invented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from agent.detector import Detector
+from agent.domain import Box
+from agent.frame import Frame
+from agent.settings import DetectorSettings
+from models.evaluation.subject import drawn
+from models.scores.average_precision import OVERLAP
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from agent.domain import Face
+    from agent.inference.backends.opening import LoadedNetwork
+    from models.data.scenes import LabelledPhoto
+
+PICTURES: Final = 6
+FACES: Final = (3, 30)
+"""In a photo worth showing."""
+LEAST_PX: Final = 8.0
+"""Height at the network's input from which a missed face is drawn: smaller ones are out of reach."""
+ENLARGED: Final = 2
+FOUND_BGR: Final = (80, 175, 76)
+INVENTED_BGR: Final = (54, 67, 244)
+MISSED_BGR: Final = (0, 193, 255)
+_JPEG_QUALITY: Final = 85
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnPhoto:
+    """A finished picture and its tally."""
+
+    name: str
+    jpeg: bytes
+    found: int
+    missed: int
+    """At least ``LEAST_PX`` high at the network's input."""
+    invented: int
+
+
+def draw_crowds(
+    network: LoadedNetwork, photos: Sequence[LabelledPhoto], seed: int, score_threshold: float
+) -> list[DrawnPhoto]:
+    """Detect on some photos, drawn by ``seed``, as the agent does from this score on; mark the outcome."""
+    worth = [photo for photo in photos if FACES[0] <= len(photo.faces) <= FACES[1]]
+    detector = Detector(network, DetectorSettings(score_threshold=score_threshold))
+    spec = network.entry.input
+    drawn_photos = []
+    for index in drawn(len(worth), PICTURES, seed):
+        photo = worth[index]
+        height, width = photo.pixels.shape[:2]
+        scale = min(spec.height_px / height, spec.width_px / width)
+        faces = detector.detect(Frame(photo.pixels, 0.0, "evaluation", 0))
+        drawn_photos.append(_drawn(photo, faces, LEAST_PX / scale))
+    return drawn_photos
+
+
+def matched(faces: Sequence[Face], truth: Sequence[Box]) -> list[int | None]:
+    """Per detection, best first, the true face that it found (IoU 0.5); each is found at most once."""
+    free = set(range(len(truth)))
+    found: list[int | None] = []
+    for face in faces:
+        best = max(free, key=lambda index: face.box.iou(truth[index]), default=None)
+        if best is not None and face.box.iou(truth[best]) >= OVERLAP:
+            free.remove(best)
+            found.append(best)
+        else:
+            found.append(None)
+    return found
+
+
+def _drawn(photo: LabelledPhoto, faces: Sequence[Face], least_px: float) -> DrawnPhoto:
+    truth = [Box(*row) for row in photo.faces.tolist()]
+    outcome = matched(faces, truth)
+    missed = [box for index, box in enumerate(truth) if index not in outcome and box.height >= least_px]
+    canvas = np.asarray(
+        cv2.resize(photo.pixels, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC), np.uint8
+    )
+    for box in missed:
+        _mark(canvas, box, MISSED_BGR)
+    for face, index in zip(faces, outcome, strict=True):
+        _mark(canvas, face.box, INVENTED_BGR if index is None else FOUND_BGR)
+    _, encoded = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    invented = sum(index is None for index in outcome)
+    return DrawnPhoto(photo.name, encoded.tobytes(), len(outcome) - invented, len(missed), invented)
+
+
+def _mark(canvas: NDArray[np.uint8], box: Box, colour: tuple[int, int, int]) -> None:
+    corners = [round(ENLARGED * value) for value in (box.left, box.top, box.right, box.bottom)]
+    cv2.rectangle(canvas, (corners[0], corners[1]), (corners[2], corners[3]), colour, 3, cv2.LINE_AA)

@@ -1,0 +1,116 @@
+"""What the plots show, measured through the device's own code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from agent.domain import EMOTIONS, LABELS
+from models.data.ferplus import in_protocol, majority, read_ferplus
+from models.evaluation.evaluate import open_yunet
+from models.evaluation.protocols.nine import ClassReport
+from models.evaluation.subject import drawn
+from models.scores.average_precision import average_precision, precision_recall
+from models.scores.expressions import confusion, confusion_of_eight, decide, probabilities
+from models.scores.runtime import FACE_HEIGHTS_PX, emotion_logits, judge_faces, judge_yunet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from models.data.scenes import LabelledPhoto
+    from models.evaluation.subject import Subject
+    from models.scores.average_precision import Judged
+
+BINS: Final = 15
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reliability:
+    """How often a network is right when it is so sure, in ``BINS`` equal parts of 0…1."""
+
+    confidence: NDArray[np.float64]
+    """Mean of each part; NaN where nothing fell."""
+    accuracy: NDArray[np.float64]
+    faces: NDArray[np.int64]
+
+    @property
+    def expected_error(self) -> float:
+        """Mean distance between confidence and accuracy over all faces (Naeini et al. 2015)."""
+        seen = self.faces > 0
+        gaps = np.abs(self.confidence[seen] - self.accuracy[seen])
+        return float(np.average(gaps, weights=self.faces[seen])) if seen.any() else 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExpressionFigures:
+    """One classifier on FER+ test."""
+
+    eight: ClassReport
+    nine: ClassReport
+    reliability: Reliability
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """Precision against recall of one detector for faces of one least height."""
+
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    area: float
+    """AP50; NaN where no face is tall enough."""
+
+
+def measure_expressions(subject: Subject) -> ExpressionFigures:
+    """Confusions and calibration of the subject's classifier.
+
+    Raises:
+        ModelError: The data are missing or broken.
+    """
+    split = read_ferplus(subject.data_dir, "test")
+    split = split.select(in_protocol(split.votes, "classes9"))
+    chosen = drawn(len(split.images), subject.limit, subject.seed)
+    votes = split.votes[chosen]
+    truth = majority(votes)
+    entry = subject.classifier.entry
+    logits = emotion_logits(subject.classifier, split.images[chosen])
+    nine = confusion(truth, decide(logits, entry.temperature, entry.unknown_below), len(LABELS))
+    eight = confusion_of_eight(logits, votes, "classes8")
+    shares = probabilities(logits, entry.temperature)
+    right = shares.argmax(axis=1) == truth
+    return ExpressionFigures(
+        ClassReport(EMOTIONS, eight), ClassReport(LABELS, nine), reliability(shares.max(axis=1), right)
+    )
+
+
+def reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Reliability:
+    """Sort N answers by how sure the network was of them."""
+    part = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    faces = np.bincount(part, minlength=BINS).astype(np.int64)
+    sums = [np.bincount(part, weights=values, minlength=BINS) for values in (confidence, right)]
+    with np.errstate(invalid="ignore"):
+        return Reliability(sums[0] / faces, sums[1] / faces, faces)
+
+
+def measure_faces(
+    subject: Subject, photos: Sequence[LabelledPhoto], peers_dir: Path
+) -> Mapping[str, Mapping[int, Curve]]:
+    """Curves of the subject's detector, and of YuNet where its file is, by least face height in px."""
+    network = subject.detector
+    input_px = network.entry.input.height_px
+    judged = {f"{network.name}, {network.file.precision}": judge_faces(network, photos)}
+    peer = open_yunet(peers_dir, input_px)
+    if peer is not None:
+        judged[f"YuNet at {input_px} px"] = judge_yunet(peer, photos, input_px)
+    return {
+        name: {height: _curve(found, height) for height in FACE_HEIGHTS_PX} for name, found in judged.items()
+    }
+
+
+def _curve(judged: Sequence[Judged], min_height_px: int) -> Curve:
+    precision, recall = precision_recall(judged, min_height_px)
+    return Curve(precision, recall, average_precision(judged, min_height_px))

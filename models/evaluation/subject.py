@@ -1,0 +1,105 @@
+"""What a protocol judges: networks of a bundle, the data, and how much of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agent.errors import ModelError
+from agent.inference.backends.opening import LoadedNetwork, load_network
+from agent.inference.bundle.manifest import Bundle
+from agent.settings import DetectorSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from agent.inference.bundle.manifest import NetworkEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Opened networks and the bounds of a run."""
+
+    data_dir: Path
+    detector: LoadedNetwork
+    """Finds faces; a single-stage one names their expressions too."""
+    classifier: LoadedNetwork
+    single_stage: tuple[LoadedNetwork, ...] = ()
+    """Every family of the bundle that needs no classifier, at its largest input."""
+    limit: int | None = None
+    """Most faces, or windows of the clip, to judge; None is all."""
+    seed: int = 0
+    """Of the subset and of the clip."""
+    score_threshold: float = DetectorSettings().score_threshold
+    """A detection below it is none; the agent's default."""
+
+
+def load_subject(
+    bundle_dir: Path,
+    data_dir: Path,
+    *,
+    detector: str,
+    classifier: str,
+    precision: str,
+    limit: int | None = None,
+    seed: int = 0,
+    score_threshold: float | None = None,
+) -> Subject:
+    """Open the networks that are named, with ONNX Runtime on one thread.
+
+    Args:
+        bundle_dir: Folder with ``manifest.toml``.
+        data_dir: Folder of the evaluation data.
+        detector: Family, of which the largest input is taken, or one entry of the manifest.
+        classifier: Likewise.
+        precision: Of the manifest's precisions. Single-stage networks without it are judged in FP32.
+        limit: See :class:`Subject`.
+        seed: See :class:`Subject`.
+        score_threshold: See :class:`Subject`; None is the agent's default.
+
+    Raises:
+        ModelError: A network is not in the bundle, or has no file of this precision.
+    """
+    bundle = Bundle.load(bundle_dir)
+    families = {entry.family for entry in bundle.manifest.networks.values() if entry.task == "face_emotion"}
+
+    def load(name: str, *, or_fp32: bool = False) -> LoadedNetwork:
+        key, entry = next(iter(named_entries(bundle, name).items()))
+        chosen = precision if not or_fp32 or _has(entry, precision) else "fp32"
+        return load_network(bundle, key, entry, backend="onnxruntime", precision=chosen, threads=1)
+
+    finder, namer = load(detector), load(classifier)
+    if finder.entry.task == "emotion" or namer.entry.task != "emotion":
+        raise ModelError(
+            f"{finder.name} is for {finder.entry.task!r} and {namer.name} for {namer.entry.task!r}:"
+            " name a face network with --detector and an expression network with --classifier"
+        )
+    single_stage = tuple(load(family, or_fp32=True) for family in sorted(families))
+    threshold = DetectorSettings().score_threshold if score_threshold is None else score_threshold
+    return Subject(data_dir, finder, namer, single_stage, limit, seed, threshold)
+
+
+def drawn(count: int, limit: int | None, seed: int) -> NDArray[np.intp]:
+    """Ascending indices below ``count``: all of them, or ``limit`` drawn by ``seed``."""
+    if limit is None or limit >= count:
+        return np.arange(count, dtype=np.intp)
+    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False)).astype(np.intp)
+
+
+def named_entries(bundle: Bundle, name: str) -> dict[str, NetworkEntry]:
+    """The one entry of that name, or all of the family, largest input first.
+
+    Raises:
+        ModelError: The bundle has neither; the known families are named.
+    """
+    if name in bundle.manifest.networks:
+        return {name: bundle.manifest.networks[name]}
+    return bundle.family(name)
+
+
+def _has(entry: NetworkEntry, precision: str) -> bool:
+    return any(file.backend == "onnxruntime" and file.precision == precision for file in entry.files)

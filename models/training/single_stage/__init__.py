@@ -1,0 +1,1 @@
+"""Training a detector that names the expression itself."""

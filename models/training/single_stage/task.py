@@ -1,0 +1,146 @@
+"""Training the single-stage detector: a face detector whose scores say the expression as well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+import torch
+
+from agent.domain import EMOTIONS
+from models.augment.mosaic import Composer, MosaicStyle
+from models.augment.warp import Composition
+from models.data.ferplus import in_protocol, majority, read_ferplus
+from models.data.scenes import FERPLUS_BOX, read_scenes
+from models.face_weights import load_face, publish_best, variant_of
+from models.networks.mobilenet import load_emotion
+from models.networks.yolo import with_classes
+from models.scores.average_precision import OVERLAP
+from models.training.emotion.targets import expected_weights
+from models.training.face.losses import paired_iou
+from models.training.face.task import STEPS_PER_EPOCH, Curriculum, FaceTask, detect, face_recipe
+from models.training.single_stage.shares import read_expressions, teaching_shares
+from models.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from models.data.ferplus import FerPlus
+    from models.networks.yolo import YoloFace
+
+STYLE: Final = MosaicStyle(
+    grid_weights=(0.30, 0.35, 0.25, 0.10, 0.0),
+    face_range_px=(10.0, 200.0),
+    paste_probability=0.6,
+    close_up_share=0.3,
+    sheet_share=0.75,
+)
+"""Larger faces than a face detector sees, and many at once: expressions need pixels and practice."""
+LARGE_SHARE: Final = 0.6
+"""Of the batches: a face that fills the input is as hard to read as a tiny one."""
+VALID_FACES: Final = 300
+VALID_CANVAS_PX: Final = 320
+VALID_SIDES_PX: Final = (24, 48, 96, 192, 320)
+
+
+class SingleStageTask(FaceTask):
+    """The face detector's task, judged by faces found and expressions named alike."""
+
+    def __init__(
+        self,
+        network: YoloFace,
+        curriculum: Curriculum,
+        valid: Composer,
+        faces: FerPlus,
+        steps_per_epoch: int = STEPS_PER_EPOCH,
+    ) -> None:
+        super().__init__(network, curriculum, valid, steps_per_epoch)
+        self._aligned, self._truth = aligned_pictures(faces)
+
+    def evaluate(self, network: nn.Module) -> Mapping[str, float]:
+        """Mean of AP50 from 16 px and of the share of aligned FER+ faces found and named rightly."""
+        scores = super().evaluate(network)
+        named = expression_accuracy(network, self._aligned, self._truth)
+        return {**scores, "score": (scores["ap50_16"] + named) / 2, "expression": named}
+
+
+def aligned_pictures(faces: FerPlus) -> tuple[list[Composition], NDArray[np.int64]]:
+    """Single FER+ faces of several sizes on black, and what each shows."""
+    kept = faces.select(in_protocol(faces.votes, "classes8"))
+    chosen = np.random.default_rng(3).permutation(len(kept.images))[:VALID_FACES]
+    pictures = []
+    for position, index in enumerate(chosen):
+        side = VALID_SIDES_PX[position % len(VALID_SIDES_PX)]
+        canvas = np.zeros((VALID_CANVAS_PX, VALID_CANVAS_PX, 3), np.uint8)
+        start = (VALID_CANVAS_PX - side) // 2
+        face = cv2.resize(kept.images[index], (side, side), interpolation=cv2.INTER_LINEAR)
+        canvas[start : start + side, start : start + side] = face[..., None]
+        box = np.array([FERPLUS_BOX], np.float32) * side / kept.images.shape[1] + start
+        pictures.append(Composition(canvas, box, np.zeros(1, np.int32), np.zeros((0, 4), np.float32)))
+    return pictures, majority(kept.votes[chosen])
+
+
+def expression_accuracy(network: nn.Module, pictures: list[Composition], truth: NDArray[np.int64]) -> float:
+    """Share of the pictures whose best detection overlaps the face and has the right best class."""
+    right = 0
+    for picture, label in zip(pictures, truth, strict=True):
+        found = detect(network, picture)
+        if found.class_scores is None or not len(found.scores):
+            continue
+        overlap = paired_iou(torch.from_numpy(found.boxes[0]), torch.from_numpy(picture.faces[0]))
+        right += int(float(overlap) >= OVERLAP and found.class_scores[0].argmax() == label)
+    return right / max(1, len(pictures))
+
+
+def train_single_stage(
+    data_dir: Path,
+    run_dir: Path,
+    *,
+    start: Path,
+    classifier: Path,
+    epochs: int = 30,
+    weighted: bool = True,
+    seed: int = 0,
+    resume: bool = True,
+) -> Path:
+    """Teach a trained face detector the expressions, and return the path of weights for ``load_face``.
+
+    Args:
+        data_dir: See ``models.data.scenes``.
+        run_dir: Where checkpoints and the log go.
+        start: Weights of a face detector.
+        classifier: Weights of the expression classifier that labels the scenes' faces.
+        epochs: Of ``STEPS_PER_EPOCH`` batches each.
+        weighted: Whether rare expressions count more (YOLOv6 report, weighted cross-entropy).
+        seed: Of the compositions.
+        resume: Whether a run that was killed goes on from its last whole epoch.
+
+    Raises:
+        ModelError: A data or weights file is missing or broken.
+        ValueError: ``run_dir`` holds a run of another recipe.
+    """
+    torch.manual_seed(seed)
+    face = load_face(start)
+    variant = variant_of(face)
+    network = with_classes(face, len(EMOTIONS)).train()
+    data = read_expressions(data_dir, load_emotion(classifier))
+    weights = torch.from_numpy(expected_weights(data.shares)) if weighted else None
+    task = SingleStageTask(
+        network,
+        Curriculum(
+            Composer(data.scenes, data.close_ups, data.tight),
+            STYLE,
+            torch.from_numpy(teaching_shares(data.shares)),
+            weights,
+            large_share=LARGE_SHARE,
+        ),
+        Composer(read_scenes(data_dir, "valid"), []),
+        read_ferplus(data_dir, "valid"),
+    )
+    best = Trainer(task, face_recipe(epochs, seed), run_dir).run(resume=resume)
+    return publish_best(best, variant, len(EMOTIONS))

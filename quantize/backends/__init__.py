@@ -1,0 +1,1 @@
+"""INT8 files for each inference runtime; mirrors ``agent.inference.backends``."""

@@ -1,0 +1,1 @@
+"""Full-integer files for LiteRT, written operator by operator."""

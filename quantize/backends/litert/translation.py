@@ -1,0 +1,212 @@
+"""LiteRT INT8 from ONNX Runtime's signed INT8 file: the same integers in another container.
+
+Signed activations, symmetric per-channel weights and 32-bit biases are exactly what TensorFlow Lite
+calls full-integer, so nothing is calibrated twice and no converter with a framework behind it is
+needed: the quantised graph is walked and written operator by operator, channels last. The image comes
+in as uint8 and the outputs leave as float32 in the layout of the ONNX file; the tail that
+``onnx_static`` keeps in float stays in float here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper, shape_inference
+
+from agent.errors import ModelError
+from quantize.backends.litert.flatbuffer import Quantization, TensorSpec, TfLiteGraph
+from quantize.backends.litert.operators import WRITERS
+from quantize.backends.onnxruntime.image_entry import find_image_entry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+PRECISION: Final = "int8"
+_MAPS: Final = 4
+"""Rank of what has a channel axis to move."""
+
+
+def write_litert(signed_path: Path, tflite_path: Path) -> None:
+    """Write ``tflite_path`` from an ``int8_s8s8`` file of ``onnx_static``.
+
+    Raises:
+        ModelError: The graph holds something this translation doesn't know.
+    """
+    Translation(onnx.load(str(signed_path))).write(tflite_path)
+
+
+class Translation:
+    """Walks one quantised ONNX graph; the writers of ``litert_operators`` ask it for tensors."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.graph = TfLiteGraph()
+        self._model = shape_inference.infer_shapes(model)
+        onnx_graph = self._model.graph
+        self._constants = {item.name: numpy_helper.to_array(item) for item in onnx_graph.initializer}
+        self._shapes = {
+            value.name: tuple(size.dim_value for size in value.type.tensor_type.shape.dim)
+            for value in (*onnx_graph.value_info, *onnx_graph.output, *onnx_graph.input)
+        }
+        self._wanted = {
+            node.input[0]: self._quantization(node)
+            for node in onnx_graph.node
+            if node.op_type == "QuantizeLinear"
+        }
+        self._integer: dict[str, int] = {}
+        self._float: dict[str, int] = {}
+
+    def write(self, path: Path) -> None:
+        """Translate everything and save."""
+        skipped, image = self._take_image()
+        for node in self._model.graph.node:
+            if node.name in skipped:
+                continue
+            if node.op_type == "QuantizeLinear":
+                self._requantize(node)
+            elif node.op_type == "DequantizeLinear":
+                self._dequantize(node)
+            elif node.op_type in WRITERS:
+                WRITERS[node.op_type](self, node)
+            else:
+                raise ModelError(
+                    f"LiteRT files can't hold operator {node.op_type} ({node.name}) as written here:"
+                    " add it to quantize/backends/litert/operators.py",
+                )
+        outputs = [self._channels_first(output.name) for output in self._model.graph.output]
+        self.graph.save(path, [image], outputs)
+
+    # What the writers ask for.
+
+    def integer(self, name: str) -> int | None:
+        """The int8 tensor of an ONNX value; None where it is float."""
+        return self._integer.get(name)
+
+    def floating(self, name: str) -> int:
+        """The float32 tensor of an ONNX value, dequantised once where necessary."""
+        if name not in self._float:
+            source = self._integer[name]
+            spec = TensorSpec(self.graph.spec(source).shape, "float32")
+            target = self.graph.tensor(f"{name}/float", spec)
+            self.graph.operator("DEQUANTIZE", [source], target, version=2)
+            self._float[name] = target
+        return self._float[name]
+
+    def constant(self, name: str) -> NDArray[Any]:
+        """Values of a float constant.
+
+        Raises:
+            ModelError: The value is computed at run time.
+        """
+        if name not in self._constants:
+            raise ModelError(f"{name} is computed where LiteRT needs a constant: fold constants before")
+        return self._constants[name]
+
+    def quantized_constant(self, name: str) -> tuple[NDArray[Any], Quantization]:
+        """Stored values of a constant that a DequantizeLinear makes ``name`` from, and how to read them."""
+        node = next(node for node in self._model.graph.node if name in node.output)
+        return self.constant(node.input[0]), self._quantization(node)
+
+    def is_quantized_constant(self, name: str) -> bool:
+        """Whether ``name`` is a constant behind a DequantizeLinear."""
+        return any(
+            name in node.output and node.op_type == "DequantizeLinear" and node.input[0] in self._constants
+            for node in self._model.graph.node
+        )
+
+    def result(self, node: onnx.NodeProto, *, integer: bool, shape: tuple[int, ...] | None = None) -> int:
+        """The tensor for a node's output: int8 where it is quantised next, else float32."""
+        name = node.output[0]
+        shape = shape or self.shape(name)
+        if integer and name in self._wanted:
+            index = self.graph.tensor(name, TensorSpec(shape, "int8", self._wanted[name]))
+            self._integer[name] = index
+        elif integer:
+            raise ModelError(f"{name} has integer inputs but is not quantised: quantise both or neither")
+        else:
+            index = self.graph.tensor(name, TensorSpec(shape, "float32"))
+            self._float[name] = index
+        return index
+
+    def stays_integer(self, node: onnx.NodeProto, data_inputs: list[str]) -> bool:
+        """Whether a node works on integers from end to end."""
+        return node.output[0] in self._wanted and all(name in self._integer for name in data_inputs)
+
+    def alias(self, node: onnx.NodeProto) -> None:
+        """Let a node's output be its input: it only changes the view."""
+        for known in (self._integer, self._float):
+            if node.input[0] in known:
+                known[node.output[0]] = known[node.input[0]]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Of a value, channels last."""
+        shape = self._shapes[name]
+        return channels_last(shape) if len(shape) == _MAPS else shape
+
+    # The ends of the graph and what lies between operators.
+
+    def _take_image(self) -> tuple[set[str], int]:
+        """Read bytes as what the network's first operator sees, mean already taken off."""
+        entry = find_image_entry(self._model)
+        if entry is None or entry.value not in self._wanted:
+            raise ModelError("LiteRT needs a network that casts a uint8 image and quantises it: export it so")
+        signed = self._wanted[entry.value]
+        shape = self.shape(entry.value)
+        one = np.ones(1, np.float32)
+        if not np.array_equal(signed.scales, one) or int(signed.zero_points[0]) != entry.mean - 128:
+            raise ModelError(
+                "the image is not quantised by identity: use quantize.backends.onnxruntime.static"
+            )
+        unsigned = Quantization(one, np.array([entry.mean], np.int64))
+        image = self.graph.tensor(self._model.graph.input[0].name, TensorSpec(shape, "uint8", unsigned))
+        target = self.graph.tensor(entry.value, TensorSpec(shape, "int8", signed))
+        self.graph.operator("QUANTIZE", [image], target, version=2)
+        self._integer[entry.value] = target
+        return {node.name for node in entry.nodes}, image
+
+    def _requantize(self, node: onnx.NodeProto) -> None:
+        source, wanted = self._integer.get(node.input[0]), self._quantization(node)
+        if source is None:
+            source = self.floating(node.input[0])
+        spec = self.graph.spec(source)
+        if spec.quantization is None or not spec.quantization.equals(wanted):
+            version = 1 if spec.quantization is None else 2
+            target = self.graph.tensor(node.output[0], TensorSpec(spec.shape, "int8", wanted))
+            source = self.graph.operator("QUANTIZE", [source], target, version=version)
+        self._integer[node.output[0]] = source
+
+    def _dequantize(self, node: onnx.NodeProto) -> None:
+        if node.input[0] in self._integer:
+            self._integer[node.output[0]] = self._integer[node.input[0]]
+
+    def _quantization(self, node: onnx.NodeProto) -> Quantization:
+        scales = self._constants[node.input[1]].reshape(-1).astype(np.float32)
+        zero_points = np.zeros(scales.size, np.int64)
+        if len(node.input) > 2:  # noqa: PLR2004 - the zero point is optional
+            zero_points = self._constants[node.input[2]].reshape(-1).astype(np.int64)
+        return Quantization(scales, zero_points)
+
+    def _channels_first(self, name: str) -> int:
+        source = self.floating(name)
+        shape = self.graph.spec(source).shape
+        if len(shape) != _MAPS:
+            return source
+        order = np.array([0, 3, 1, 2], np.int32)
+        target = self.graph.tensor(
+            f"{name}/channels_first", TensorSpec(tuple(shape[i] for i in order), "float32")
+        )
+        axes = self.graph.constant(f"{name}/order", order)
+        return self.graph.operator("TRANSPOSE", [source, axes], target, options=("TransposeOptions", {}))
+
+
+def channels_last(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """N×C×H×W as N×H×W×C."""
+    return (shape[0], shape[2], shape[3], shape[1])
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """Of an ONNX node, by name."""
+    return {item.name: helper.get_attribute_value(item) for item in node.attribute}

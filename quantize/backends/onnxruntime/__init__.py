@@ -1,0 +1,1 @@
+"""INT8 for ONNX Runtime: QDQ nodes, static, per-channel."""

@@ -1,0 +1,1 @@
+"""Promises of ``agent``, one file per module."""

@@ -1,0 +1,320 @@
+"""``watch`` shows what the broker tells, finds gaps, and survives whatever bytes arrive."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pty
+import random
+import threading
+from typing import TYPE_CHECKING, Any
+
+import paho.mqtt.publish
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from agent.commands.watch.table import FleetTable, line, sparkline
+from agent.commands.watch.terminal import WatchFilter, watch
+from agent.contract.messages import counts_message
+from agent.domain import LABELS
+from agent.errors import BrokerError
+from agent.fleet.view import MAX_DEVICES, FleetView
+from agent.publisher.thread import Publisher
+from agent.publisher.wallclock import WallClock
+from agent.settings import MqttSettings
+from tests.support.message_samples import IDENTITY, SESSION, SUPPRESSED, birth, disclosure, health, window
+from tests.support.mosquitto_fixtures import Broker, broker, free_port
+
+if TYPE_CHECKING:
+    from agent.domain import Disclosure
+
+__all__ = ["broker"]  # a fixture
+
+BRANCH = "emotion-agent/v1/museum/door-1"
+
+
+def counts(seq: int, told: Disclosure | None = None, session: str = SESSION) -> bytes:
+    closed = window(seq)
+    stamps = WallClock().stamps(closed.opened_at_s, closed.closed_at_s)
+    return counts_message(closed, told or disclosure(), session, stamps).payload()
+
+
+def fed(*payloads: bytes) -> FleetView:
+    view = FleetView()
+    for payload in payloads:
+        view.feed(f"{BRANCH}/counts/door", payload, now_s=0.0)
+    return view
+
+
+def drawn(view: FleetView, now_s: float = 0.0, width: int = 160) -> str:
+    console = Console(file=io.StringIO(), width=width, record=True)
+    console.print(FleetTable(view).render(now_s, width))
+    return console.export_text()
+
+
+def test_a_row_shows_state_people_dominant_expression_coverage_latency_and_queue() -> None:
+    view = fed(counts(0))
+    view.feed(f"{BRANCH}/availability", b"online", 0.0)
+    view.feed(f"{BRANCH}/health", health().payload(), 0.0)
+    text = drawn(view)
+    for expected in ("museum", "door-1", "ok", "7", "happiness", "100%", "0", "█"):
+        assert expected in text
+    (row,) = view.rows()
+    assert line(*row, now_s=0.0).startswith("site museum  device door-1  source door  state ok  people 7")
+
+
+@pytest.mark.parametrize("width", [60, 80, 110, 200])
+def test_narrow_screens_lose_columns_and_never_names(width: int) -> None:
+    text = drawn(fed(counts(0)), width=width)
+    assert "museum" in text
+    assert "door-1" in text
+    assert "happiness" in text
+    assert "…" not in text
+
+
+def test_missing_windows_are_gaps_until_they_arrive_and_repeated_ones_are_duplicates() -> None:
+    view = fed(counts(3), counts(4), counts(8))
+    source = view.devices["museum", "door-1"].sources["door"]
+    assert source.missing == 3
+    for seq in (5, 6, 7, 7):
+        view.feed(f"{BRANCH}/counts/door", counts(seq), 0.0)
+    assert (source.missing, source.duplicates) == (0, 1)
+    assert source.last is not None
+    assert source.last.seq == 8
+
+
+def test_a_restart_of_the_device_is_no_gap() -> None:
+    view = fed(counts(41), counts(0, session="f" * 32), counts(1, session="f" * 32))
+    assert view.devices["museum", "door-1"].sources["door"].missing == 0
+
+
+def test_suppressed_windows_are_shown_as_such_and_not_as_zero() -> None:
+    assert "suppressed" in drawn(fed(counts(0, SUPPRESSED)))
+
+
+def test_offline_and_silent_devices_are_told_apart() -> None:
+    view = fed(counts(0))
+    view.feed(f"{BRANCH}/availability", b"online", 0.0)
+    view.feed(f"{BRANCH}/birth", birth().payload(), 0.0)
+    device = view.devices["museum", "door-1"]
+    assert device.state(now_s=300.0) == "online"
+    assert device.state(now_s=1_000.0) == "silent"
+    view.feed(f"{BRANCH}/availability", b"offline", 1_000.0)
+    assert device.state(now_s=1_000.0) == "offline"
+
+
+def test_sparklines_scale_to_the_largest_window_and_mark_suppressed_ones() -> None:
+    assert sparkline([0, 7, None, 14]) == "▁▅·█"
+    assert sparkline([]) == ""
+    assert sparkline([0, 0]) == "▁▁"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["session_id", "seq", "people", "counts", "state", "latency_ms", *LABELS]), inner
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    st.sampled_from(["availability", "birth", "health", "counts/door", "counts/\x1b[2J", "counts", "x"]),
+    st.one_of(
+        st.binary(max_size=200),
+        JSON.map(lambda value: json.dumps(value).encode()),
+        st.builds(
+            lambda change: json.dumps(json.loads(counts(1)) | change).encode(),
+            st.dictionaries(
+                st.sampled_from(["seq", "people", "counts", "coverage", "window_end", "session_id"]), JSON
+            ),
+        ),
+    ),
+)
+def test_no_payload_breaks_the_view_or_the_table(leaf: str, payload: bytes) -> None:
+    view = fed(counts(0))
+    view.feed(f"{BRANCH}/{leaf}", payload, 0.0)
+    view.feed(f"{BRANCH}/counts/door", counts(2), 0.0)
+    assert "\x1b" not in "".join(line(*row, now_s=0.0) for row in view.rows())
+    assert drawn(view)
+    assert view.devices["museum", "door-1"].sources["door"].last is not None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"\xff", b"{" * 60_000, b'{"seq": ' + b"9" * 5_000 + b"}", b"x" * 100_000, b"[]", b"null"],
+    ids=["empty", "no text", "deep", "huge number", "huge", "array", "null"],
+)
+def test_hostile_payloads_are_counted_and_shown_as_not_understood(payload: bytes) -> None:
+    view = fed(payload)
+    assert view.devices["museum", "door-1"].malformed + view.refused == 1
+    assert "1 not understood" in drawn(view)
+
+
+def test_a_number_far_ahead_does_not_eat_the_memory() -> None:
+    far = json.dumps(json.loads(counts(1)) | {"seq": 2**52}).encode()
+    view = fed(counts(0), far)
+    assert view.devices["museum", "door-1"].sources["door"].missing == 10_000
+
+
+def test_invented_devices_are_bounded() -> None:
+    view = FleetView()
+    for number in range(MAX_DEVICES + 5):
+        view.feed(f"emotion-agent/v1/site/d{number}/availability", b"online", 0.0)
+    assert len(view.devices) == MAX_DEVICES
+    assert view.refused == 5
+
+
+def publish_fleet(broker: Broker) -> None:
+    """One real publisher, one other device by hand, and rubbish beside them."""
+    publisher = Publisher(MqttSettings(host=broker.host, port=broker.port), IDENTITY, birth())
+    publisher.start()
+    for seq in range(3):
+        publisher.publish_counts(window(seq), disclosure())
+    publisher.publish_health(health())
+    publisher.stop()
+    other = "emotion-agent/v1/museum/door-2"
+    for topic, payload in (
+        (f"{other}/counts/hall", counts(0)),
+        (f"{other}/counts/hall", b"\x00\xffrubbish"),
+        (f"{other}/nonsense", b"{}"),
+    ):
+        paho.mqtt.publish.single(topic, payload, 1, hostname=broker.host, port=broker.port)
+
+
+def watched(broker: Broker, chosen: WatchFilter, **options: Any) -> tuple[FleetView, str]:
+    """What ``watch`` shows of the fleet above; ends when everything has arrived."""
+    stop, output = threading.Event(), io.StringIO()
+    results: list[FleetView] = []
+    settings = MqttSettings(host=broker.host, port=broker.port)
+    reader = threading.Thread(
+        target=lambda: results.append(
+            watch(settings, chosen, stop=stop, seconds=30.0, output=output, **options)
+        )
+    )
+    reader.start()
+    try:
+        publish_until_seen(broker, output)
+    finally:
+        stop.set()
+        reader.join()
+    return results[0], output.getvalue()
+
+
+def publish_until_seen(broker: Broker, output: io.StringIO) -> None:
+    """The watcher may subscribe after the first messages: repeat them until something shows."""
+    pause = threading.Event()
+    for _ in range(20):
+        publish_fleet(broker)
+        pause.wait(0.3)
+        if "door-1" in output.getvalue():
+            return
+    raise AssertionError("watch showed nothing")
+
+
+def test_json_lines_carry_place_kind_and_message(broker: Broker) -> None:
+    _, text = watched(broker, WatchFilter(), as_json=True)
+    told = [json.loads(row) for row in text.splitlines()]
+    assert {row["kind"] for row in told} == {"availability", "birth", "health", "counts"}
+    windows = [row for row in told if row["kind"] == "counts" and row["device"] == "door-1"]
+    assert [row["message"]["seq"] for row in windows[:3]] == [0, 1, 2]
+    assert windows[0].keys() == {"site", "device", "kind", "source", "duplicate", "missing", "message"}
+
+
+def test_plain_lines_show_each_window_and_filters_choose_devices(broker: Broker) -> None:
+    view, text = watched(broker, WatchFilter(site="museum", device="door-1"))
+    assert "device door-1" in text
+    assert "door-2" not in text
+    assert set(view.devices) == {("museum", "door-1")}
+
+
+def test_a_broker_that_is_away_at_the_start_is_one_sentence() -> None:
+    with pytest.raises(BrokerError, match=r"is not listening: check mqtt\.host"):
+        watch(MqttSettings(host="127.0.0.1", port=free_port()), seconds=1.0)
+
+
+def test_a_broker_restart_is_survived(broker: Broker) -> None:
+    stop, output = threading.Event(), io.StringIO()
+    settings = MqttSettings(host=broker.host, port=broker.port)
+    reader = threading.Thread(
+        target=watch, args=(settings,), kwargs={"stop": stop, "seconds": 60.0, "output": output}
+    )
+    reader.start()
+    try:
+        publish_until_seen(broker, output)
+        output.truncate(0)
+        broker.restart()
+        publish_until_seen(broker, output)
+    finally:
+        stop.set()
+        reader.join()
+
+
+def test_rubbish_through_a_real_broker_leaves_watch_alive(broker: Broker) -> None:
+    chance = random.Random(5)  # noqa: S311 - repeatable rubbish
+    leaves = ("availability", "birth", "health", "counts/door", "counts/\u202e", "counts/a/b", "frame", "")
+    rubbish: list[Any] = [
+        (f"{BRANCH}-{chance.randrange(5)}/{chance.choice(leaves)}", mutated(chance), 1, False)
+        for _ in range(400)
+    ]
+    stop, output = threading.Event(), io.StringIO()
+    views: list[FleetView] = []
+    settings = MqttSettings(host=broker.host, port=broker.port)
+    reader = threading.Thread(
+        target=lambda: views.append(watch(settings, as_json=True, stop=stop, seconds=60.0, output=output))
+    )
+    reader.start()
+    try:
+        publish_until_seen(broker, output)
+        paho.mqtt.publish.multiple(rubbish, hostname=broker.host, port=broker.port)
+        output.truncate(0)
+        publish_until_seen(broker, output)
+    finally:
+        stop.set()
+        reader.join()
+    assert sum(device.malformed for device in views[0].devices.values()) > 100
+    assert drawn(views[0])
+
+
+def mutated(chance: random.Random) -> bytes:
+    """A real payload with bytes changed, or no payload at all."""
+    payload = bytearray(chance.choice((counts(1), health().payload(), birth().payload(), b"online", b"")))
+    for _ in range(chance.randrange(6)):
+        if payload:
+            payload[chance.randrange(len(payload))] = chance.randrange(256)
+    return bytes(payload)
+
+
+def test_on_a_terminal_there_is_a_live_table(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TERM": "xterm-256color", "COLUMNS": "160", "LINES": "40"}.items():
+        monkeypatch.setenv(name, value)
+    leader, follower = pty.openpty()
+    stop, screen = threading.Event(), io.StringIO()
+
+    def collect() -> None:
+        with contextlib.suppress(OSError):  # how a pseudo-terminal says that its other end is closed
+            while data := os.read(leader, 65_536):
+                screen.write(data.decode(errors="replace"))
+
+    collector = threading.Thread(target=collect)
+    collector.start()
+    with os.fdopen(follower, "w") as terminal:
+        settings = MqttSettings(host=broker.host, port=broker.port)
+        options = {"stop": stop, "seconds": 60.0, "output": terminal}
+        reader = threading.Thread(target=watch, args=(settings,), kwargs=options)
+        reader.start()
+        try:
+            publish_until_seen(broker, screen)
+        finally:
+            stop.set()
+            reader.join()
+    collector.join()
+    os.close(leader)
+    assert "people per window" in screen.getvalue()

@@ -1,0 +1,75 @@
+"""Waiting for a broker: jitter that spreads a fleet, and waits that end when asked to."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.mqtt.dial import Backoff, Dial, Wake
+from agent.mqtt.link import BrokerLink
+from agent.settings import MqttSettings
+from tests.support.mosquitto_fixtures import free_port
+
+
+@given(st.integers(0, 40), st.floats(0.0, 1.0))
+def test_delays_stay_between_floor_and_cap_whatever_the_dice_say(attempts: int, dice: float) -> None:
+    backoff = Backoff(first_s=1.0, cap_s=60.0, floor_s=0.1, draw=lambda low, high: low + dice * (high - low))
+    delays = [backoff.next_delay_s() for _ in range(attempts + 1)]
+    assert all(0.1 <= delay <= 60.0 for delay in delays)
+    assert delays == sorted(delays)
+
+
+def test_the_ceiling_doubles_up_to_the_cap_and_starts_again_after_a_reset() -> None:
+    backoff = Backoff(first_s=1.0, cap_s=60.0, draw=lambda _low, high: high)
+    assert [backoff.next_delay_s() for _ in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    backoff.reset()
+    assert backoff.next_delay_s() == 1.0
+
+
+def test_a_fleet_does_not_come_back_in_step() -> None:
+    """A thousand devices after ten failures: no second of the next minute gets more than a twentieth."""
+    seconds = [0] * 61
+    for _ in range(1_000):
+        backoff = Backoff()
+        for _ in range(10):
+            backoff.next_delay_s()
+        seconds[int(backoff.next_delay_s())] += 1
+    assert max(seconds) < 50
+
+
+def test_a_wake_set_before_the_wait_is_not_lost() -> None:
+    wake = Wake()
+    for _ in range(10_000):
+        wake.set()
+    wake.wait(30.0)
+    started_s = time.monotonic()
+    wake.set()
+    wake.wait(30.0)
+    assert time.monotonic() - started_s < 30.0
+
+
+def test_a_wake_ends_the_wait_of_another_thread_and_survives_its_end() -> None:
+    wake, woken = Wake(), threading.Event()
+
+    def wait() -> None:
+        wake.wait(30.0)
+        woken.set()
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    wake.set()
+    assert woken.wait(10.0)
+    waiter.join()
+    wake.close()
+    wake.set()
+
+
+def test_a_failed_dial_reports_its_sentence_and_wakes_the_waiter() -> None:
+    wake = Wake()
+    dial = Dial(BrokerLink(MqttSettings(host="127.0.0.1", port=free_port()), "test"), wake)
+    wake.wait(10.0)
+    assert dial.finished.wait(10.0)
+    assert "is not listening" in str(dial.error)

@@ -1,0 +1,300 @@
+"""A camera in its own process delivers without copies, and is killed when it hangs, dies or outlives us."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.errors import CameraError, ConfigError, SourceEnded
+from agent.settings import OpenCvSource, Picamera2Source
+from agent.source.isolation.camera import IsolatedCamera
+from agent.source.isolation.slots import SLOTS
+from tests.support.clips import number_of
+from tests.support.mjpeg_server import MjpegServer, StreamPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def stop() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def served() -> Iterator[MjpegServer]:
+    with MjpegServer(StreamPlan(interval_s=0.01)) as server:
+        yield server
+
+
+@pytest.fixture
+def camera(served: MjpegServer, stop: threading.Event) -> Iterator[IsolatedCamera]:
+    camera = camera_at(served.url, stop)
+    yield camera
+    stop.set()
+    camera.close()
+    assert camera.process_id is None
+
+
+def camera_at(device: str, stop: threading.Event, stall_timeout_s: float = 1.0) -> IsolatedCamera:
+    settings = OpenCvSource(type="opencv", device=device, stall_timeout_s=stall_timeout_s)
+    return IsolatedCamera("door", settings, stop)
+
+
+def read_frames(camera: IsolatedCamera, count: int) -> None:
+    for _ in range(count):
+        camera.read()
+
+
+def process_of(camera: IsolatedCamera) -> int:
+    assert camera.process_id is not None
+    return camera.process_id
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 10.0
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)
+
+
+def alive(process_id: int) -> bool:
+    """Whether the process runs; a zombie that only waits for its parent's notice doesn't."""
+    try:
+        with open(f"/proc/{process_id}/stat") as stat:  # noqa: PTH123 - a race-free open of a vanishing file
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_frames_arrive_in_order_with_the_time_of_their_capture(camera: IsolatedCamera) -> None:
+    before_s = time.monotonic()
+    camera.open()
+    numbers, times_s, indices = [], [], []
+    for _ in range(20):
+        frame = camera.read()
+        numbers.append(number_of(frame.pixels))
+        times_s.append(frame.captured_at_s)
+        indices.append(frame.index)
+        del frame
+    assert numbers == list(range(numbers[0], numbers[0] + 20))
+    assert indices == list(range(20))
+    assert times_s == sorted(times_s)
+    assert before_s < times_s[0]
+    assert times_s[-1] <= time.monotonic()
+
+
+def test_a_held_frame_is_never_overwritten_however_many_follow(camera: IsolatedCamera) -> None:
+    camera.open()
+    held = camera.read()
+    number = number_of(held.pixels)
+    for _ in range(25):
+        camera.read()
+    assert number_of(held.pixels) == number
+
+
+def test_holding_every_slot_loses_new_frames_not_held_ones(camera: IsolatedCamera) -> None:
+    camera.open()
+    held = [camera.read() for _ in range(SLOTS)]
+    numbers = [number_of(frame.pixels) for frame in held]
+    with pytest.raises(CameraError):  # the writer has nowhere to put a frame, so none arrives
+        camera.read()
+    assert [number_of(frame.pixels) for frame in held] == numbers
+
+
+def test_frames_at_rest_stay_in_the_process_and_come_again_after_it(camera: IsolatedCamera) -> None:
+    """A hundred a second are served; what came before the process heard of the rest fits into the slots."""
+    camera.open()
+    camera.read()
+    until_s = camera.read().captured_at_s + 0.6
+    camera.rest(until_s)
+    before = 0
+    while camera.read().captured_at_s < until_s:
+        before += 1
+    assert before <= SLOTS + 1
+    read_frames(camera, 3)
+
+
+def test_a_camera_at_rest_closes_at_once_and_has_forgotten_the_rest_when_it_opens_again(
+    camera: IsolatedCamera,
+) -> None:
+    camera.open()
+    for _ in range(3):
+        camera.read()
+    process_id = process_of(camera)
+    camera.rest(time.monotonic() + 3600.0)
+    camera.close()
+    camera.open()
+    for _ in range(3):
+        camera.read()
+    assert process_of(camera) == process_id
+
+
+def test_closing_blackens_the_memory_once_the_last_frame_is_let_go(camera: IsolatedCamera) -> None:
+    camera.open()
+    frame = camera.read()
+    while number_of(frame.pixels) == 0:
+        frame = camera.read()
+    pixels = frame.pixels
+    memory: Any = pixels.base
+    assert memory.size == SLOTS * pixels.size
+    camera.close()
+    assert pixels.any()
+    del frame, pixels
+    assert not memory.any()
+
+
+def test_the_process_survives_a_failed_opening_and_is_used_again(stop: threading.Event) -> None:
+    camera = camera_at("/dev/v4l/by-id/absent", stop)
+    process_ids = set()
+    for _ in range(3):
+        with pytest.raises(CameraError, match=r"sources\.door: there is no /dev/v4l/by-id/absent"):
+            camera.open()
+        camera.close()
+        process_ids.add(camera.process_id)
+    stop.set()
+    camera.close()
+    assert len(process_ids) == 1
+
+
+def test_what_can_never_open_is_a_configuration_error(stop: threading.Event, tmp_path: Path) -> None:
+    settings = OpenCvSource(type="opencv", device="rtsp://127.0.0.1/x", credentials_file=tmp_path / "absent")
+    camera = IsolatedCamera("door", settings, stop)
+    with pytest.raises(ConfigError, match="credentials_file"):
+        camera.open()
+    stop.set()
+    camera.close()
+
+
+def test_a_blocked_process_is_killed_after_the_timeout_and_replaced(camera: IsolatedCamera) -> None:
+    camera.open()
+    camera.read()
+    first = process_of(camera)
+    os.kill(first, signal.SIGSTOP)  # like a driver call that never returns
+    with pytest.raises(CameraError, match="has not answered for 2 s"):
+        read_frames(camera, 200)
+    camera.close()
+    assert not alive(first)
+    camera.open()
+    assert camera.read().pixels is not None
+    assert camera.process_id != first
+
+
+def test_a_process_that_dies_is_replaced(camera: IsolatedCamera) -> None:
+    camera.open()
+    camera.read()
+    os.kill(process_of(camera), signal.SIGKILL)
+    with pytest.raises(CameraError, match=r"the camera process ended.*; a new one is started"):
+        read_frames(camera, 200)
+    camera.close()
+    camera.open()
+    camera.read()
+
+
+@pytest.mark.parametrize("blocked", [False, True], ids=["streaming", "blocked"])
+def test_stop_ends_a_read_and_the_process_in_any_state(
+    served: MjpegServer, stop: threading.Event, *, blocked: bool
+) -> None:
+    camera = camera_at(served.url, stop, stall_timeout_s=60.0)
+    camera.open()
+    camera.read()
+    process_id = process_of(camera)
+    if blocked:
+        os.kill(process_id, signal.SIGSTOP)
+    ended = threading.Event()
+
+    def read_until_stopped() -> None:
+        try:
+            while True:
+                camera.read()
+        except SourceEnded:
+            camera.close()
+            ended.set()
+
+    reader = threading.Thread(target=read_until_stopped, daemon=True)
+    reader.start()
+    stop.set()
+    assert ended.wait(3.0)
+    assert not alive(process_id)
+
+
+def test_the_camera_process_ends_when_the_agent_is_killed(served: MjpegServer) -> None:
+    program = (
+        "import sys, threading\n"
+        "from agent.source.isolation.camera import IsolatedCamera\n"
+        "from agent.settings import OpenCvSource\n"
+        "settings = OpenCvSource(type='opencv', device=sys.argv[1])\n"
+        "camera = IsolatedCamera('door', settings, threading.Event())\n"
+        "camera.open()\n"
+        "camera.read()\n"
+        "print(camera.process_id, flush=True)\n"
+        "threading.Event().wait()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, served.url], stdout=subprocess.PIPE, text=True
+    ) as agent:
+        assert agent.stdout is not None
+        process_id = int(agent.stdout.readline())
+        os.kill(process_id, signal.SIGSTOP)  # not even a blocked one is left behind
+        agent.kill()
+    eventually(lambda: not alive(process_id))
+
+
+def test_the_process_ignores_the_signals_meant_for_the_agent(camera: IsolatedCamera) -> None:
+    camera.open()
+    camera.read()
+    os.kill(process_of(camera), signal.SIGTERM)
+    os.kill(process_of(camera), signal.SIGINT)
+    for _ in range(10):
+        camera.read()
+
+
+def test_the_process_loads_neither_the_configuration_reader_nor_onnx(camera: IsolatedCamera) -> None:
+    """It stays small, because there is one per camera."""
+    camera.open()
+    with open(f"/proc/{process_of(camera)}/maps") as maps:  # noqa: PTH123 - procfs
+        loaded = maps.read()
+    assert "cv2" in loaded
+    assert "pydantic" not in loaded
+    assert "onnxruntime" not in loaded
+
+
+def test_a_csi_camera_works_through_the_process_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: threading.Event
+) -> None:
+    """With a stand-in module on the process's path; it answers as picamera2's manual says."""
+    (tmp_path / "picamera2.py").write_text(
+        "import numpy as np\n"
+        "class Request:\n"
+        "    def release(self): pass\n"
+        "class MappedArray:\n"
+        "    def __init__(self, request, stream): pass\n"
+        "    def __enter__(self):\n"
+        "        self.array = np.full((360, 320), 128, np.uint8)\n"
+        "        return self\n"
+        "    def __exit__(self, *_): pass\n"
+        "class Picamera2:\n"
+        "    sensor_resolution = (3280, 2464)\n"
+        "    def __init__(self, camera_num=0): pass\n"
+        "    def create_video_configuration(self, **wanted): return wanted\n"
+        "    def configure(self, configuration): self.configuration = configuration\n"
+        "    def camera_configuration(self): return self.configuration\n"
+        "    def start(self): pass\n"
+        "    def capture_request(self, wait): return Request()\n"
+        "    def close(self): pass\n"
+    )
+    (tmp_path / "libcamera.py").write_text("class ColorSpace: Smpte170m = staticmethod(lambda: None)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    camera = IsolatedCamera("door", Picamera2Source(type="picamera2", width_px=320, height_px=240), stop)
+    camera.open()
+    assert camera.read().pixels[0, 0].tolist() == [130, 130, 130]  # (128 - 16) * 255 / 219
+    stop.set()
+    camera.close()

@@ -1,0 +1,69 @@
+"""Promises of the command line: one sentence per error, the right exit status, tracebacks only on request."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.mosquitto_fixtures import Broker, broker, free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["broker"]
+
+
+def agent(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "agent", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_help_names_every_command() -> None:
+    shown = agent("--help").stdout
+    for command in ("run", "check", "demo", "doctor", "bench", "notice", "watch", "simulate"):
+        assert command in shown
+
+
+def test_an_error_is_a_sentence_and_a_traceback_only_when_asked_for(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none.toml")
+    quiet, verbose = agent("check", "-c", missing), agent("--verbose", "check", "-c", missing)
+    assert quiet.returncode == verbose.returncode == 2
+    assert quiet.stderr == f"error: configuration file {missing} does not exist; name one with --config\n"
+    assert "Traceback" in verbose.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("watch", "--host", "broker.example", "--password-file", "/nowhere"), "/nowhere"),
+        (("simulate", "--host", "broker.example"), "--allow-remote"),
+        (("simulate", "--devices", "1000000"), "--devices"),
+    ],
+)
+def test_wrong_options_exit_2_and_are_named(arguments: tuple[str, ...], words: str) -> None:
+    result = agent(*arguments)
+    assert (result.returncode, words in result.stderr) == (2, True), result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_watching_a_broker_that_is_not_there_says_so() -> None:
+    result = agent("watch", "--port", str(free_port()), "--seconds", "5")
+    assert result.returncode == 1
+    assert "is not listening" in result.stderr
+
+
+def test_simulated_devices_are_seen_by_watch(broker: Broker) -> None:
+    options = ["--devices", "5", "--windows", "2", "--window-s", "0.5", "--port", str(broker.port)]
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "agent", "watch", "--json", "--port", str(broker.port), "--seconds", "8"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with watching:
+        result = agent("simulate", *options)
+        assert result.returncode == 0, result.stderr
+        shown, _ = watching.communicate(timeout=30)
+    assert '"site":"simulated"' in shown

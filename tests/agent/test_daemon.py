@@ -1,0 +1,292 @@
+"""The whole agent as a process: a real clip, real networks, a real broker, real signals."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import json
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+
+from agent.contract.messages import CountsMessage, HealthMessage
+from agent.inference.backends.opening import default_bundle_folder
+from tests.support.agent_process import AgentProcess, replay, write_config
+from tests.support.mosquitto_fixtures import Broker, Recorder, broker, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.mosquitto_fixtures import Record
+
+__all__ = ["broker"]
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight seconds with one face, then two."""
+    pytest.importorskip("skimage", reason="the clip is drawn from scikit-image's astronaut (extra: demo)")
+    from agent.synthetic.visits import write_clip  # noqa: PLC0415 - only with the extra
+
+    path = tmp_path_factory.mktemp("clip") / "clip.avi"
+    write_clip(path, 9.0)
+    return path
+
+
+def counts_seen(number: int) -> Callable[[list[Record]], object]:
+    return lambda records: sum("/counts/" in record.topic for record in records) >= number
+
+
+def availability(recorder: Recorder) -> list[bytes]:
+    return [record.payload for record in recorder.on("availability")]
+
+
+def test_a_video_becomes_counts_a_birth_and_health_in_the_contracts_shape(
+    broker: Broker, clip: Path, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path, replay(clip), broker.port)
+    with Recorder(broker) as recorder, AgentProcess(config) as agent:
+        assert agent.wait() == 0, agent.log
+        recorder.wait_for(lambda records: records and records[-1].payload == b"offline")
+    root = "emotion-agent/v1/lab/box-1"
+    assert {record.topic for record in recorder.records} == {
+        f"{root}/availability",
+        f"{root}/birth",
+        f"{root}/counts/door",
+        f"{root}/health",
+    }
+    assert availability(recorder)[-2:] == [b"online", b"offline"]
+    windows = [CountsMessage.model_validate_json(record.payload) for record in recorder.on("counts")]
+    assert [window.seq for window in windows] == list(range(len(windows)))
+    for earlier, later in itertools.pairwise(windows):
+        assert later.window_start == earlier.window_end
+    assert max(window.people or 0 for window in windows) >= 1
+    happiness = sum(window.counts.happiness for window in windows if window.counts)
+    everyone = sum(window.people or 0 for window in windows)
+    assert happiness > everyone / 2, "the portrait smiles"
+    assert windows[1].coverage > 0.9
+    birth = recorder.on("birth")[-1].json
+    assert birth["models"]["detector"]["precision"]
+    assert birth["models"]["signed_by"]
+    assert birth["policy"] == {
+        "window_s": 2.0,
+        "min_count": 1,
+        "epsilon": None,
+        "epsilon_per_day": None,
+        "unit": "one track in one window",
+    }
+    for record in recorder.on("health"):
+        HealthMessage.model_validate_json(record.payload)
+    first, last = recorder.on("health")[0].json, recorder.on("health")[-1].json
+    assert first["fps"] is None, "no window has closed yet"
+    assert last["fps"] > 0.0
+    assert last["latency_ms"]["p50"] > 0.0
+    assert last["tier"] == birth["models"]["detector"]["id"]
+
+
+def test_a_plain_subscriber_sees_the_retained_messages_after_the_run(
+    broker: Broker, clip: Path, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path, replay(clip), broker.port)
+    with Recorder(broker) as recorder, AgentProcess(config):
+        recorder.wait_for(counts_seen(1), 30.0)
+        program = shutil.which("mosquitto_sub")
+        if program is None:
+            pytest.skip("mosquitto_sub is not installed (apt install mosquitto-clients)")
+        command = [program, "-p", str(broker.port), "-t", "emotion-agent/#", "-v", "-C", "3", "-W", "20"]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    topics = {line.split(" ", 1)[0].rsplit("/", 1)[1]: line.split(" ", 1)[1] for line in shown.splitlines()}
+    assert topics["availability"] == "online"
+    assert json.loads(topics["birth"])["schema"] == "emotion-agent/birth/1"
+    assert json.loads(topics["health"])["schema"] == "emotion-agent/health/1"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_signal_publishes_the_last_window_then_offline_and_exits_0(
+    broker: Broker, clip: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The signal comes while frames are being inferred; nothing already counted is lost."""
+    config = write_config(tmp_path, replay(clip, loop=True), broker.port, window_s=60.0)
+    with Recorder(broker) as recorder, AgentProcess(config) as agent:
+        # By then the clip's first visitor has been in view for some seconds.
+        recorder.wait_for(lambda _: any(r.json["uptime_s"] > 6.0 for r in recorder.on("health")), 30.0)
+        agent.signal(number)
+        assert agent.wait(10.0) == 0, agent.log
+        recorder.wait_for(lambda records: records[-1].payload == b"offline")
+    (last,) = recorder.on("counts")
+    assert last.json["people"] >= 1
+
+
+def test_a_stop_signal_that_the_kernel_hands_to_another_thread_stops_the_agent_too(
+    broker: Broker, clip: Path, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path, replay(clip, fps=20, loop=True), broker.port)
+    with Recorder(broker) as recorder, AgentProcess(config) as agent:
+        recorder.wait_for(counts_seen(1), 30.0)
+        main_thread = agent.process.pid
+        threads = [int(task.name) for task in Path(f"/proc/{main_thread}/task").iterdir()]
+        other = next(thread for thread in threads if thread != main_thread)
+        assert ctypes.CDLL(None).tgkill(main_thread, other, signal.SIGTERM) == 0
+        assert agent.wait(10.0) == 0, agent.log
+        recorder.wait_for(lambda _: availability(recorder)[-1:] == [b"offline"])
+
+
+def test_a_killed_agent_is_declared_offline_by_the_broker(broker: Broker, clip: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path, replay(clip, loop=True), broker.port)
+    with Recorder(broker) as recorder, AgentProcess(config) as agent:
+        recorder.wait_for(counts_seen(1), 30.0)
+        agent.signal(signal.SIGKILL)
+        recorder.wait_for(lambda records: records[-1].payload == b"offline", 20.0)
+
+
+def test_windows_counted_before_the_broker_exists_arrive_when_it_does(clip: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    broker = Broker(folder)
+    config = write_config(tmp_path, replay(clip, loop=True), broker.port, window_s=1.0)
+    with AgentProcess(config) as agent:
+        agent.wait_for_log("connecting again in")
+        agent.wait_for_log("delivers")
+        with broker, Recorder(broker) as recorder:
+            recorder.wait_for(counts_seen(3), 60.0)
+            agent.signal(signal.SIGTERM)
+            assert agent.wait(15.0) == 0, agent.log
+            recorder.wait_for(lambda records: records[-1].payload == b"offline")
+            sequence = [record.json["seq"] for record in recorder.on("counts")]
+    assert sequence == list(range(len(sequence)))
+
+
+def test_windows_close_on_time_with_a_silent_camera(broker: Broker, tmp_path: Path) -> None:
+    source = 'type = "opencv"\ndevice = "/dev/video-that-is-not-there"'
+    config = write_config(tmp_path, source, broker.port, window_s=1.0)
+    with Recorder(broker) as recorder, AgentProcess(config) as agent:
+        recorder.wait_for(counts_seen(3), 30.0)
+        recorder.wait_for(lambda _: any(r.json["state"] == "no_camera" for r in recorder.on("health")), 30.0)
+        agent.signal(signal.SIGTERM)
+        assert agent.wait(10.0) == 0, agent.log
+    assert {record.json["coverage"] for record in recorder.on("counts")} == {0.0}
+    assert {record.json["people"] for record in recorder.on("counts")} == {0}
+
+
+def failure(config: Path, command: str = "run") -> tuple[int, str]:
+    with AgentProcess(config, command) as agent:
+        return agent.wait(), agent.log
+
+
+def test_a_wrong_configuration_exits_2_and_names_every_key(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[deployment]\nsite = "x"\n[sources.a]\ntype = "opencv"\ndevic = 0\n')
+    status, log = failure(config)
+    assert status == 2
+    assert "deployment.device is missing" in log
+    assert "did you mean 'device'" in log
+    assert "Traceback" not in log
+
+
+def test_a_prohibited_context_exits_2_with_the_reason(clip: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path, replay(clip), 1)
+    config.write_text(config.read_text().replace('"research"', '"education"'))
+    status, log = failure(config, "check")
+    assert (status, "Art. 5(1)(f)" in log) == (2, True)
+
+
+@pytest.mark.parametrize("damage", ["truncate", "swap", "remove"])
+def test_a_damaged_model_file_exits_3_before_the_camera_opens(
+    clip: Path, tmp_path: Path, damage: str
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(default_bundle_folder(), bundle)
+    networks = sorted(bundle.rglob("*.onnx"))
+    for path in networks:
+        if damage == "truncate":
+            path.write_bytes(path.read_bytes()[:1000])
+        elif damage == "swap":
+            path.write_bytes(networks[0].read_bytes() + b"\0")
+        else:
+            path.unlink()
+    config = write_config(tmp_path, replay(clip), 1, extra=f'[models]\nbundle = "{bundle}"')
+    status, log = failure(config)
+    assert status == 3
+    assert ".onnx" in log
+    assert "install the bundle again" in log
+    assert "delivers" not in log
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("kind", ["not a video", "no frames", "empty folder"])
+def test_an_unusable_clip_ends_the_run_with_one_sentence(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "input.avi"
+    if kind == "not a video":
+        path.write_text("this is no video")
+    elif kind == "no frames":
+        cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (64, 48)).release()
+        path.touch()
+    else:
+        path.mkdir()
+    status, log = failure(write_config(tmp_path, replay(path), free_port()))
+    assert status != 0
+    assert any(str(path) in line for line in log.splitlines() if line.startswith("error:")), log
+    assert "Traceback" not in log
+
+
+def test_a_folder_with_a_broken_picture_is_counted_through(broker: Broker, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(12):
+        cv2.imwrite(str(folder / f"{number:02}.jpg"), np.full((240, 320, 3), 90, np.uint8))
+    (folder / "05.jpg").write_bytes(b"\xff\xd8\xff broken")
+    config = write_config(tmp_path, replay(folder, fps=10), broker.port, window_s=1.0)
+    with Recorder(broker) as recorder, AgentProcess(config) as agent:
+        assert agent.wait() == 0, agent.log
+        recorder.wait_for(counts_seen(1))
+    assert agent.log.count("05.jpg") == 1
+
+
+def test_check_opens_neither_camera_nor_connection(tmp_path: Path) -> None:
+    config = write_config(tmp_path, 'type = "opencv"\ndevice = "/dev/nothing"', 1)
+    status, log = failure(config, "check")
+    assert status == 0, log
+    assert "digest verified" in log
+
+
+def payload_keys(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        return set(value) | {key for child in value.values() for key in payload_keys(child)}
+    return set()
+
+
+def test_no_payload_has_a_key_that_the_contract_does_not_name(
+    broker: Broker, clip: Path, tmp_path: Path
+) -> None:
+    """Nothing per person can slip in: the keys of everything sent are listed here, once."""
+    config = write_config(tmp_path, replay(clip), broker.port)
+    with Recorder(broker) as recorder, AgentProcess(config) as agent:
+        assert agent.wait() == 0, agent.log
+        recorder.wait_for(lambda records: records and records[-1].payload == b"offline")
+    keys = {
+        kind: {key for record in recorder.on(kind) for key in payload_keys(record.json)}
+        for kind in ("counts", "birth", "health")
+    }
+    # fmt: off
+    assert keys["counts"] == {
+        "schema", "session_id", "seq", "window_start", "window_end", "clock_synced", "historical",
+        "suppressed", "people", "counts", "coverage", "neutral", "happiness", "surprise", "sadness",
+        "anger", "disgust", "fear", "contempt", "unknown",
+    }
+    assert keys["birth"] == {
+        "schema", "session_id", "agent", "models", "detector", "classifier", "id", "sha256", "precision",
+        "signed_by", "backend", "policy", "window_s", "min_count", "epsilon", "epsilon_per_day", "unit",
+        "sources",
+    }
+    assert keys["health"] == {
+        "schema", "state", "uptime_s", "rss_mb", "cpu_temp_c", "throttled", "fps", "latency_ms", "p50",
+        "p95", "p99", "budget_ms", "frames_dropped", "tier", "camera", "cameras", "door", "reconnects",
+        "stalls_1h", "picture", "reason", "queue", "depth", "dropped", "clock_synced",
+    }
+    # fmt: on

@@ -1,0 +1,1 @@
+"""Promises of ``models``, one file per module."""

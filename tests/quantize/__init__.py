@@ -1,0 +1,1 @@
+"""Promises of ``quantize``, one file per module."""

@@ -1,0 +1,44 @@
+"""Every message that a broker hands out must keep contract v1, byte for byte against the shipped schemas."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from typing import TYPE_CHECKING, Any
+
+from agent.contract.messages import SCHEMA_FOLDER, SCHEMAS
+from agent.contract.topics import parse_topic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.support.mosquitto_fixtures import Record
+
+jsonschema: Any = importlib.import_module("jsonschema") if importlib.util.find_spec("jsonschema") else None
+"""Of the dev extra; without it the models still check, the schema files don't."""
+
+
+def check_contract(records: Iterable[Record], root: str = "emotion-agent") -> int:
+    """Assert that each message under ``root`` is one of the contract; returns how many there were."""
+    checked = 0
+    for record in records:
+        if not record.topic.startswith(f"{root}/") or not record.payload:
+            continue  # foreign, or a retained message being taken back
+        address = parse_topic(root, record.topic)
+        assert address is not None, f"{record.topic} is no topic of the contract"
+        if address.kind == "availability":
+            assert record.payload in {b"online", b"offline"}
+        else:
+            _check_payload(address.kind, record.payload)
+        checked += 1
+    return checked
+
+
+def _check_payload(kind: str, payload: bytes) -> None:
+    SCHEMAS[kind].model_validate_json(payload)
+    schema: dict[str, Any] = json.loads((SCHEMA_FOLDER / f"{kind}.v1.json").read_text(encoding="utf-8"))
+    told = json.loads(payload)
+    assert set(told) == set(schema["properties"]), "exactly the fields of the schema are sent"
+    if jsonschema is not None:
+        checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+        jsonschema.Draft202012Validator(schema, format_checker=checker).validate(told)

@@ -1,0 +1,67 @@
+"""Sample windows, births and healths for tests of everything that publishes or reads."""
+
+from __future__ import annotations
+
+import time
+
+from agent.contract.messages import (
+    BirthMessage,
+    BirthModels,
+    BirthPolicy,
+    CameraHealth,
+    HealthMessage,
+    ModelIdentity,
+)
+from agent.contract.topics import Identity
+from agent.domain import LABELS, Disclosure, EmotionWindow
+
+IDENTITY = Identity(site="museum", device="door-1")
+SESSION = "0123456789abcdef0123456789abcdef"
+
+
+def birth(session_id: str = SESSION, sources: tuple[str, ...] = ("door",)) -> BirthMessage:
+    """A two-stage INT8 agent."""
+    network = ModelIdentity(id="yolo_face_pico_320", sha256="ab" * 32, precision="int8_u8s8")
+    return BirthMessage(
+        session_id=session_id,
+        agent="0.1.0",
+        models=BirthModels(
+            detector=network,
+            classifier=ModelIdentity(id="mobilenet_emotion", sha256="cd" * 32, precision="int8_u8s8"),
+            signed_by="0123456789abcdef",
+        ),
+        backend="onnxruntime",
+        policy=BirthPolicy(window_s=300.0, min_count=5),
+        sources=sources,
+    )
+
+
+def health(frames_dropped: int = 0) -> HealthMessage:
+    """A healthy agent."""
+    return HealthMessage(
+        state="ok",
+        uptime_s=12.5,
+        rss_mb=80.0,
+        fps=10.0,
+        budget_ms=100.0,
+        frames_dropped=frames_dropped,
+        tier="yolo_face_pico_320",
+        camera=CameraHealth(state="delivering"),
+        clock_synced=True,
+    )
+
+
+def window(seq: int, source: str = "door", *, length_s: float = 60.0) -> EmotionWindow:
+    """Number ``seq`` of touching windows, the first of which opens now."""
+    opened_at_s = time.monotonic() + seq * length_s
+    return EmotionWindow(source, seq, opened_at_s, opened_at_s + length_s, coverage=1.0)
+
+
+def disclosure(people: int = 7) -> Disclosure:
+    """All of them look happy."""
+    return Disclosure(
+        suppressed=False, people=people, counts=dict.fromkeys(LABELS, 0) | {"happiness": people}
+    )
+
+
+SUPPRESSED = Disclosure(suppressed=True, people=None, counts=None)

@@ -1,0 +1,72 @@
+"""A publisher in a process of its own, to be killed.
+
+``python -m tests.support.publisher_process PORT STATE COUNT [online]``
+
+Closes COUNT short windows, one after the other, and prints ``SESSION SEQ`` for each as soon as it is out of
+danger: acknowledged by the broker or safe in the queue file. With ``online`` it waits for the broker before
+the first window. Prints ``done`` and keeps publishing health
+until SIGTERM, then stops cleanly.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from agent.contract.messages import new_session_id
+from agent.mqtt.dial import Backoff
+from agent.publisher.thread import Publisher
+from agent.settings import MqttSettings
+from tests.support.message_samples import IDENTITY, birth, disclosure, health, window
+
+WINDOW_S = float(os.environ.get("SOAK_WINDOW_S", "0.02"))
+HEALTH_S = 1.0
+
+
+def main() -> None:
+    """See the module."""
+    port, state, count = int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    session = new_session_id()
+    publisher = Publisher(
+        MqttSettings(host="127.0.0.1", port=port, keepalive_s=5),
+        IDENTITY,
+        birth(session),
+        state_dir=state,
+        backoff=Backoff(first_s=0.05, cap_s=0.4, floor_s=0.02),
+        replay_per_s=200.0,
+    )
+    publisher.start()
+    while "online" in sys.argv and not publisher.status().connected and not stop.is_set():
+        time.sleep(0.01)
+    for seq in range(count):
+        if stop.is_set():
+            break
+        publisher.publish_counts(window(seq, length_s=WINDOW_S), disclosure())
+        while not stop.is_set() and unsafe(publisher):
+            time.sleep(0.001)
+        sys.stdout.write(f"{session} {seq}\n")
+        sys.stdout.flush()
+        stop.wait(WINDOW_S)
+    sys.stdout.write("done\n")
+    sys.stdout.flush()
+    while not stop.wait(HEALTH_S):
+        publisher.publish_health(health(frames_dropped=int(time.monotonic())))
+    publisher.stop()
+
+
+def unsafe(publisher: Publisher) -> bool:
+    """Whether a window exists in memory only."""
+    status = publisher.status()
+    return status.queue_depth > status.queue_stored
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Promises of the installed product as a whole."""
