@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from agent.domain import Track
     from agent.frame import Frame
-    from agent.inference.backends.opening import LoadedNetwork
     from agent.inference.bundle.manifest import NetworkEntry
+    from agent.inference.network import LoadedNetwork
     from agent.settings import ClassifierSettings
 
 

@@ -1,4 +1,4 @@
-"""Builds the stages, runs them in named threads, and takes them down again in reverse order.
+"""Runs the stages in named threads, and takes them down again in reverse order.
 
 ``capture-<source>`` threads put the latest frame into a mailbox, the ``pipeline`` thread takes frames out,
 counts, and closes windows, and the ``mqtt`` thread talks to the broker. One event stops them all.
@@ -7,44 +7,28 @@ counts, and closes windows, and the ``mqtt`` thread talks to the broker. One eve
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import cv2
 
-from agent import __version__
-from agent.aggregator import Aggregator
-from agent.classifier import Classifier
-from agent.contract.messages import BirthMessage, BirthModels, BirthPolicy, ModelIdentity, new_session_id
-from agent.contract.topics import Identity
-from agent.detector import Detector
+from agent.assembly import build_lanes, build_publisher
 from agent.health import HealthRecorder
 from agent.host.hardening import harden
 from agent.host.sd_notify import Notifier
+from agent.host.state import state_directory
 from agent.host.thermal import read_device
 from agent.inference.networks import choose_networks
-from agent.pipeline import Pipeline
 from agent.privacy.policy import PrivacyPolicy
-from agent.publisher.thread import Publisher
 from agent.publisher.wallclock import WallClock
-from agent.scheduler import Scheduler
-from agent.source.capture import Capture, make_capture
 from agent.source.mailbox import Mailbox
-from agent.tracker.by_position import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from agent.domain import EmotionWindow
     from agent.frame import Frame
-    from agent.inference.backends.opening import LoadedNetwork
     from agent.inference.choice.choose import Choice
-    from agent.inference.networks import Networks
     from agent.settings import AgentSettings
 
 logger = logging.getLogger(__name__)
@@ -54,51 +38,6 @@ _LONGEST_WAIT_S: Final = 0.5
 _JOIN_S: Final = 3.0
 _FLUSH_S: Final = 5.0
 _SIGNAL_LOOK_S: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """Everything that belongs to one source."""
-
-    capture: Capture
-    pipeline: Pipeline
-    aggregator: Aggregator
-
-
-def build_pipeline(
-    networks: Networks,
-    settings: AgentSettings,
-    clock: Callable[[], float],
-    scheduler: Scheduler | None = None,
-) -> Pipeline:
-    """The stages of one source.
-
-    Args:
-        networks: Shared by all sources, which take turns.
-        settings: For every stage.
-        clock: Monotonic seconds.
-        scheduler: None makes one for the configured budget.
-    """
-    return Pipeline(
-        [Detector(network, settings.detector) for network in networks.detectors],
-        Tracker(settings.tracker),
-        Classifier(networks.classifier, settings.classifier, networks.calibrated_floor),
-        scheduler or Scheduler(settings.latency.budget_ms, networks.relative_costs, networks.start_tier),
-        clock,
-    )
-
-
-def state_directory(settings: AgentSettings) -> Path | None:
-    """The folder for the queue of unsent windows, made if need be; None where nothing can be kept."""
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    folder = settings.state.directory or Path(given or Path(home) / "emotion-agent")
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        logger.warning("state.directory %s can't be made (%s); unsent windows wait in memory", folder, error)
-        return None
-    return folder
 
 
 class Daemon:
@@ -122,13 +61,15 @@ class Daemon:
         self._clock = time.monotonic
         self._wallclock = WallClock()
         self._mailbox = Mailbox(tuple(settings.sources))
-        self._lanes = self._build_lanes()
+        self._lanes = build_lanes(self._networks, settings, self._clock, self._mailbox, self._stop)
         self._policy = PrivacyPolicy(settings.privacy)
         self._health = HealthRecorder(
             settings.latency.budget_ms, self._clock(), len(self._networks.detectors) - 1
         )
         self._health_due_s = self._clock()
-        self._publisher = self._build_publisher()
+        self._publisher = build_publisher(
+            self._networks, settings, self._policy, self._wallclock, self._state_dir
+        )
         self._notifier = Notifier()
 
     def stop(self) -> None:
@@ -239,47 +180,6 @@ class Daemon:
             ),
         )
 
-    def _build_lanes(self) -> Mapping[str, Lane]:
-        settings = self._settings
-        lanes = {}
-        for name, source in settings.sources.items():
-            pipeline = build_pipeline(self._networks, settings, self._clock)
-            capture = make_capture(name, source, self._mailbox, self._stop)
-            lanes[name] = Lane(capture, pipeline, Aggregator(name, settings.privacy.window_s, self._clock()))
-        return lanes
-
-    def _build_publisher(self) -> Publisher:
-        settings = self._settings
-        identity = Identity(settings.deployment.site, settings.deployment.device, settings.mqtt.root)
-        privacy = settings.privacy
-        birth = BirthMessage(
-            session_id=new_session_id(),
-            agent=__version__,
-            models=BirthModels(
-                detector=_identity(self._networks.detectors[0]),
-                classifier=None
-                if self._networks.classifier is None
-                else _identity(self._networks.classifier),
-                signed_by=self._networks.signer_id or None,
-            ),
-            backend=self._networks.detectors[0].file.backend,
-            policy=BirthPolicy(
-                window_s=privacy.window_s,
-                min_count=privacy.min_count,
-                epsilon=privacy.epsilon,
-                epsilon_per_day=self._policy.epsilon_per_day,
-            ),
-            sources=tuple(settings.sources),
-        )
-        return Publisher(
-            settings.mqtt,
-            identity,
-            birth,
-            clock=self._wallclock,
-            state_dir=self._state_dir,
-            homeassistant=settings.homeassistant,
-        )
-
     def _close_networks(self) -> None:
         for network in (*self._networks.detectors, self._networks.classifier):
             if network is not None:
@@ -294,7 +194,3 @@ def _log_choice(choice: Choice) -> None:
             logger.info("%s runs on %s %s%s", pick.network, pick.backend, pick.precision, speed)
     if not choice.fits:
         logger.warning("no detector is expected to fit latency.budget_ms: run emotion-agent doctor")
-
-
-def _identity(network: LoadedNetwork) -> ModelIdentity:
-    return ModelIdentity(id=network.name, sha256=network.file.sha256, precision=network.file.precision)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.frame import Frame
-    from agent.inference.backends.opening import LoadedNetwork
     from agent.inference.bundle.manifest import NetworkEntry
     from agent.inference.heads.decoding import Detections
+    from agent.inference.network import LoadedNetwork
     from agent.inference.preprocess import LetterboxPlan
     from agent.settings import DetectorSettings
 

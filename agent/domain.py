@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 EMOTIONS: Final = (
     "neutral",
@@ -145,3 +146,28 @@ class CameraStatus:
     """Why the last attempt failed, or why the picture is useless, in one sentence; empty when all is well."""
     picture: str = "good"
     """``good``, ``black``, ``overexposed``, ``covered`` or ``frozen``; only good pictures are processed."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerStatus:
+    """How the publisher is doing."""
+
+    connected: bool
+    """The broker has accepted the connection."""
+    reason: str
+    """Why not, or what it refuses, in one sentence; empty when all is well."""
+    queue_depth: int
+    """Windows that the broker has not acknowledged."""
+    dropped: int
+    """Windows given up since the start."""
+    queue_stored: int = 0
+    """Of the waiting windows, those safe in the queue file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """Wall-clock ends of one window; ``end`` lies after ``start``."""
+
+    start: datetime
+    end: datetime
+    synced: bool

@@ -1,10 +1,11 @@
-"""What a command of ``python -m models`` does with an error: one sentence and an exit code."""
+"""How an error leaves a command: one sentence a line on stderr, and its exit code."""
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -13,15 +14,35 @@ from agent.errors import AgentError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+logger = logging.getLogger(__name__)
+
+INTERRUPTED: Final = 130
+"""Exit status of a program ended by SIGINT where that is no clean stop (shell convention)."""
+FAILED: Final = 1
+
+BAD_INPUT: Final = (OSError, ValueError)
+"""What a user's file or value makes the offline commands raise."""
+
 
 @contextmanager
-def errors_in_one_sentence() -> Iterator[None]:
-    """End the process with the error's own exit code, or 1 for what a file or a value caused."""
+def errors_in_one_sentence(*also: type[Exception]) -> Iterator[None]:
+    """End the process with the error's own exit code.
+
+    Args:
+        also: Errors of others that are the user's to mend as well; they end it with ``FAILED``.
+    """
     try:
         yield
     except AgentError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except (OSError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        _leave(error, error.exit_code)
+    except also as error:
+        _leave(error, FAILED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _leave(error: Exception, status: int) -> None:
+    logger.debug("traceback", exc_info=error)
+    for line in str(error).splitlines():
+        typer.echo(f"error: {line}", err=True)
+    sys.exit(status)

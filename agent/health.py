@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from agent.contract.messages import HealthState
-    from agent.domain import CameraStatus
+    from agent.domain import BrokerStatus, CameraStatus
     from agent.host.thermal import DeviceReadings
     from agent.pipeline import Step
-    from agent.publisher.thread import BrokerStatus
 
 _REMEMBERED_STEPS: Final = 1_000
 """Steps over which quantiles are taken; enough for a p99, bounded for a box that runs for years."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from agent.errors import AgentError
+from agent.exits import BAD_INPUT, errors_in_one_sentence
+from models.commands.options import BUNDLE, DATA, WEIGHTS, Data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +24,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-DATA = Path("../shared/data")
-BUNDLE = Path(__file__).resolve().parent.parent / "models" / "bundle"
-WEIGHTS = Path(__file__).resolve().parent.parent / "models" / "weights"
-
-Data = Annotated[Path, typer.Option(help="Folder with the data files.")]
 Bundle = Annotated[Path, typer.Option(help="Folder to write networks and manifest.toml to.")]
 Weights = Annotated[Path, typer.Option(help="Trained weights.")]
 
@@ -113,7 +108,7 @@ def sign(
     """Sign the bundle's manifest, once all its files are found to be as it says."""
     from models.bundling.signing import is_shipped, sign_bundle  # noqa: PLC0415 - the help must not wait for it
 
-    with _errors():
+    with errors_in_one_sentence(*BAD_INPUT):
         signer = sign_bundle(bundle, key, lambda: typer.prompt(f"passphrase of {key}", hide_input=True))
         typer.echo(f"{bundle} is signed by key {signer}")
         if not is_shipped(signer):
@@ -128,7 +123,7 @@ def keygen(file: Annotated[Path, typer.Argument(help="For the private key, such 
     """Make a key pair to sign bundles with."""
     from models.bundling.signing import make_key_pair  # noqa: PLC0415 - the help must not wait for it
 
-    with _errors():
+    with errors_in_one_sentence(*BAD_INPUT):
         public = make_key_pair(file)
         typer.echo(f"private key: {file}; keep it off devices and out of repositories")
         typer.echo(
@@ -142,21 +137,11 @@ def _session() -> Iterator[tuple[Console, Path]]:
     """A console, a scratch folder, a spinner on a terminal, and errors in one sentence."""
     console = Console(highlight=False, soft_wrap=True)
     with (
-        _errors(),
+        errors_in_one_sentence(*BAD_INPUT),
         tempfile.TemporaryDirectory(prefix="quantize-") as folder,
         console.status("quantising"),
     ):
         yield console, Path(folder)
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Errors in one sentence."""
-    try:
-        yield
-    except AgentError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
 
 
 def _write(bundle: Path, built: dict[str, Built], console: Console) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.domain import Face
-    from agent.inference.backends.opening import LoadedNetwork
+    from agent.inference.network import LoadedNetwork
 
 THRESHOLD: Final = DetectorSettings().score_threshold
 SLACK: Final = 0.1

@@ -95,7 +95,7 @@ def write_artefacts(
         quantize_openvino(fp32_path, path, images)
         yield Artefact("openvino", "int8", path)
     if "litert" in recipe.backends and _can_write("litert", stem, report):
-        from quantize.backends.litert.translation import write_litert  # noqa: PLC0415 - installed only for this
+        from quantize.backends.litert.write import write_litert  # noqa: PLC0415 - installed only for this
 
         report(f"{stem}: translating int8_s8s8 for litert")
         path = folder / f"{stem}.int8.tflite"

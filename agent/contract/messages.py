@@ -25,8 +25,7 @@ from pydantic import (
 )
 
 if TYPE_CHECKING:
-    from agent.domain import Disclosure, EmotionWindow
-    from agent.publisher.wallclock import Stamps
+    from agent.domain import Disclosure, EmotionWindow, Stamps
 
 SCHEMA_FOLDER: Final = Path(__file__).parent / "schemas"
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from agent.inference.bundle.manifest import InputSpec
+    from agent.inference.bundle.manifest import InputSpec, NetworkEntry, NetworkFile
 
 
 class Network(Protocol):
@@ -34,3 +35,15 @@ class Network(Protocol):
 
     def close(self) -> None:
         """Release the runtime's memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedNetwork:
+    """A network ready to run, and what the manifest says about it."""
+
+    name: str
+    """Key of the entry in the manifest."""
+    entry: NetworkEntry
+    file: NetworkFile
+    """The artefact that runs: backend, precision, digest, scores."""
+    network: Network

@@ -7,13 +7,14 @@ import ctypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.inference.backends.opening import LoadedNetwork, load_network
+from agent.inference.backends.opening import load_network
 from agent.inference.bundle.trust import open_bundle
 from agent.inference.choice.choose import Choice, choose, load_pick
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from agent.inference.network import LoadedNetwork
     from agent.settings import AgentSettings
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
-    from agent.mqtt.dial import Wake
+    from agent.mqtt.wake import Wake
     from agent.settings import MqttSettings
 
 CONNECT_TIMEOUT_S: Final = 10.0

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from agent.publisher.wallclock import Stamps, WallClock, boot_id
+from agent.domain import Stamps
+from agent.publisher.wallclock import WallClock, boot_id
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -12,15 +12,17 @@ import math
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from agent.contract import topics
 from agent.contract.messages import counts_message
+from agent.domain import BrokerStatus
+from agent.mqtt.backoff import Backoff
 from agent.mqtt.credentials import load_credentials, tls_context, warn_of_exposure
-from agent.mqtt.dial import Backoff, Dial, Wake
+from agent.mqtt.dial import Dial
 from agent.mqtt.link import BrokerLink
+from agent.mqtt.wake import Wake
 from agent.publisher.announcement import Announcer
 from agent.publisher.delivery import Delivery, Route
 from agent.publisher.outbox import Outbox
@@ -47,22 +49,6 @@ _LASTING_S: Final = 10.0
 """A connection that lasted this long ends the growth of the waits between attempts."""
 _TICK_S: Final = 1.0
 """Longest wait of the connected thread; keep-alive and the clock are looked at this often."""
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerStatus:
-    """How the publisher is doing."""
-
-    connected: bool
-    """The broker has accepted the connection."""
-    reason: str
-    """Why not, or what it refuses, in one sentence; empty when all is well."""
-    queue_depth: int
-    """Windows that the broker has not acknowledged."""
-    dropped: int
-    """Windows given up since the start."""
-    queue_stored: int = 0
-    """Of the waiting windows, those safe in the queue file."""
 
 
 class Publisher:

@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from agent.domain import Stamps
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -67,15 +69,6 @@ class Mapping:
     offset_s: float
     synced: bool
     """Taken while the clock was synchronised."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stamps:
-    """Wall-clock ends of one window; ``end`` lies after ``start``."""
-
-    start: datetime
-    end: datetime
-    synced: bool
 
 
 class WallClock:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agent.source.picture.quality import PictureWatch
     from agent.source.seam import FrameSource
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 USELESS_LOOK_S: Final = 0.25
 """A useless picture is looked at this often, to see when it is good again."""
@@ -114,10 +114,10 @@ class Capture:
         try:
             self._keep_delivering()
         except SourceEnded as end:
-            _log.info("%s", end)
+            logger.info("%s", end)
         except AgentError as error:
             self.error = error
-            _log.error("%s", error)
+            logger.error("%s", error)
         finally:
             self._journal.ended("" if self.error is None else str(self.error))
             self.ended.set()
@@ -132,9 +132,9 @@ class Capture:
                 raise
             except CameraError as error:
                 self._journal.failed(str(error))
-            except Exception as error:  # noqa: BLE001 - whatever a driver throws, the next attempt comes
+            except Exception as error:
                 self._journal.failed(f"sources.{self.name}: {error!r}; it is reopened, please report this")
-                _log.debug("source %s", self.name, exc_info=True)
+                logger.debug("source %s", self.name, exc_info=True)
             failures = 1 if self._journal.frames > delivered else failures + 1
             self._stop.wait(self._retry.pause_s(failures))
 

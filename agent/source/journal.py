@@ -12,7 +12,7 @@ from agent.domain import CameraStatus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 HOUR_S: Final = 3600.0
 
@@ -56,7 +56,7 @@ class Journal:
                 self._reconnects += 1
             self._state = "delivering"
             self._reason = ""
-        _log.info("source %s delivers %dx%d", self._name, width_px, height_px)
+        logger.info("source %s delivers %dx%d", self._name, width_px, height_px)
 
     def showed(self, picture: str) -> None:
         """Note what the delivered pictures show; ``good`` or one of the useless kinds."""
@@ -68,9 +68,9 @@ class Journal:
             useless = f"sources.{self._name}: the picture is {picture}; {remedy}"
             self._reason = "" if remedy is None else useless
         if remedy is None:
-            _log.info("source %s: the picture is good again", self._name)
+            logger.info("source %s: the picture is good again", self._name)
         else:
-            _log.warning("%s", useless)
+            logger.warning("%s", useless)
 
     def failed(self, reason: str) -> None:
         """Note a failed attempt; only the first of a row is logged above DEBUG."""
@@ -80,7 +80,7 @@ class Journal:
             self._state = "reopening"
             self._reason = reason
             self._picture = "good"
-        _log.log(logging.WARNING if changed else logging.DEBUG, "%s", reason)
+        logger.log(logging.WARNING if changed else logging.DEBUG, "%s", reason)
 
     def ended(self, reason: str) -> None:
         """Note that the thread is done."""
@@ -109,4 +109,4 @@ class Journal:
             f"sources.{self._name}: no frame for {silent_s:.0f} s; check the camera,"
             " which is reopened as soon as its driver returns"
         )
-        _log.warning("%s", self._reason)
+        logger.warning("%s", self._reason)

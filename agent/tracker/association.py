@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from agent.boxes import areas, as_array, pairwise_iou
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -62,7 +64,7 @@ def associate(
     """
     if not expected or not faces:
         return []
-    affinity = _affinities(expected, _as_array(faces), match_iou)
+    affinity = _affinities(expected, as_array(faces), match_iou)
     rows, columns = np.nonzero(affinity > 0.0)
     best_first = np.argsort(-affinity[rows, columns], kind="stable")
     pairs: list[tuple[int, int]] = []
@@ -80,36 +82,14 @@ def _affinities(
     expected: Sequence[Expectation], faces: NDArray[np.float64], match_iou: float
 ) -> NDArray[np.float64]:
     """T×F: above 1 for overlapping pairs, in (0, 1] for near ones, 0 for inadmissible ones."""
-    tracks = _as_array([entry.box for entry in expected])
+    tracks = as_array([entry.box for entry in expected])
     reach = np.array([[entry.reach_px] for entry in expected])
     trust = np.array([[_COASTING_FACTOR if entry.coasting else 1.0] for entry in expected])
-    overlap = _iou(tracks, faces)
+    overlap = pairwise_iou(tracks, faces)
     nearness = 1.0 - _centre_distance(tracks, faces) / reach
     near = np.where(_similar_size(tracks, faces), np.maximum(nearness, 0.0), 0.0) * trust
     affinity: NDArray[np.float64] = np.where(overlap >= match_iou, _OVERLAP_TIER + overlap * trust, near)
     return affinity
-
-
-def _as_array(boxes: Sequence[Box]) -> NDArray[np.float64]:
-    """N×4 float64: left, top, right, bottom."""
-    return np.array([(box.left, box.top, box.right, box.bottom) for box in boxes], dtype=np.float64)
-
-
-def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
-    areas: NDArray[np.float64] = sides[:, 0] * sides[:, 1]
-    return areas
-
-
-def _iou(tracks: NDArray[np.float64], faces: NDArray[np.float64]) -> NDArray[np.float64]:
-    """T×F intersection over union in [0, 1]."""
-    top_left = np.maximum(tracks[:, None, :2], faces[None, :, :2])
-    bottom_right = np.minimum(tracks[:, None, 2:], faces[None, :, 2:])
-    sides = np.maximum(bottom_right - top_left, 0.0)
-    shared = sides[..., 0] * sides[..., 1]
-    union = _areas(tracks)[:, None] + _areas(faces)[None, :] - shared
-    iou: NDArray[np.float64] = shared / np.maximum(union, _SMALLEST_AREA_PX2)
-    return iou
 
 
 def _centre_distance(tracks: NDArray[np.float64], faces: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -123,8 +103,8 @@ def _centre_distance(tracks: NDArray[np.float64], faces: NDArray[np.float64]) ->
 
 def _similar_size(tracks: NDArray[np.float64], faces: NDArray[np.float64]) -> NDArray[np.bool_]:
     """T×F: whether the areas differ by less than the square of the largest ratio of sides."""
-    of_tracks = np.maximum(_areas(tracks), _SMALLEST_AREA_PX2)[:, None]
-    of_faces = np.maximum(_areas(faces), _SMALLEST_AREA_PX2)[None, :]
+    of_tracks = np.maximum(areas(tracks), _SMALLEST_AREA_PX2)[:, None]
+    of_faces = np.maximum(areas(faces), _SMALLEST_AREA_PX2)[None, :]
     most = _MOST_SIZE_RATIO**2
     similar: NDArray[np.bool_] = (of_tracks <= of_faces * most) & (of_faces <= of_tracks * most)
     return similar

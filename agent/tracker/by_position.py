@@ -57,7 +57,7 @@ class _Followed:
         return max(0.0, now_s - self.motion.seen_at_s)
 
 
-class Tracker:
+class PositionTracker:
     """Follows the faces of one source. Not thread-safe."""
 
     def __init__(self, settings: TrackerSettings) -> None:
@@ -67,16 +67,9 @@ class Tracker:
         self._next_id = 1
 
     def update(self, faces: Sequence[Face], now_s: float) -> list[Track]:
-        """Continue the tracks with what the detector found in the frame of ``now_s``.
+        """See :meth:`agent.tracker.seam.Tracker.update`.
 
-        Args:
-            faces: Detections in frame pixels. A box that is empty, not finite or beyond a million pixels
-                is passed over.
-            now_s: Monotonic seconds. Going backwards is taken as standing still.
-
-        Returns:
-            Confirmed tracks by ascending id. Observed ones carry the detected box, coasting ones the
-            predicted box.
+        A box that is empty, not finite or beyond a million pixels is passed over.
         """
         self._forget_unmatchable(now_s)
         usable = [face for face in faces if _is_usable(face.box)]
@@ -88,12 +81,7 @@ class Tracker:
         return self._confirmed(now_s, detected=True)
 
     def coast(self, now_s: float) -> list[Track]:
-        """Predict the tracks at ``now_s`` for a frame on which the detector did not run.
-
-        Returns:
-            Confirmed tracks by ascending id with predicted boxes. Those that the latest detector run matched
-            still count as observed: they can be classified in the time that detection would have taken.
-        """
+        """See :meth:`agent.tracker.seam.Tracker.coast`."""
         return self._confirmed(now_s, detected=False)
 
     def _match(self, faces: Sequence[Face], now_s: float) -> list[Face]:

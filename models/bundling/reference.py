@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from agent.errors import ModelError
-from agent.inference.backends.opening import default_bundle_folder, open_file
+from agent.inference.backends.opening import open_file
 from agent.inference.bundle.manifest import Bundle
+from agent.inference.bundle.place import default_bundle_folder
 from agent.inference.bundle.reference import PICTURE, answer_key, load_reference, reference_input
 
 if TYPE_CHECKING:

@@ -10,12 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from agent.exits import errors_in_one_sentence
-
-HERE = Path(__file__).resolve().parent.parent
-BUNDLE = HERE / "bundle"
-LOGS = HERE / "logs"
-"""One folder per shipped network with the log of the run that made it."""
+from agent.exits import BAD_INPUT, errors_in_one_sentence
+from models.commands.options import BUNDLE, DATA, LOGS, Data
 
 
 class ProtocolName(StrEnum):
@@ -59,7 +55,7 @@ Limit = Annotated[
 
 def evaluate_command(
     *,
-    data: Annotated[Path, typer.Option(help="Folder with the data files.")] = Path("../shared/data"),
+    data: Data = DATA,
     bundle: Annotated[Path, typer.Option(help="Folder with manifest.toml.")] = BUNDLE,
     protocols: Protocols = None,
     report: Report = None,
@@ -76,7 +72,7 @@ def evaluate_command(
     from models.evaluation.findings import Request, find_out  # noqa: PLC0415 - the help must not wait for NumPy
 
     progress = Console(stderr=True, highlight=False)
-    with errors_in_one_sentence(), progress.status("evaluating"):
+    with errors_in_one_sentence(*BAD_INPUT), progress.status("evaluating"):
         request = Request(
             data_dir=data,
             bundle_dir=bundle,

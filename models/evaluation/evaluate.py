@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import cv2
 
 from agent.errors import ModelError
-from agent.inference.backends.opening import LoadedNetwork, load_network
+from agent.inference.backends.opening import load_network
 from agent.inference.bundle.manifest import Bundle
 from agent.settings import ModelsSettings
 from models.data.ferplus import FerPlus, read_ferplus
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.inference.bundle.manifest import NetworkEntry
+    from agent.inference.network import LoadedNetwork
     from models.data.scenes import LabelledPhoto
 
     Report = Callable[[str], None]

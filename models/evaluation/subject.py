@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agent.errors import ModelError
-from agent.inference.backends.opening import LoadedNetwork, load_network
+from agent.inference.backends.opening import load_network
 from agent.inference.bundle.manifest import Bundle
 from agent.settings import DetectorSettings
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.inference.bundle.manifest import NetworkEntry
+    from agent.inference.network import LoadedNetwork
 
 
 @dataclass(frozen=True, slots=True)

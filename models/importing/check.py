@@ -14,10 +14,11 @@ from agent.domain import EMOTIONS, Box
 from agent.errors import ConfigError, ModelError
 from agent.frame import Frame
 from agent.inference.backends.onnx_runtime import OnnxRuntimeNetwork
-from agent.inference.backends.opening import LoadedNetwork, default_bundle_folder
 from agent.inference.bundle.manifest import Bundle
+from agent.inference.bundle.place import default_bundle_folder
 from agent.inference.bundle.reference import load_reference
 from agent.inference.heads.layout import find_layout
+from agent.inference.network import LoadedNetwork
 from agent.settings import DetectorSettings
 from models.scores.average_precision import OVERLAP
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError, ModelError
-from agent.inference.backends.opening import default_bundle_folder
 from agent.inference.bundle.manifest import Bundle
+from agent.inference.bundle.place import default_bundle_folder
 from agent.settings import ModelsSettings
 
 # The one writer of bundles lives beside the quantiser.

@@ -9,7 +9,6 @@ ReLU only and no squeeze-and-excite, so that eight bits are enough.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,13 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agent.domain import LABELS
-from agent.errors import ModelError
 from models.networks.growing import grow
-from models.networks.weights import write_weights
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 FAMILY: Final = "mobilenet_emotion"
@@ -205,38 +200,6 @@ def _places(spec: MobileNetSpec) -> dict[tuple[int, int], int]:
     ]
     layers = [(-2, 0), *blocks, (-1, 0)]
     return {place: index for index, place in enumerate(layers)}
-
-
-def variant_of(network: MobileNetEmotion) -> str:
-    """Key of ``VARIANTS``."""
-    return next(name for name, spec in VARIANTS.items() if spec == network.spec)
-
-
-def network_name(variant: str) -> str:
-    """What a member is called in files and manifests; the full width has the family's own name."""
-    return FAMILY if variant == "full" else f"{FAMILY}_{variant}"
-
-
-def save_emotion(network: MobileNetEmotion, variant: str, path: Path) -> None:
-    """Write variant and weights, half precision, to ``path``; whole or not at all."""
-    write_weights(network, path, variant=variant)
-
-
-def load_emotion(weights: Path) -> MobileNetEmotion:
-    """Network in evaluation mode from a file written by :func:`save_emotion`.
-
-    Raises:
-        ModelError: The file is missing or holds something else.
-    """
-    try:
-        content = torch.load(weights, weights_only=True, map_location="cpu")
-        network = make_mobilenet(content["variant"])
-        network.load_state_dict({name: value.float() for name, value in content["state"].items()})
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
-        raise ModelError(
-            f"{weights} holds no expression network: train one with python -m models train emotion"
-        ) from error
-    return network.eval()
 
 
 @torch.no_grad()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from agent.boxes import areas, pairwise_iou, shared_areas
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,8 +38,7 @@ def outside_ignored(boxes: Boxes, ignored: Boxes) -> NDArray[np.bool_]:
     """Which of D boxes are to be judged: those with at most half of their area in any ignored region."""
     if not len(boxes) or not len(ignored):
         return np.ones(len(boxes), bool)
-    shared = _shared_areas(boxes, ignored)
-    share = shared / np.maximum(_areas(boxes)[:, None], _TINY)
+    share = shared_areas(boxes, ignored) / np.maximum(areas(boxes)[:, None], _TINY)
     return np.asarray(share.max(axis=1) <= MOSTLY)
 
 
@@ -89,7 +90,7 @@ def _outcomes(photo: Judged, min_height_px: float) -> tuple[NDArray[np.bool_], N
     """Of each detection, highest score first: did it find a face, and does it count at all."""
     boxes = photo.boxes[np.argsort(-photo.scores, kind="stable")]
     asked = _heights(photo.faces) >= min_height_px
-    overlaps = _overlaps(boxes, photo.faces)
+    overlaps = pairwise_iou(boxes, photo.faces)
     taken = np.zeros(len(photo.faces), bool)
     hit = np.zeros(len(boxes), bool)
     counted = _heights(boxes) >= min_height_px
@@ -107,21 +108,3 @@ def _outcomes(photo: Judged, min_height_px: float) -> tuple[NDArray[np.bool_], N
 
 def _heights(boxes: Boxes) -> Boxes:
     return np.asarray(boxes[:, 3] - boxes[:, 1])
-
-
-def _areas(boxes: Boxes) -> Boxes:
-    return np.asarray(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
-
-
-def _shared_areas(first: Boxes, second: Boxes) -> Boxes:
-    """N x M areas of the intersections."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    return np.asarray(np.prod(np.maximum(high - low, 0), axis=2))
-
-
-def _overlaps(first: Boxes, second: Boxes) -> Boxes:
-    """N x M intersections over unions."""
-    shared = _shared_areas(first, second)
-    joined = _areas(first)[:, None] + _areas(second)[None] - shared
-    return np.asarray(shared / np.maximum(joined, _TINY))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.backends.opening import LoadedNetwork
+    from agent.inference.network import LoadedNetwork
     from models.data.ferplus import FerPlus
     from models.data.portraits import Portrait
     from models.scores.expressions import EmotionScores

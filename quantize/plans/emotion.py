@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.inference.bundle.manifest import InputSpec
 from models.data.ferplus import read_ferplus
 from models.export.emotion import export_onnx
-from models.networks.mobilenet import EMOTION_LABELS, load_emotion, network_name, variant_of
+from models.networks.mobilenet import EMOTION_LABELS
+from models.networks.registry import network_name
+from models.networks.weights import load_emotion
 from models.scores.runtime import emotion_logits, score_emotion
 from models.training.emotion.targets import PORTRAIT_CROP_SCALE
 from quantize.artefacts import Artefact
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from agent.inference.backends.opening import LoadedNetwork
+    from agent.inference.network import LoadedNetwork
 
 _TRAINING_DATA: Final = ("FER2013 images with FER+ votes", "muxspace/facial_expressions portraits")
 
@@ -35,7 +37,7 @@ def emotion_plan(weights: Path, data_dir: Path, folder: Path) -> tuple[Plan, Pat
         ModelError: Weights or data are missing or broken.
     """
     network = load_emotion(weights)
-    name = network_name(variant_of(network))
+    name = network_name(network)
     fp32_path = folder / f"{name}.fp32.onnx"
     export_onnx(network, fp32_path)
     side_px = network.spec.input_px

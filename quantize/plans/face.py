@@ -12,10 +12,11 @@ from models.augment.mosaic import Composer, MosaicStyle
 from models.data.ferplus import read_ferplus
 from models.data.scenes import read_crowds, read_scenes
 from models.export.face import export_onnx
-from models.face_weights import load_face, variant_of
+from models.networks.registry import network_name, variant_of
+from models.networks.weights import load_face
 from models.networks.yolo import STRIDES
+from models.scores.aligned import aligned_pictures
 from models.scores.runtime import score_aligned, score_faces
-from models.training.single_stage.task import aligned_pictures
 from quantize.build import Plan
 from quantize.calibration import FaceCalibration
 from quantize.gate import FACE_POINTS
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from agent.inference.backends.opening import LoadedNetwork
+    from agent.inference.network import LoadedNetwork
     from models.augment.warp import Composition
 
 INPUT_SIZES_PX: Final = {"pico": (320, 224), "nano": (416,)}
@@ -57,13 +58,12 @@ def face_plans(
     """
     network = load_face(weights)
     named = network.classes > 1
-    family = f"yolo_{'emotion' if named else 'face'}_{variant_of(network)}"
     crowds = read_crowds(data_dir)
     composer = Composer(read_scenes(data_dir, "valid"), [])
     calibration = FaceCalibration(data_dir)
     sizes_px = INPUT_SIZES_PX[variant_of(network)]
     for size_px in sizes_px[:1] if largest_only else sizes_px:
-        name = f"{family}_{size_px}"
+        name = f"{network_name(network)}_{size_px}"
         fp32_path = folder / f"{name}.fp32.onnx"
         export_onnx(network, fp32_path, size_px)
         spec = InputSpec(height_px=size_px, width_px=size_px, colour="BGR")
@@ -81,7 +81,7 @@ def face_plans(
         yield (
             Plan(
                 name=name,
-                entry=_entry(family, spec, named=named),
+                entry=_entry(network_name(network), spec, named=named),
                 images=calibration.images(spec),
                 held_out=held_out,
                 reported=reported,

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.backends.opening import LoadedNetwork
     from agent.inference.bundle.manifest import InputSpec, NetworkEntry
+    from agent.inference.network import LoadedNetwork
     from quantize.build import Built, Report, Score
     from quantize.calibration import CalibrationSet
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from agent.contract.messages import CountsMessage, HealthMessage
-from agent.inference.backends.opening import default_bundle_folder
+from agent.inference.bundle.place import default_bundle_folder
 from tests.support.agent_process import AgentProcess, replay, write_config
 from tests.support.mosquitto_fixtures import Broker, Recorder, broker, free_port
 

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.domain import CameraStatus, Reading
+from agent.domain import BrokerStatus, CameraStatus, Reading
 from agent.health import HealthRecorder
 from agent.host.thermal import DeviceReadings
 from agent.pipeline import Step
-from agent.publisher.thread import BrokerStatus
 
 if TYPE_CHECKING:
     from agent.contract.messages import HealthMessage

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from agent.assembly import build_pipeline
 from agent.classifier import Classifier
-from agent.daemon import build_pipeline
 from agent.detector import Detector
 from agent.domain import EMOTIONS, LABELS
 from agent.frame import Frame
@@ -24,7 +24,7 @@ from agent.settings import (
     ReplaySource,
     TrackerSettings,
 )
-from agent.tracker.by_position import Tracker
+from agent.tracker.by_position import PositionTracker
 from tests.support.network_fixtures import SCENE, ScriptedNetwork, empty_maps, loaded, make_frame, put_face
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def pictures() -> list[NDArray[np.uint8]]:
 def pipeline(networks: Networks, clock: Clock, budget_ms: float = 1_000.0) -> Pipeline:
     return Pipeline(
         [Detector(network, DetectorSettings()) for network in networks.detectors],
-        Tracker(TrackerSettings()),
+        PositionTracker(TrackerSettings()),
         Classifier(networks.classifier, ClassifierSettings(), networks.calibrated_floor),
         Scheduler(budget_ms, [1.0] * len(networks.detectors)),
         clock,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from agent.inference.backends.opening import default_bundle_folder
+from agent.inference.bundle.place import default_bundle_folder
 
 if TYPE_CHECKING:
     import signal

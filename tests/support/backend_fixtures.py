@@ -91,7 +91,7 @@ def settled(network: Any, shape: tuple[int, ...], peak: float) -> Any:
 
 def _artefacts(name: str, fp32: Path) -> tuple[NetworkEntry, dict[str, Path]]:
     from models.bundling.reference import reference_picture  # noqa: PLC0415
-    from quantize.backends.litert.translation import write_litert  # noqa: PLC0415
+    from quantize.backends.litert.write import write_litert  # noqa: PLC0415
     from quantize.backends.onnxruntime.static import quantize_onnx  # noqa: PLC0415
     from quantize.calibration import CalibrationSet  # noqa: PLC0415 - needs onnx
 

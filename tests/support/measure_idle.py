@@ -105,7 +105,7 @@ def measure(kind: str, seconds: float, idle_interval_ms: float, state: Path) -> 
 
 def run_agent(source: dict[str, Any], seconds: float, state: Path) -> dict[str, float]:
     """The agent's half: capture, gate and pipeline as the daemon builds them, without MQTT."""
-    from agent.daemon import build_pipeline  # noqa: PLC0415
+    from agent.assembly import build_pipeline  # noqa: PLC0415
     from agent.inference.networks import choose_networks  # noqa: PLC0415
     from agent.settings import AgentSettings  # noqa: PLC0415
     from agent.source.capture import make_capture  # noqa: PLC0415 - only the measured process loads the agent

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agent.frame import Frame
-from agent.inference.backends.opening import LoadedNetwork
 from agent.inference.bundle.manifest import InputSpec, NetworkEntry, NetworkFile
+from agent.inference.network import LoadedNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from agent.contract.messages import new_session_id
-from agent.mqtt.dial import Backoff
+from agent.mqtt.backoff import Backoff
 from agent.publisher.thread import Publisher
 from agent.settings import MqttSettings
 from tests.support.message_samples import IDENTITY, birth, disclosure, health, window

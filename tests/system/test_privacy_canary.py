@@ -174,7 +174,7 @@ def test_after_the_pipeline_has_stopped_its_memory_holds_no_picture(
     assert found_in_memory(child.process.pid, needles) == []
 
 
-STOPPABLE: Final = "from agent.cli import stop_on_signals; stop_on_signals(daemon); daemon.run()"
+STOPPABLE: Final = "from agent.commands.run import stop_on_signals; stop_on_signals(daemon); daemon.run()"
 
 
 def test_the_search_finds_what_it_looks_for(canary: Canary) -> None:

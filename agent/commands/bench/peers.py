@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import cv2
 import numpy as np
 
+from agent.assembly import build_pipeline
 from agent.classifier import Classifier
-from agent.daemon import build_pipeline
 from agent.domain import Box, Track
 from agent.frame import Frame
 from agent.inference.networks import choose_networks
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from agent.settings import AgentSettings, ClassifierSettings
-    from agent.synthetic.crowd import Head
+    from agent.synthetic.astronaut import Head
 
 FACES: Final = 5
 ROUNDS: Final = 4

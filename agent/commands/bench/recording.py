@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.backends.opening import LoadedNetwork
     from agent.inference.bundle.manifest import InputSpec
-    from agent.inference.network import Network
+    from agent.inference.network import LoadedNetwork, Network
 
 
 @dataclass(slots=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from agent.assembly import build_pipeline
 from agent.commands.bench.memory_camera import MemoryCamera
 from agent.commands.bench.still import HOUR_S
-from agent.daemon import build_pipeline
 from agent.source.capture import Capture
 from agent.source.mailbox import Mailbox
 from agent.source.picture.quality import PictureWatch

@@ -10,8 +10,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from agent.assembly import build_pipeline
 from agent.commands.bench.memory_camera import StillCamera
-from agent.daemon import build_pipeline
 from agent.source.capture import Capture
 from agent.source.mailbox import Mailbox
 from agent.source.picture.motion_gate import MotionGate

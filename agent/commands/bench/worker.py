@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 import cv2
 import numpy as np
 
+from agent.assembly import build_pipeline
 from agent.commands.bench.recording import RecordingScheduler, Times, timed
 from agent.commands.bench.request import Request
 from agent.commands.bench.several import measure_several
 from agent.commands.bench.still import HOUR_S, measure_still
-from agent.daemon import build_pipeline
 from agent.frame import Frame
 from agent.inference.networks import Networks, choose_networks
 from agent.settings import AgentSettings

@@ -8,6 +8,7 @@ candidates     ┘
 
 from __future__ import annotations
 
-from agent.commands.doctor.examine import Report, examine, run_doctor
+from agent.commands.doctor.examine import examine, run_doctor
+from agent.commands.doctor.report import Report
 
 __all__ = ["Report", "examine", "run_doctor"]

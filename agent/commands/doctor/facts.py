@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from agent.host.cpu import cpu_model, default_threads, read_cpu_flags
 from agent.host.thermal import read_device
-from agent.inference.backends.opening import default_threads, read_cpu_flags
-from agent.inference.choice.cache import cpu_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

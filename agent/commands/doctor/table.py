@@ -11,8 +11,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from agent.commands.doctor.examine import Report
     from agent.commands.doctor.formats import SourceFormats
+    from agent.commands.doctor.report import Report
     from agent.inference.choice.choose import Choice
 
 NOT_TOLD = "not told by this board"

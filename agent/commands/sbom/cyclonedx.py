@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
 import os
 import re
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.errors import AgentError
+from agent.inference.bundle.place import default_bundle_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SPEC_VERSION: Final = "1.6"
 AGENT: Final = "emotion-agent"
-_MANIFEST: Final = "models/bundle/manifest.toml"
+_MANIFEST: Final = "agent/bundle/manifest.toml"
 _METADATA: Final = re.compile(r"^[^/]+\.dist-info/METADATA$")
 _LONGEST_LICENCE_NAME: Final = 80
 """Some packages put a licence's whole text where its name belongs."""
@@ -73,10 +73,8 @@ def sbom_of_environment() -> str:
     found = importlib.metadata.distributions(path=folders)
     headers = [item.read_text("METADATA") or item.read_text("PKG-INFO") or "" for item in found]
     packages = [_package(HeaderParser().parsestr(text)) for text in headers if text]
-    spec = importlib.util.find_spec("models")
-    places = [Path(place).parent / _MANIFEST for place in (spec and spec.submodule_search_locations) or ()]
-    manifests = [place.read_text(encoding="utf-8") for place in places if place.is_file()]
-    return _document(packages, manifests, "this environment")
+    manifest = default_bundle_folder() / "manifest.toml"
+    return _document(packages, [manifest.read_text(encoding="utf-8")], "this environment")
 
 
 def sbom_of_wheels(folder: Path) -> str:

@@ -20,7 +20,7 @@ from agent.contract import topics
 from agent.contract.messages import counts_message, new_session_id
 from agent.errors import BrokerError, ConfigError
 from agent.fleet.view import FleetView
-from agent.mqtt.dial import Backoff
+from agent.mqtt.backoff import Backoff
 from agent.mqtt.link import BrokerLink
 from agent.mqtt.refusals import explain_subscription
 from agent.publisher.delivery import Delivery, Route

@@ -14,7 +14,8 @@ from agent.fleet.view import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent.fleet.view import DeviceView, FleetView, SeenCounts, SourceView
+    from agent.fleet.seen import SeenCounts
+    from agent.fleet.view import DeviceView, FleetView, SourceView
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _SUPPRESSED_BAR: Final = "·"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import platform
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.errors import BackendError, ModelError
+from agent.host.cpu import default_threads, read_cpu_flags
+from agent.inference.network import LoadedNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
     from types import ModuleType
 
     from agent.inference.bundle.manifest import Bundle, NetworkEntry, NetworkFile, Precision
@@ -30,20 +30,6 @@ ADAPTERS: Final = {
 
 CPU: Final = "cpu"
 """The device that every backend has."""
-CPUINFO: Final = Path("/proc/cpuinfo")
-_TOPOLOGY: Final = Path("/sys/devices/system/cpu")
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedNetwork:
-    """A network ready to run, and what the manifest says about it."""
-
-    name: str
-    """Key of the entry in the manifest."""
-    entry: NetworkEntry
-    file: NetworkFile
-    """The artefact that runs: backend, precision, digest, scores."""
-    network: Network
 
 
 def load_network(
@@ -144,49 +130,6 @@ def precision_order(cpu_flags: frozenset[str] | None = None) -> Sequence[Precisi
     if "asimddp" in flags:
         return ("int8_s8s8", "int8_u8s8", "int8", "fp32")
     return ("fp32", "int8_u8s8", "int8_s8s8", "int8")
-
-
-def read_cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
-    """Instruction-set flags of the first core as Linux names them; empty where it doesn't say."""
-    try:
-        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return frozenset()
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() in {"flags", "Features"}:
-            return frozenset(value.split())
-    return frozenset()
-
-
-def default_threads() -> int:
-    """One per physical core that this process may use, less one for capture and MQTT; at least one."""
-    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-    cores: set[str] = set()
-    for cpu in usable:
-        siblings = _TOPOLOGY / f"cpu{cpu}" / "topology" / "thread_siblings_list"
-        try:
-            cores.add(siblings.read_text(encoding="ascii"))
-        except OSError:
-            cores.add(str(cpu))
-    return max(1, len(cores) - 1)
-
-
-def default_bundle_folder() -> Path:
-    """Folder of the bundle installed with the agent; found without importing the training code.
-
-    Raises:
-        ModelError: No bundle is installed.
-    """
-    spec = importlib.util.find_spec("models")
-    for location in (spec.submodule_search_locations or ()) if spec is not None else ():
-        folder = Path(location) / "bundle"
-        if (folder / "manifest.toml").is_file():
-            return folder
-    raise ModelError(
-        "no model bundle is installed with the agent:"
-        " install it again, or name a folder with a manifest.toml in models.bundle",
-    )
 
 
 def _adapter(backend: str) -> tuple[ModuleType, str]:

@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Field, ValidationError
 
 from agent.errors import ConfigError, ModelError
-from agent.inference.backends.opening import default_bundle_folder
 from agent.inference.bundle import signature as checker
 from agent.inference.bundle.manifest import MANIFEST, Bundle, Entry, read_manifest
+from agent.inference.bundle.place import default_bundle_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.inference.backends.opening import CPUINFO, read_cpu_flags
+from agent.host.cpu import cpu_model, read_cpu_flags
 from agent.inference.choice.trial import Trial
 
 if TYPE_CHECKING:
@@ -93,22 +93,6 @@ def write_trials(state_dir: Path | None, now: dict[str, Any], trials: Sequence[T
             state_dir,
             error,
         )
-
-
-def cpu_model(cpuinfo: Path = CPUINFO) -> str:
-    """The processor's name as Linux tells it; a board's name where the processor has none."""
-    try:
-        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return platform.processor()
-    fields: dict[str, str] = {}
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        fields.setdefault(key.strip(), value.strip())
-    for key in ("model name", "Model", "Hardware", "CPU part"):
-        if fields.get(key):
-            return fields[key]
-    return platform.processor()
 
 
 def _version(distribution: str) -> str | None:

@@ -23,8 +23,8 @@ from agent.inference.bundle.reference import LEAST_AGREEMENT, agreement, load_re
 from agent.inference.choice.trial import Trial
 
 if TYPE_CHECKING:
-    from agent.inference.backends.opening import LoadedNetwork
     from agent.inference.bundle.reference import Reference
+    from agent.inference.network import LoadedNetwork
 
 WARM_UP_RUNS: Final = 3
 FEWEST_RUNS: Final = 8

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
+from agent.boxes import pairwise_iou
 from agent.inference.heads.anchor_maps import AnchorMapDecoder
 from agent.inference.heads.detections import Detections, best_first, nothing, sigmoid
 from agent.inference.heads.layout import BOX_BINS, DISTANCE_BINS
@@ -36,7 +37,6 @@ __all__ = [
     "MapDecoder",
     "RowDecoder",
     "make_decoder",
-    "pairwise_iou",
     "suppress",
 ]
 
@@ -198,20 +198,6 @@ def suppress(found: Detections, iou_threshold: float, limit: int) -> Detections:
                 dead |= overlaps[row]
         alive = alive[block.size :][~dead[block.size :]]
     return _taken(found, np.array(kept[:limit], np.intp))
-
-
-def pairwise_iou(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Intersection over union of N×4 with M×4 boxes, N×M in [0, 1]; 0 where both are empty."""
-    left, top, right, bottom = first.T[:, :, None]
-    width = np.minimum(right, second[:, 2]) - np.maximum(left, second[:, 0])
-    height = np.minimum(bottom, second[:, 3]) - np.maximum(top, second[:, 1])
-    shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-    union = _areas(first)[:, None] + _areas(second) - shared
-    return np.asarray(shared / np.maximum(union, np.finfo(np.float32).tiny))
-
-
-def _areas(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
 
 
 def _taken(found: Detections, kept: NDArray[np.intp]) -> Detections:

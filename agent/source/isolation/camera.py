@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from agent.settings import OpenCvSource, Picamera2Source
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _LOOK_UP_S: Final = 0.2
 """While a camera is silent, the stop event is looked at this often."""
@@ -216,4 +216,4 @@ class IsolatedCamera:
         try:
             process.wait(_REAP_S)
         except subprocess.TimeoutExpired:
-            _log.warning("source %s: camera process %d hangs in its driver", self._name, process.pid)
+            logger.warning("source %s: camera process %d hangs in its driver", self._name, process.pid)

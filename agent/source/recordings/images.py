@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from agent.source.buffers import FrameBuffers
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
@@ -79,6 +79,6 @@ class ImageFolder:
     def _skip(self, file: Path) -> None:
         if file not in self._broken:
             self._broken.add(file)
-            _log.warning(
+            logger.warning(
                 "%s can't be decoded and is skipped (%d so far); replace or remove it", file, self.skipped
             )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from agent.source.buffers import FrameBuffers
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 COMPLETE_SHARE: Final = 0.95
 """Some containers only estimate their number of frames; fewer than this share of it means a broken file."""
@@ -107,7 +107,7 @@ class VideoFile:
             return
         announced = int(self._capture.get(self._cv2.CAP_PROP_FRAME_COUNT))
         if self._gone_by < announced * COMPLETE_SHARE:
-            _log.warning(
+            logger.warning(
                 "%s breaks off after %d of about %d frames; copy or record it again",
                 self._path,
                 self._gone_by,

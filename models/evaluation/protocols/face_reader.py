@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.domain import Box, Face
-    from agent.inference.backends.opening import LoadedNetwork
+    from agent.inference.network import LoadedNetwork
     from agent.settings import DetectorSettings
     from models.evaluation.subject import Subject
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from agent.aggregator import Aggregator
-from agent.daemon import build_pipeline
+from agent.assembly import build_pipeline
 from agent.domain import LABELS
 from agent.frame import Frame
 from agent.inference.networks import Networks

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.domain import Face
-    from agent.inference.backends.opening import LoadedNetwork
+    from agent.inference.network import LoadedNetwork
     from models.data.scenes import LabelledPhoto
 
 PICTURES: Final = 6

@@ -12,14 +12,8 @@ from torch.nn import functional
 
 from models.augment.faces import Augmentation, augment, mix
 from models.data.ferplus import read_ferplus, resized
-from models.networks.mobilenet import (
-    grown_mobilenet,
-    load_emotion,
-    logits_of,
-    make_mobilenet,
-    network_name,
-    save_emotion,
-)
+from models.networks.mobilenet import grown_mobilenet, logits_of, make_mobilenet
+from models.networks.weights import load_emotion, publish_best
 from models.scores.expressions import score_emotions
 from models.training.emotion.targets import emphasised, ferplus_faces, joined, portrait_faces
 from models.training.emotion.teachers import Teachers
@@ -181,14 +175,4 @@ def train_emotion(
     recipe = emotion_recipe(epochs, seed, fine_tuning=start is not None)
     masters = [load_emotion(teacher) for teacher in teachers]
     task = EmotionTask(data_dir, network, recipe, teachers=masters, weighted=weighted)
-    best = Trainer(task, recipe, run_dir).run(resume=resume)
-    weights = run_dir / f"{network_name(variant)}.pt"
-    publish(best, weights, variant)
-    return weights
-
-
-def publish(best: Path, weights: Path, variant: str) -> None:
-    """Turn the trainer's best averaged state, of a run finished or not, into a file of weights."""
-    network = make_mobilenet(variant)
-    network.load_state_dict(torch.load(best, weights_only=True))
-    save_emotion(network, variant, weights)
+    return publish_best(Trainer(task, recipe, run_dir).run(resume=resume), network)

@@ -14,7 +14,7 @@ from agent.inference.heads.decoding import make_decoder, suppress
 from agent.inference.heads.layout import Layout
 from models.augment.mosaic import Composer, MosaicStyle
 from models.data.scenes import read_close_ups, read_scenes, read_tight_faces
-from models.face_weights import load_face, publish_best
+from models.networks.weights import load_face, publish_best
 from models.networks.yolo import BOX_CHANNELS, STRIDES, YoloFace, grown_yolo, make_yolo
 from models.scores.average_precision import Judged, average_precision, outside_ignored
 from models.training.face.assignment import AssignmentRule, Cells, assign, make_cells
@@ -244,5 +244,4 @@ def train_face(
     valid = Composer(read_scenes(data_dir, "valid"), [])
     task = FaceTask(network, Curriculum(train), valid, steps_per_epoch)
     recipe = face_recipe(epochs, seed, fine_tuning=start is not None)
-    best = Trainer(task, recipe, run_dir).run(resume=resume)
-    return publish_best(best, variant)
+    return publish_best(Trainer(task, recipe, run_dir).run(resume=resume), network)

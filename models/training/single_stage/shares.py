@@ -50,7 +50,7 @@ def read_expressions(data_dir: Path, classifier: MobileNetEmotion) -> Expression
 
     Args:
         data_dir: See :mod:`models.data.scenes`.
-        classifier: From :func:`models.networks.mobilenet.load_emotion`.
+        classifier: From :func:`models.networks.weights.load_emotion`.
 
     Raises:
         ModelError: A file is missing or broken.

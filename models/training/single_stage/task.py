@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import cv2
-import numpy as np
 import torch
 
 from agent.domain import EMOTIONS
 from models.augment.mosaic import Composer, MosaicStyle
-from models.augment.warp import Composition
-from models.data.ferplus import in_protocol, majority, read_ferplus
-from models.data.scenes import FERPLUS_BOX, read_scenes
-from models.face_weights import load_face, publish_best, variant_of
-from models.networks.mobilenet import load_emotion
+from models.data.ferplus import read_ferplus
+from models.data.scenes import read_scenes
+from models.networks.weights import load_emotion, load_face, publish_best
 from models.networks.yolo import with_classes
+from models.scores.aligned import aligned_pictures
 from models.scores.average_precision import OVERLAP
 from models.training.emotion.targets import expected_weights
 from models.training.face.losses import paired_iou
@@ -27,9 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
+    from models.augment.warp import Composition
     from models.data.ferplus import FerPlus
     from models.networks.yolo import YoloFace
 
@@ -43,9 +42,6 @@ STYLE: Final = MosaicStyle(
 """Larger faces than a face detector sees, and many at once: expressions need pixels and practice."""
 LARGE_SHARE: Final = 0.6
 """Of the batches: a face that fills the input is as hard to read as a tiny one."""
-VALID_FACES: Final = 300
-VALID_CANVAS_PX: Final = 320
-VALID_SIDES_PX: Final = (24, 48, 96, 192, 320)
 
 
 class SingleStageTask(FaceTask):
@@ -67,22 +63,6 @@ class SingleStageTask(FaceTask):
         scores = super().evaluate(network)
         named = expression_accuracy(network, self._aligned, self._truth)
         return {**scores, "score": (scores["ap50_16"] + named) / 2, "expression": named}
-
-
-def aligned_pictures(faces: FerPlus) -> tuple[list[Composition], NDArray[np.int64]]:
-    """Single FER+ faces of several sizes on black, and what each shows."""
-    kept = faces.select(in_protocol(faces.votes, "classes8"))
-    chosen = np.random.default_rng(3).permutation(len(kept.images))[:VALID_FACES]
-    pictures = []
-    for position, index in enumerate(chosen):
-        side = VALID_SIDES_PX[position % len(VALID_SIDES_PX)]
-        canvas = np.zeros((VALID_CANVAS_PX, VALID_CANVAS_PX, 3), np.uint8)
-        start = (VALID_CANVAS_PX - side) // 2
-        face = cv2.resize(kept.images[index], (side, side), interpolation=cv2.INTER_LINEAR)
-        canvas[start : start + side, start : start + side] = face[..., None]
-        box = np.array([FERPLUS_BOX], np.float32) * side / kept.images.shape[1] + start
-        pictures.append(Composition(canvas, box, np.zeros(1, np.int32), np.zeros((0, 4), np.float32)))
-    return pictures, majority(kept.votes[chosen])
 
 
 def expression_accuracy(network: nn.Module, pictures: list[Composition], truth: NDArray[np.int64]) -> float:
@@ -125,9 +105,7 @@ def train_single_stage(
         ValueError: ``run_dir`` holds a run of another recipe.
     """
     torch.manual_seed(seed)
-    face = load_face(start)
-    variant = variant_of(face)
-    network = with_classes(face, len(EMOTIONS)).train()
+    network = with_classes(load_face(start), len(EMOTIONS)).train()
     data = read_expressions(data_dir, load_emotion(classifier))
     weights = torch.from_numpy(expected_weights(data.shares)) if weighted else None
     task = SingleStageTask(
@@ -142,5 +120,4 @@ def train_single_stage(
         Composer(read_scenes(data_dir, "valid"), []),
         read_ferplus(data_dir, "valid"),
     )
-    best = Trainer(task, face_recipe(epochs, seed), run_dir).run(resume=resume)
-    return publish_best(best, variant, len(EMOTIONS))
+    return publish_best(Trainer(task, face_recipe(epochs, seed), run_dir).run(resume=resume), network)

@@ -4,7 +4,7 @@ Signed activations, symmetric per-channel weights and 32-bit biases are exactly 
 calls full-integer, so nothing is calibrated twice and no converter with a framework behind it is
 needed: the quantised graph is walked and written operator by operator, channels last. The image comes
 in as uint8 and the outputs leave as float32 in the layout of the ONNX file; the tail that
-``onnx_static`` keeps in float stays in float here.
+ONNX Runtime's file keeps in float stays in float here.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper, shape_inference
+from onnx import numpy_helper, shape_inference
 
 from agent.errors import ModelError
 from quantize.backends.litert.flatbuffer import Quantization, TensorSpec, TfLiteGraph
-from quantize.backends.litert.operators import WRITERS
 from quantize.backends.onnxruntime.image_entry import find_image_entry
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -30,17 +29,8 @@ _MAPS: Final = 4
 """Rank of what has a channel axis to move."""
 
 
-def write_litert(signed_path: Path, tflite_path: Path) -> None:
-    """Write ``tflite_path`` from an ``int8_s8s8`` file of ``onnx_static``.
-
-    Raises:
-        ModelError: The graph holds something this translation doesn't know.
-    """
-    Translation(onnx.load(str(signed_path))).write(tflite_path)
-
-
 class Translation:
-    """Walks one quantised ONNX graph; the writers of ``litert_operators`` ask it for tensors."""
+    """Walks one quantised ONNX graph; the writers of ``operators`` ask it for tensors."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.graph = TfLiteGraph()
@@ -59,25 +49,15 @@ class Translation:
         self._integer: dict[str, int] = {}
         self._float: dict[str, int] = {}
 
-    def write(self, path: Path) -> None:
-        """Translate everything and save."""
-        skipped, image = self._take_image()
-        for node in self._model.graph.node:
-            if node.name in skipped:
-                continue
-            if node.op_type == "QuantizeLinear":
-                self._requantize(node)
-            elif node.op_type == "DequantizeLinear":
-                self._dequantize(node)
-            elif node.op_type in WRITERS:
-                WRITERS[node.op_type](self, node)
-            else:
-                raise ModelError(
-                    f"LiteRT files can't hold operator {node.op_type} ({node.name}) as written here:"
-                    " add it to quantize/backends/litert/operators.py",
-                )
-        outputs = [self._channels_first(output.name) for output in self._model.graph.output]
-        self.graph.save(path, [image], outputs)
+    @property
+    def nodes(self) -> Sequence[onnx.NodeProto]:
+        """Operators in the order in which they run."""
+        return tuple(self._model.graph.node)
+
+    @property
+    def output_names(self) -> list[str]:
+        """Of the graph, in order."""
+        return [output.name for output in self._model.graph.output]
 
     # What the writers ask for.
 
@@ -146,9 +126,9 @@ class Translation:
         shape = self._shapes[name]
         return channels_last(shape) if len(shape) == _MAPS else shape
 
-    # The ends of the graph and what lies between operators.
+    # What the walk asks for: the ends of the graph and what lies between operators.
 
-    def _take_image(self) -> tuple[set[str], int]:
+    def take_image(self) -> tuple[set[str], int]:
         """Read bytes as what the network's first operator sees, mean already taken off."""
         entry = find_image_entry(self._model)
         if entry is None or entry.value not in self._wanted:
@@ -167,7 +147,8 @@ class Translation:
         self._integer[entry.value] = target
         return {node.name for node in entry.nodes}, image
 
-    def _requantize(self, node: onnx.NodeProto) -> None:
+    def requantize(self, node: onnx.NodeProto) -> None:
+        """Bring a value to the scale that its QuantizeLinear names."""
         source, wanted = self._integer.get(node.input[0]), self._quantization(node)
         if source is None:
             source = self.floating(node.input[0])
@@ -178,7 +159,8 @@ class Translation:
             source = self.graph.operator("QUANTIZE", [source], target, version=version)
         self._integer[node.output[0]] = source
 
-    def _dequantize(self, node: onnx.NodeProto) -> None:
+    def dequantize(self, node: onnx.NodeProto) -> None:
+        """Note that an integer value goes on under another name; constants are read where they are used."""
         if node.input[0] in self._integer:
             self._integer[node.output[0]] = self._integer[node.input[0]]
 
@@ -189,7 +171,8 @@ class Translation:
             zero_points = self._constants[node.input[2]].reshape(-1).astype(np.int64)
         return Quantization(scales, zero_points)
 
-    def _channels_first(self, name: str) -> int:
+    def channels_first(self, name: str) -> int:
+        """The float32 tensor of an output in the layout of the ONNX file."""
         source = self.floating(name)
         shape = self.graph.spec(source).shape
         if len(shape) != _MAPS:
@@ -205,8 +188,3 @@ class Translation:
 def channels_last(shape: tuple[int, ...]) -> tuple[int, ...]:
     """N×C×H×W as N×H×W×C."""
     return (shape[0], shape[2], shape[3], shape[1])
-
-
-def attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    """Of an ONNX node, by name."""
-    return {item.name: helper.get_attribute_value(item) for item in node.attribute}

@@ -21,8 +21,7 @@ from agent.contract.messages import (
     rfc3339,
     schema_text,
 )
-from agent.domain import LABELS, Disclosure, EmotionWindow
-from agent.publisher.wallclock import Stamps
+from agent.domain import LABELS, Disclosure, EmotionWindow, Stamps
 from tests.support.contract import jsonschema
 from tests.support.message_samples import SESSION, SUPPRESSED, birth, disclosure, health
 

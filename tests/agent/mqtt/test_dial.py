@@ -8,8 +8,10 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.mqtt.dial import Backoff, Dial, Wake
+from agent.mqtt.backoff import Backoff
+from agent.mqtt.dial import Dial
 from agent.mqtt.link import BrokerLink
+from agent.mqtt.wake import Wake
 from agent.settings import MqttSettings
 from tests.support.mosquitto_fixtures import free_port
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from agent.aggregator import Aggregator
 from agent.domain import Box, Face, Reading
 from agent.settings import TrackerSettings
-from agent.tracker.by_position import Tracker
+from agent.tracker.by_position import PositionTracker
 
 LONGEST_UNCHECKED_S = 2.5
 PLACES = 12
@@ -31,7 +31,7 @@ def test_one_face_adds_at_most_one_vote_per_confirmed_track(
     path: list[int | None], confirm_hits: int, max_coast_ms: float, step_s: float, frames: int
 ) -> None:
     """A face that jumps about as it likes, one place in each frame, or leaves and comes back."""
-    tracker = Tracker(TrackerSettings(confirm_hits=confirm_hits, max_coast_ms=max_coast_ms))
+    tracker = PositionTracker(TrackerSettings(confirm_hits=confirm_hits, max_coast_ms=max_coast_ms))
     window_s = frames * step_s
     aggregator = Aggregator("door", window_s, 0.0)
     votes = []

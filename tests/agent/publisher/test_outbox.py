@@ -13,10 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.contract.messages import counts_message
-from agent.domain import EmotionWindow
+from agent.domain import EmotionWindow, Stamps
 from agent.publisher.outbox import Outbox, Parcel
 from agent.publisher.spool import FILE_NAME, Spool, SpoolError, WaitingWindow
-from agent.publisher.wallclock import Stamps
 from tests.support.message_samples import SESSION, disclosure
 
 if TYPE_CHECKING:

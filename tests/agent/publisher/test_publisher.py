@@ -14,7 +14,7 @@ import pytest
 
 from agent.domain import EmotionWindow
 from agent.errors import ConfigError
-from agent.mqtt.dial import Backoff
+from agent.mqtt.backoff import Backoff
 from agent.publisher.thread import Publisher
 from agent.publisher.wallclock import WallClock
 from agent.settings import MqttSettings

@@ -138,7 +138,7 @@ def test_each_change_of_state_is_logged_once_not_each_attempt(caplog: pytest.Log
     assert rig.take(2) == [1, 2]
     until(rig.capture.ended)
     rig.close()
-    own = [record.getMessage() for record in caplog.records if record.name.startswith("agent.source.capture")]
+    own = [record.getMessage() for record in caplog.records if record.name.startswith("agent.source.")]
     assert own == [
         str(absent), "source door delivers 32x24", str(absent), "source door delivers 32x24",
         "the script is over; write a longer one",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.domain import Box, Face, Track
 from agent.settings import TrackerSettings
-from agent.tracker.by_position import Tracker
+from agent.tracker.by_position import PositionTracker
 
 
 def face(x: float, y: float = 100.0, size: float = 40.0, score: float = 0.9) -> Face:
@@ -19,8 +19,8 @@ def face(x: float, y: float = 100.0, size: float = 40.0, score: float = 0.9) -> 
     return Face(Box(x - half, y - half, x + half, y + half), score)
 
 
-def tracker(confirm_hits: int = 3, max_coast_ms: float = 1_000.0) -> Tracker:
-    return Tracker(TrackerSettings(confirm_hits=confirm_hits, max_coast_ms=max_coast_ms))
+def tracker(confirm_hits: int = 3, max_coast_ms: float = 1_000.0) -> PositionTracker:
+    return PositionTracker(TrackerSettings(confirm_hits=confirm_hits, max_coast_ms=max_coast_ms))
 
 
 def centre_x(track: Track) -> float:
@@ -311,7 +311,7 @@ def test_any_boxes_at_any_times_give_sound_tracks(
 
 
 def test_a_storm_of_ghosts_stays_bounded() -> None:
-    followed = Tracker(TrackerSettings(confirm_hits=1, max_coast_ms=10_000.0))
+    followed = PositionTracker(TrackerSettings(confirm_hits=1, max_coast_ms=10_000.0))
     for frame in range(40):
         ghosts = [face(100.0 * index + 37.0 * frame, 5_000.0 * frame) for index in range(100)]
         tracks = followed.update(ghosts, frame / 10.0)

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 import agent
-from agent.daemon import build_pipeline
+from agent.assembly import build_pipeline
 from agent.detector import Detector
 from agent.inference.bundle.manifest import Bundle
 from agent.inference.bundle.reference import load_reference

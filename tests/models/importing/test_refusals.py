@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agent.domain import EMOTIONS, Box
 from agent.errors import AgentError, ConfigError, ModelError
-from agent.inference.backends.opening import default_bundle_folder
+from agent.inference.bundle.place import default_bundle_folder
 from models.importing.check import Picture, look, read_picture
 from models.importing.class_names import Labels, parse_labels, resolve_labels
 from models.importing.network import ImportRequest, import_network

@@ -22,10 +22,9 @@ from models.networks.mobilenet import (  # noqa: E402 - same
     MobileNetEmotion,
     MobileNetSpec,
     grown_mobilenet,
-    load_emotion,
     make_mobilenet,
-    save_emotion,
 )
+from models.networks.weights import load_emotion, save_weights  # noqa: E402 - same
 from tests.support.small_networks import SMALL_MOBILENET  # noqa: E402 - same
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def test_a_fresh_network_is_undecided() -> None:
 
 def test_weights_survive_the_disk_within_half_precision(tmp_path: Path) -> None:
     network = _lived_in(VARIANTS["edge"])
-    save_emotion(network, "edge", tmp_path / "weights.pt")
+    save_weights(network, tmp_path / "weights.pt")
     loaded = load_emotion(tmp_path / "weights.pt")
     assert not loaded.training
     assert loaded.spec == network.spec

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from agent.domain import EMOTIONS, Box, Face
 from agent.errors import ConfigError, ModelError
-from agent.inference.backends.opening import default_bundle_folder
 from agent.inference.bundle.manifest import InputSpec
+from agent.inference.bundle.place import default_bundle_folder
 from models.importing.network import ImportRequest, import_network
 from quantize.agreement import SLACK, THRESHOLD, agreement
 from quantize.backends.onnxruntime.foreign import SILU_FLOOR, made_quantizable

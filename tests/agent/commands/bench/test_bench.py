@@ -34,6 +34,7 @@ pytest.importorskip("skimage", reason="the bench draws with scikit-image: pip in
 from agent.commands.bench.peers import FACES, compare_peers
 from agent.settings import AgentSettings, DeploymentSettings, ModelsSettings, ReplaySource
 from agent.synthetic import crowd as clip
+from agent.synthetic.astronaut import HEIGHT_PX, WIDTH_PX
 from tests.support.places import ROOT
 
 __all__ = ["bundle_fixture"]
@@ -160,14 +161,14 @@ def test_the_tables_name_every_measurement(bundle: Bundle) -> None:
 def test_a_clip_shows_as_many_separate_faces_as_it_says(count: int) -> None:
     """Inside the picture, at least 20 px high, none over another."""
     drawn = clip.crowd(count)
-    assert drawn.frames.shape == (clip.FRAMES, clip.HEIGHT_PX, clip.WIDTH_PX, 3)
+    assert drawn.frames.shape == (clip.FRAMES, HEIGHT_PX, WIDTH_PX, 3)
     assert len(drawn.labels) == count
     for faces in drawn.faces:
         assert len(faces) == count
         for index, face in enumerate(faces):
             assert face.height >= 20.0
             assert min(face.left, face.top) >= 0.0
-            assert (face.right, face.bottom) <= (clip.WIDTH_PX, clip.HEIGHT_PX)
+            assert (face.right, face.bottom) <= (WIDTH_PX, HEIGHT_PX)
             assert all(face.iou(other) == 0.0 for other in faces[:index])
 
 

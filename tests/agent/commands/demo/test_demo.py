@@ -14,7 +14,7 @@ pytest.importorskip("skimage", reason="extra demo is not installed")
 
 from agent.commands.demo.broker import EmbeddedBroker
 from agent.commands.demo.table import Arrivals
-from agent.inference.backends.opening import default_bundle_folder
+from agent.inference.bundle.place import default_bundle_folder
 from agent.synthetic.visits import FPS, HEIGHT_PX, VISITS, WIDTH_PX, render
 
 if TYPE_CHECKING:

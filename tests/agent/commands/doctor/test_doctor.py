@@ -19,10 +19,10 @@ from rich.console import Console
 from agent.commands.doctor import examine, run_doctor
 from agent.commands.doctor.broker_check import check_broker
 from agent.commands.doctor.cameras import find_cameras, judge_sources
+from agent.commands.doctor.command import settings_if_usable
 from agent.commands.doctor.facts import read_facts
 from agent.commands.doctor.formats import examine_formats
 from agent.commands.doctor.table import print_report
-from agent.commands.sbom.command import settings_if_usable
 from agent.inference.choice.choose import TrialOptions, choose
 from agent.inference.choice.trial import Trial
 from agent.inference.choice.verdicts import Row

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from agent.cli import app
 from agent.commands.sbom.cyclonedx import normalised, sbom_of_environment, sbom_of_wheels
 from agent.errors import AgentError
-from agent.inference.backends.opening import default_bundle_folder
 from agent.inference.bundle.manifest import Bundle
+from agent.inference.bundle.place import default_bundle_folder
 from tests.support.places import ROOT
 from tests.system.test_install import make_wheel
 

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from agent.commands.watch.table import FleetTable, line, sparkline
-from agent.commands.watch.terminal import WatchFilter, watch
+from agent.commands.watch.terminal import watch
 from agent.contract.messages import counts_message
 from agent.domain import LABELS
 from agent.errors import BrokerError
+from agent.fleet.reader import WatchFilter
 from agent.fleet.view import MAX_DEVICES, FleetView
 from agent.publisher.thread import Publisher
 from agent.publisher.wallclock import WallClock

@@ -88,7 +88,7 @@ def test_an_operator_without_translation_is_named(tmp_path: Path) -> None:
     import onnx  # noqa: PLC0415 - part of the development tools
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
 
-    from quantize.backends.litert.translation import write_litert  # noqa: PLC0415 - needs LiteRT's schema
+    from quantize.backends.litert.write import write_litert  # noqa: PLC0415 - needs LiteRT's schema
 
     def constant(name: str, value: float, dtype: type) -> onnx.TensorProto:
         return numpy_helper.from_array(np.array(value, dtype), name)

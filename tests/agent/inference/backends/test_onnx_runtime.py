@@ -10,8 +10,8 @@ import pytest
 
 from agent.errors import ModelError
 from agent.inference.backends.onnx_runtime import OnnxRuntimeNetwork
-from agent.inference.backends.opening import default_bundle_folder
 from agent.inference.bundle.manifest import Bundle, InputSpec
+from agent.inference.bundle.place import default_bundle_folder
 from tests.support.network_fixtures import FACE, SCENE, make_entry, write_onnx
 
 if TYPE_CHECKING:

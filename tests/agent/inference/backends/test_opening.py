@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -11,20 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.errors import BackendError, ModelError
-from agent.inference.backends.opening import (
-    LoadedNetwork,
-    choose_file,
-    default_bundle_folder,
-    default_threads,
-    load_network,
-    precision_order,
-    read_cpu_flags,
-)
+from agent.host.cpu import default_threads, read_cpu_flags
+from agent.inference.backends.opening import choose_file, load_network, precision_order
+from agent.inference.bundle import place
 from agent.inference.bundle.manifest import Bundle, Manifest
+from agent.inference.bundle.place import default_bundle_folder
 from tests.support.network_fixtures import SCENE, make_entry, make_file, write_onnx
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from agent.inference.network import LoadedNetwork
 
 ALL = ("fp32", "int8_u8s8", "int8_s8s8")
 VNNI = frozenset({"avx2", "avx512_vnni"})
@@ -133,7 +129,7 @@ def test_default_threads_leave_a_core_but_never_none() -> None:
 
 def test_shipped_bundle_is_found_without_importing_the_training_code() -> None:
     code = (
-        "import sys; from agent.inference.backends.opening import default_bundle_folder as f;"
+        "import sys; from agent.inference.bundle.place import default_bundle_folder as f;"
         "assert (f() / 'manifest.toml').is_file();"
         "assert not {'torch', 'models', 'onnxruntime'} & set(sys.modules)"
     )
@@ -141,6 +137,6 @@ def test_shipped_bundle_is_found_without_importing_the_training_code() -> None:
 
 
 def test_absent_bundle_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(place, "SHIPPED", ())
     with pytest.raises(ModelError, match=r"models\.bundle"):
         default_bundle_folder()

@@ -8,8 +8,8 @@ import pytest
 import tomli_w
 
 from agent.errors import ModelError
-from agent.inference.backends.opening import default_bundle_folder
 from agent.inference.bundle.manifest import Bundle
+from agent.inference.bundle.place import default_bundle_folder
 from agent.settings import ModelsSettings
 from tests.support.network_fixtures import SCENE, make_entry, make_file
 

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.boxes import pairwise_iou
 from agent.detector import Detector
 from agent.errors import ModelError
 from agent.inference.backends.onnx_runtime import OnnxRuntimeNetwork
-from agent.inference.backends.opening import LoadedNetwork
 from agent.inference.bundle.manifest import InputSpec
-from agent.inference.heads.decoding import Detections, make_decoder, pairwise_iou, suppress
+from agent.inference.heads.decoding import Detections, make_decoder, suppress
 from agent.inference.heads.layout import Layout, find_layout
+from agent.inference.network import LoadedNetwork
 from agent.settings import DetectorSettings
 from tests.support.network_fixtures import SCENE, empty_maps, make_entry, make_frame
 from tests.support.places import PEERS

@@ -16,13 +16,8 @@ from torch import Tensor, nn  # noqa: E402 - after the check for torch
 from agent.domain import EMOTIONS, LABELS  # noqa: E402 - same
 from models.augment.faces import Augmentation, augment, mix  # noqa: E402 - same
 from models.data.ferplus import FerPlus  # noqa: E402 - same
-from models.networks.mobilenet import (  # noqa: E402 - same
-    VARIANTS,
-    MobileNetEmotion,
-    load_emotion,
-    logits_of,
-    save_emotion,
-)
+from models.networks.mobilenet import VARIANTS, MobileNetEmotion, logits_of  # noqa: E402 - same
+from models.networks.weights import load_emotion, save_weights  # noqa: E402 - same
 from models.scores.framing import compare_framings  # noqa: E402 - same
 from models.training.emotion import task as emotion_task  # noqa: E402 - same
 from models.training.emotion.targets import (  # noqa: E402 - same
@@ -217,7 +212,7 @@ def test_a_training_begins_where_another_ended_and_with_its_help(
     monkeypatch.setitem(VARIANTS, "small", SMALL_MOBILENET)
     torch.manual_seed(0)
     start = data_dir / "start.pt"
-    save_emotion(MobileNetEmotion(SMALL_MOBILENET), "small", start)
+    save_weights(MobileNetEmotion(SMALL_MOBILENET), start)
     weights = train_emotion(
         data_dir, data_dir / "run", epochs=1, variant="small", start=start, teachers=[start], weighted=True
     )

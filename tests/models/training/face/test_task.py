@@ -13,7 +13,7 @@ from agent.errors import ModelError
 from models.augment.mosaic import Composer, MosaicStyle
 from models.augment.warp import Composition
 from models.data.scenes import LabelledPhoto
-from models.face_weights import load_face, publish_best, save_face
+from models.networks.weights import load_face, publish_best, save_weights
 from models.networks.yolo import VARIANTS, YoloFace, YoloSpec, make_yolo
 from models.training.face import task as face_task
 from models.training.face.task import Curriculum, FaceTask, judge, make_batch
@@ -93,7 +93,7 @@ def test_judging_keeps_truth_and_drops_what_is_ignored(task: FaceTask) -> None:
 def test_weights_survive_the_round_trip_in_half_precision(tmp_path: Path) -> None:
     torch.manual_seed(1)
     network = make_yolo("pico").eval()
-    save_face(network, tmp_path / "face.pt")
+    save_weights(network, tmp_path / "face.pt")
     read = load_face(tmp_path / "face.pt")
     picture = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
@@ -105,7 +105,7 @@ def test_weights_survive_the_round_trip_in_half_precision(tmp_path: Path) -> Non
 
 def test_best_weights_become_a_file_that_loads(tmp_path: Path) -> None:
     torch.save(make_yolo("pico").state_dict(), tmp_path / "best.pt")
-    path = publish_best(tmp_path / "best.pt", "pico")
+    path = publish_best(tmp_path / "best.pt", make_yolo("pico"))
     assert path.name == "yolo_face_pico.pt"
     assert load_face(path).spec == VARIANTS["pico"]
 

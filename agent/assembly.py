@@ -1,0 +1,136 @@
+"""The only place that builds: a lane per source, its pipeline, and the publisher with its birth message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent import __version__
+from agent.aggregator import Aggregator
+from agent.classifier import Classifier
+from agent.contract.messages import BirthMessage, BirthModels, BirthPolicy, ModelIdentity, new_session_id
+from agent.contract.topics import Identity
+from agent.detector import Detector
+from agent.pipeline import Pipeline
+from agent.publisher.thread import Publisher
+from agent.scheduler import Scheduler
+from agent.source.capture import Capture, make_capture
+from agent.tracker.seam import make_tracker
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from agent.inference.network import LoadedNetwork
+    from agent.inference.networks import Networks
+    from agent.privacy.policy import PrivacyPolicy
+    from agent.publisher.wallclock import WallClock
+    from agent.settings import AgentSettings
+    from agent.source.mailbox import Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Everything that belongs to one source."""
+
+    capture: Capture
+    pipeline: Pipeline
+    aggregator: Aggregator
+
+
+def build_lanes(
+    networks: Networks,
+    settings: AgentSettings,
+    clock: Callable[[], float],
+    mailbox: Mailbox,
+    stop: threading.Event,
+) -> Mapping[str, Lane]:
+    """A lane for each source by its name; nothing is opened yet.
+
+    Args:
+        networks: Shared by all sources, which take turns.
+        settings: For every stage.
+        clock: Monotonic seconds.
+        mailbox: Where the captures leave their frames.
+        stop: Ends every wait of a capture.
+    """
+    return {
+        name: Lane(
+            make_capture(name, source, mailbox, stop),
+            build_pipeline(networks, settings, clock),
+            Aggregator(name, settings.privacy.window_s, clock()),
+        )
+        for name, source in settings.sources.items()
+    }
+
+
+def build_pipeline(
+    networks: Networks,
+    settings: AgentSettings,
+    clock: Callable[[], float],
+    scheduler: Scheduler | None = None,
+) -> Pipeline:
+    """The stages of one source.
+
+    Args:
+        networks: Shared by all sources, which take turns.
+        settings: For every stage.
+        clock: Monotonic seconds.
+        scheduler: None makes one for the configured budget.
+    """
+    return Pipeline(
+        [Detector(network, settings.detector) for network in networks.detectors],
+        make_tracker(settings.tracker),
+        Classifier(networks.classifier, settings.classifier, networks.calibrated_floor),
+        scheduler or Scheduler(settings.latency.budget_ms, networks.relative_costs, networks.start_tier),
+        clock,
+    )
+
+
+def build_publisher(
+    networks: Networks,
+    settings: AgentSettings,
+    policy: PrivacyPolicy,
+    clock: WallClock,
+    state_dir: Path | None,
+) -> Publisher:
+    """The publisher of a new session; it connects when it is started.
+
+    Args:
+        networks: As the birth message names them.
+        settings: The broker, and what the birth message says of the policy.
+        policy: Knows what the noise of a day adds up to.
+        clock: Stamps windows.
+        state_dir: For the queue of unsent windows; None keeps them in memory.
+    """
+    privacy = settings.privacy
+    birth = BirthMessage(
+        session_id=new_session_id(),
+        agent=__version__,
+        models=BirthModels(
+            detector=_identity(networks.detectors[0]),
+            classifier=None if networks.classifier is None else _identity(networks.classifier),
+            signed_by=networks.signer_id or None,
+        ),
+        backend=networks.detectors[0].file.backend,
+        policy=BirthPolicy(
+            window_s=privacy.window_s,
+            min_count=privacy.min_count,
+            epsilon=privacy.epsilon,
+            epsilon_per_day=policy.epsilon_per_day,
+        ),
+        sources=tuple(settings.sources),
+    )
+    return Publisher(
+        settings.mqtt,
+        Identity(settings.deployment.site, settings.deployment.device, settings.mqtt.root),
+        birth,
+        clock=clock,
+        state_dir=state_dir,
+        homeassistant=settings.homeassistant,
+    )
+
+
+def _identity(network: LoadedNetwork) -> ModelIdentity:
+    return ModelIdentity(id=network.name, sha256=network.file.sha256, precision=network.file.precision)

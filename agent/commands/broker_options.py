@@ -1,0 +1,31 @@
+"""Which broker: options that win over a configuration file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from agent.errors import ConfigError
+from agent.settings import MqttSettings
+from agent.settings.reading import describe_problems, load_settings
+
+Config = Annotated[Path | None, typer.Option("--config", "-c", help="Take the broker from its [mqtt] table.")]
+Host = Annotated[str | None, typer.Option(help="Broker; localhost by default.")]
+Port = Annotated[int | None, typer.Option(help="8883 with TLS, 1883 without, by default.")]
+Root = Annotated[str | None, typer.Option(help="First level(s) of the topics.")]
+User = Annotated[str | None, typer.Option(help="User name.")]
+PasswordFile = Annotated[Path | None, typer.Option(help="File with the password on its first line.")]
+CaFile = Annotated[Path | None, typer.Option(help="Authorities to trust, PEM.")]
+
+
+def chosen_broker(config: Path | None, **options: Any) -> MqttSettings:
+    """The file's broker, or the one the options describe, which win over the file."""
+    base = load_settings(config).mqtt.model_dump() if config is not None else {}
+    given = {key: value for key, value in options.items() if value is not None}
+    try:
+        return MqttSettings.model_validate({**base, **given})
+    except ValidationError as error:
+        raise ConfigError(describe_problems(error, origin="options")) from None

@@ -1,0 +1,64 @@
+"""``[sources.…]``: where frames come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from agent.settings.table import Polygon, Table
+
+
+class SourceBase(Table):
+    """What every source has, whatever delivers its frames."""
+
+    stall_timeout_s: float = Field(default=20.0, ge=1.0, le=600.0)
+    """Seconds without a frame after which the source is closed and reopened."""
+    exclusion_zones: tuple[Polygon, ...] = ()
+    """Polygons in shares of width and height, blacked out before detection."""
+    idle_interval_ms: float = Field(default=500.0, ge=0.0, le=10_000.0)
+    """Longest time between two looks at a scene where nothing moves; 0 looks at every frame."""
+
+
+class ReplaySource(SourceBase):
+    """A video file or a folder of images."""
+
+    type: Literal["replay"]
+    path: Path
+    realtime: bool = True
+    """Keep the file's own pace and drop frames as a camera would; False delivers every frame."""
+    loop: bool = False
+    """Start again at the end instead of ending the run."""
+    fps: float = Field(default=10.0, gt=0.0, le=240.0)
+    """Frames per second of an image folder; a video brings its own."""
+
+
+class OpenCvSource(SourceBase):
+    """Anything OpenCV can open: V4L2 index or path, RTSP URL, GStreamer pipeline."""
+
+    type: Literal["opencv"]
+    device: int | str
+    """0, "/dev/video0", "/dev/v4l/by-id/…", "rtsp://…" or "… ! appsink"."""
+    width_px: int = Field(default=640, ge=64, le=7680)
+    height_px: int = Field(default=480, ge=64, le=4320)
+    fps: float = Field(default=15.0, gt=0.0, le=240.0)
+    fourcc: Literal["auto"] | Annotated[str, Field(pattern=r"^[A-Z0-9 ]{4}$")] = "auto"
+    """Pixel format asked of a V4L2 camera, such as "MJPG"; "auto" tries those that it offers at the first
+    opening and takes the one that costs least. ``doctor`` tells the figures."""
+    credentials_file: Path | None = None
+    """One line ``user:password`` for an RTSP URL; keeps both out of this file and of every log."""
+    rtsp_transport: Literal["tcp", "udp"] = "tcp"
+
+
+class Picamera2Source(SourceBase):
+    """A Raspberry Pi CSI camera through the operating system's picamera2."""
+
+    type: Literal["picamera2"]
+    camera: int = Field(default=0, ge=0, le=7)
+    width_px: int = Field(default=640, ge=64, le=4608)
+    height_px: int = Field(default=480, ge=64, le=2592)
+    fps: float = Field(default=15.0, gt=0.0, le=120.0)
+
+
+SourceSettings = Annotated[ReplaySource | OpenCvSource | Picamera2Source, Field(discriminator="type")]

@@ -1,0 +1,44 @@
+"""``python -m models export``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.exits import BAD_INPUT, errors_in_one_sentence
+from models.commands.options import WEIGHTS
+
+
+class NetworkKind(StrEnum):
+    """What can be exported."""
+
+    face = "face"
+    emotion = "emotion"
+
+
+def export_command(
+    kind: Annotated[NetworkKind, typer.Argument(help="Which network.")],
+    output: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
+    *,
+    weights: Annotated[
+        Path | None, typer.Option(help="Trained weights; the shipped ones by default.")
+    ] = None,
+    input_px: Annotated[int, typer.Option(help="Side of the face detector's input.", min=32)] = 320,
+) -> None:
+    """Write a network as FP32 ONNX, uint8 pixels in, raw outputs out."""
+    with errors_in_one_sentence(*BAD_INPUT):
+        if kind is NetworkKind.face:
+            from models.export import face as face_export  # noqa: PLC0415 - the help must not wait for torch
+            from models.networks.weights import load_face  # noqa: PLC0415 - same
+
+            network = load_face(weights or WEIGHTS / "yolo_face_pico.pt")
+            face_export.export_onnx(network, output, input_px)
+        else:
+            from models.export import emotion as emotion_export  # noqa: PLC0415 - the help must not wait for torch
+            from models.networks.weights import load_emotion  # noqa: PLC0415 - same
+
+            emotion_export.export_onnx(load_emotion(weights or WEIGHTS / "mobilenet_emotion.pt"), output)
+    typer.echo(f"written: {output}")
