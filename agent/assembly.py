@@ -8,26 +8,24 @@ from typing import TYPE_CHECKING
 from agent import __version__
 from agent.aggregator import Aggregator
 from agent.classifier import Classifier
-from agent.contract.messages import BirthMessage, BirthModels, BirthPolicy, ModelIdentity, new_session_id
-from agent.contract.topics import Identity
+from agent.contract import BirthMessage, BirthModels, BirthPolicy, Identity, ModelIdentity, new_session_id
 from agent.detector import Detector
 from agent.pipeline import Pipeline
-from agent.publisher.thread import Publisher
+from agent.publisher import Publisher
 from agent.scheduler import Scheduler
-from agent.source.capture import Capture, make_capture
-from agent.tracker.seam import make_tracker
+from agent.source import Capture, make_capture
+from agent.tracker import make_tracker
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from agent.inference.network import LoadedNetwork
-    from agent.inference.networks import Networks
-    from agent.privacy.policy import PrivacyPolicy
-    from agent.publisher.wallclock import WallClock
+    from agent.inference import LoadedNetwork, Networks
+    from agent.privacy import PrivacyPolicy
+    from agent.publisher import WallClock
     from agent.settings import AgentSettings
-    from agent.source.mailbox import Mailbox
+    from agent.source import Mailbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from agent.domain import EMOTIONS, LABELS, UNKNOWN, Reading
 from agent.errors import ModelError
-from agent.inference.preprocess import InputImage, crop_face
+from agent.inference import InputImage, crop_face
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from agent.domain import Track
     from agent.frame import Frame
-    from agent.inference.bundle.manifest import NetworkEntry
-    from agent.inference.network import LoadedNetwork
+    from agent.inference import LoadedNetwork
+    from agent.inference.bundle import NetworkEntry
     from agent.settings import ClassifierSettings
 
 

@@ -7,17 +7,9 @@ from typing import Annotated
 import typer
 
 from agent import __version__
-from agent.commands.bench.command import bench
-from agent.commands.check import check
-from agent.commands.demo.command import demo
-from agent.commands.doctor.command import doctor
-from agent.commands.notice.command import notice
-from agent.commands.run import run
-from agent.commands.sbom.command import sbom
-from agent.commands.simulate.command import simulate
-from agent.commands.watch.command import watch
+from agent.commands import COMMANDS
 from agent.exits import errors_in_one_sentence
-from agent.host.log import set_up_logging
+from agent.host import set_up_logging
 
 app = typer.Typer(
     help="Counts facial expressions on this device and publishes only the totals over MQTT.",
@@ -35,7 +27,7 @@ def _options(
     set_up_logging(verbose=verbose)
 
 
-for command in (run, check, demo, doctor, bench, notice, sbom, watch, simulate):
+for command in COMMANDS:
     app.command()(command)
 
 

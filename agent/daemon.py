@@ -16,19 +16,16 @@ import cv2
 
 from agent.assembly import build_lanes, build_publisher
 from agent.health import HealthRecorder
-from agent.host.hardening import harden
-from agent.host.sd_notify import Notifier
-from agent.host.state import state_directory
-from agent.host.thermal import read_device
-from agent.inference.networks import choose_networks
-from agent.privacy.policy import PrivacyPolicy
-from agent.publisher.wallclock import WallClock
-from agent.source.mailbox import Mailbox
+from agent.host import Notifier, harden, read_device, state_directory
+from agent.inference import choose_networks
+from agent.privacy import PrivacyPolicy
+from agent.publisher import WallClock
+from agent.source import Mailbox
 
 if TYPE_CHECKING:
     from agent.domain import EmotionWindow
     from agent.frame import Frame
-    from agent.inference.choice.choose import Choice
+    from agent.inference.choice import Choice
     from agent.settings import AgentSettings
 
 logger = logging.getLogger(__name__)

@@ -8,23 +8,22 @@ import numpy as np
 
 from agent.domain import EMOTIONS, Box, Face
 from agent.errors import ModelError
-from agent.inference.heads.decoding import (
+from agent.inference import Letterbox
+from agent.inference.heads import (
     CANDIDATE_LIMIT,
     CANDIDATES_PER_FACE,
+    find_layout,
     make_decoder,
     suppress,
 )
-from agent.inference.heads.layout import find_layout
-from agent.inference.preprocess import Letterbox
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.frame import Frame
-    from agent.inference.bundle.manifest import NetworkEntry
-    from agent.inference.heads.decoding import Detections
-    from agent.inference.network import LoadedNetwork
-    from agent.inference.preprocess import LetterboxPlan
+    from agent.inference import LetterboxPlan, LoadedNetwork
+    from agent.inference.bundle import NetworkEntry
+    from agent.inference.heads import Detections
     from agent.settings import DetectorSettings
 
 

@@ -17,14 +17,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from agent.contract.messages import CameraHealth, HealthMessage, LatencyQuantiles, QueueHealth
+from agent.contract import CameraHealth, HealthMessage, LatencyQuantiles, QueueHealth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from agent.contract.messages import HealthState
+    from agent.contract import HealthState
     from agent.domain import BrokerStatus, CameraStatus
-    from agent.host.thermal import DeviceReadings
+    from agent.host import DeviceReadings
     from agent.pipeline import Step
 
 _REMEMBERED_STEPS: Final = 1_000

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from agent.domain import Reading, Track
     from agent.frame import Frame
     from agent.scheduler import Scheduler
-    from agent.tracker.seam import Tracker
+    from agent.tracker import Tracker
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from models.commands.evaluate import evaluate_command
-from models.commands.export import export_command
-from models.commands.heads import heads_command
-from models.commands.importing import import_command
-from models.commands.train import train_app
+from models.commands import evaluate_command, export_command, heads_command, import_command, train_app
 
 app = typer.Typer(
     help="Train, evaluate and export the networks.",

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from agent.domain import EMOTIONS
-from models.data.portraits import read_portraits
+from models.data import read_portraits
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,4 +7,4 @@ Calibration images pass through ``agent.inference.preprocess``, the very code th
 No INT8 file is written unless it keeps the FP32 network's score on held-out images.
 """
 
-import agent.inference  # noqa: F401 - silences the runtimes' telemetry before any of them is imported
+import agent.inference

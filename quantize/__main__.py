@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from agent.exits import BAD_INPUT, errors_in_one_sentence
-from models.commands.options import BUNDLE, DATA, WEIGHTS, Data
+from models.places import BUNDLE, DATA, WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+Data = Annotated[Path, typer.Option(help="Folder with the data files.")]
 Bundle = Annotated[Path, typer.Option(help="Folder to write networks and manifest.toml to.")]
 Weights = Annotated[Path, typer.Option(help="Trained weights.")]
 
@@ -34,7 +35,7 @@ def face(
 ) -> None:
     """Quantise the face detector at all its input sizes."""
     from quantize.build import build  # noqa: PLC0415 - the help must not wait for torch
-    from quantize.plans.face import face_plans  # noqa: PLC0415 - same
+    from quantize.plans import face_plans  # noqa: PLC0415 - same
 
     with _session() as (console, folder):
         built = {}
@@ -49,7 +50,7 @@ def single_stage(
 ) -> None:
     """Quantise the detector that names the expression itself, at its largest input size."""
     from quantize.build import build  # noqa: PLC0415 - the help must not wait for torch
-    from quantize.plans.face import face_plans  # noqa: PLC0415 - same
+    from quantize.plans import face_plans  # noqa: PLC0415 - same
 
     with _session() as (console, folder):
         ((plan, fp32_path),) = face_plans(weights, data, folder, largest_only=True)
@@ -62,7 +63,7 @@ def emotion(
 ) -> None:
     """Quantise the expression classifier and calibrate its confidence."""
     from quantize.build import build  # noqa: PLC0415 - the help must not wait for torch
-    from quantize.plans.emotion import emotion_plan  # noqa: PLC0415 - same
+    from quantize.plans import emotion_plan  # noqa: PLC0415 - same
 
     with _session() as (console, folder):
         plan, fp32_path = emotion_plan(weights, data, folder)
@@ -86,7 +87,7 @@ def imported(
     ] = None,
 ) -> None:
     """Quantise a detector of your own for ONNX Runtime."""
-    from quantize.plans.imported import (  # noqa: PLC0415 - the help must not wait for ONNX
+    from quantize.plans import (  # noqa: PLC0415 - the help must not wait for ONNX
         build_imported,
         imported_plans,
     )
@@ -106,7 +107,7 @@ def sign(
     bundle: Bundle = BUNDLE,
 ) -> None:
     """Sign the bundle's manifest, once all its files are found to be as it says."""
-    from models.bundling.signing import is_shipped, sign_bundle  # noqa: PLC0415 - the help must not wait for it
+    from models.bundling import is_shipped, sign_bundle  # noqa: PLC0415 - the help must not wait for it
 
     with errors_in_one_sentence(*BAD_INPUT):
         signer = sign_bundle(bundle, key, lambda: typer.prompt(f"passphrase of {key}", hide_input=True))
@@ -121,7 +122,7 @@ def sign(
 @app.command()
 def keygen(file: Annotated[Path, typer.Argument(help="For the private key, such as keys/site.key.")]) -> None:
     """Make a key pair to sign bundles with."""
-    from models.bundling.signing import make_key_pair  # noqa: PLC0415 - the help must not wait for it
+    from models.bundling import make_key_pair  # noqa: PLC0415 - the help must not wait for it
 
     with errors_in_one_sentence(*BAD_INPUT):
         public = make_key_pair(file)
@@ -145,7 +146,7 @@ def _session() -> Iterator[tuple[Console, Path]]:
 
 
 def _write(bundle: Path, built: dict[str, Built], console: Console) -> None:
-    from models.bundling.writer import write_networks  # noqa: PLC0415 - the help must not wait for it
+    from models.bundling import write_networks  # noqa: PLC0415 - the help must not wait for it
 
     entries = {name: result.entry for name, result in built.items()}
     files = {path: source for result in built.values() for path, source in result.files.items()}

@@ -10,7 +10,7 @@ from agent.detector import Detector
 from agent.errors import ModelError
 from agent.frame import Frame
 from agent.settings import DetectorSettings
-from models.scores.average_precision import OVERLAP
+from models.scores import OVERLAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.domain import Face
-    from agent.inference.network import LoadedNetwork
+    from agent.inference import LoadedNetwork
 
 THRESHOLD: Final = DetectorSettings().score_threshold
 SLACK: Final = 0.1

@@ -6,7 +6,7 @@ import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from quantize.backends.onnxruntime.static import quantize_onnx
+from quantize.backends.onnxruntime import quantize_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from onnxruntime.quantization import CalibrationMethod
 
-    from agent.inference.bundle.manifest import Backend, Precision
+    from agent.inference.bundle import Backend, Precision
     from quantize.calibration import CalibrationSet
 
 _ONNX_PRECISIONS: Final[tuple[Precision, ...]] = ("int8_u8s8", "int8_s8s8")
@@ -87,7 +87,7 @@ def write_artefacts(
         signed_path = path if precision == "int8_s8s8" else signed_path
         yield Artefact("onnxruntime", precision, path)
     if "openvino" in recipe.backends and _can_write("openvino", stem, report):
-        from quantize.backends.openvino import quantize_openvino  # noqa: PLC0415 - installed only for this
+        from quantize.backends import quantize_openvino  # noqa: PLC0415 - installed only for this
 
         report(f"{stem}: quantising int8 for openvino on {len(images.inputs)} images")
         yield Artefact("openvino", "fp32", fp32_path)
@@ -95,7 +95,7 @@ def write_artefacts(
         quantize_openvino(fp32_path, path, images)
         yield Artefact("openvino", "int8", path)
     if "litert" in recipe.backends and _can_write("litert", stem, report):
-        from quantize.backends.litert.write import write_litert  # noqa: PLC0415 - installed only for this
+        from quantize.backends.litert import write_litert  # noqa: PLC0415 - installed only for this
 
         report(f"{stem}: translating int8_s8s8 for litert")
         path = folder / f"{stem}.int8.tflite"

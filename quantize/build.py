@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from onnxruntime.quantization import CalibrationMethod
 
-from agent.inference.backends.opening import open_file
-from agent.inference.bundle.manifest import NetworkEntry, NetworkFile
-from agent.inference.network import LoadedNetwork
-from models.bundling.writer import sha256_of
+from agent.inference import LoadedNetwork
+from agent.inference.backends import open_file
+from agent.inference.bundle import NetworkEntry, NetworkFile
+from models.bundling import sha256_of
 from quantize.artefacts import BACKENDS, Artefact, Recipe, write_artefacts
 from quantize.gate import Verdict
 

@@ -11,11 +11,9 @@ from onnxruntime.quantization import CalibrationDataReader
 
 from agent.domain import Box
 from agent.errors import ModelError
-from agent.inference.preprocess import InputImage, Letterbox, crop_face
-from models.augment.mosaic import Composer, MosaicStyle
-from models.data.ferplus import in_protocol, read_ferplus
-from models.data.portraits import read_portraits
-from models.data.scenes import read_close_ups, read_scenes
+from agent.inference import InputImage, Letterbox, crop_face
+from models.augment import Composer, MosaicStyle
+from models.data import in_protocol, read_close_ups, read_ferplus, read_portraits, read_scenes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.bundle.manifest import InputSpec
+    from agent.inference.bundle import InputSpec
 
 SEED: Final = 20_260_101
 FACE_IMAGES: Final = 320

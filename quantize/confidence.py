@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from models.data.ferplus import in_protocol, soft_targets
-from models.scores.expressions import probabilities, score_emotions
+from models.data import in_protocol, soft_targets
+from models.scores import probabilities, score_emotions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,1 +1,20 @@
 """One folder or file per ``emotion-agent …`` that a user types; only ``agent.cli`` imports them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agent.commands.bench import bench
+from agent.commands.check import check
+from agent.commands.demo import demo
+from agent.commands.doctor import doctor
+from agent.commands.notice import notice
+from agent.commands.run import run
+from agent.commands.sbom import sbom
+from agent.commands.simulate import simulate
+from agent.commands.watch import watch
+
+COMMANDS: Final = (run, check, demo, doctor, bench, notice, sbom, watch, simulate)
+"""In the order of the help."""
+
+__all__ = ["COMMANDS"]

@@ -9,8 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from agent.errors import ConfigError
-from agent.settings import MqttSettings
-from agent.settings.reading import describe_problems, load_settings
+from agent.settings import MqttSettings, describe_problems, load_settings
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="Take the broker from its [mqtt] table.")]
 Host = Annotated[str | None, typer.Option(help="Broker; localhost by default.")]

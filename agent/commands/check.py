@@ -5,15 +5,15 @@ from __future__ import annotations
 import typer
 
 from agent.commands.options import DEFAULT_CONFIG, Config
-from agent.settings.reading import load_settings
+from agent.settings import load_settings
 
 
 def check(config: Config = DEFAULT_CONFIG) -> None:
     """Check the configuration and the model files without opening a camera or a connection."""
     settings = load_settings(config)
-    from agent.inference.bundle.trust import signature_in_words  # noqa: PLC0415 - the help must not wait
-    from agent.inference.networks import load_networks  # noqa: PLC0415
-    from agent.mqtt.credentials import load_credentials, tls_context  # noqa: PLC0415
+    from agent.inference import load_networks  # noqa: PLC0415
+    from agent.inference.bundle import signature_in_words  # noqa: PLC0415 - the help must not wait
+    from agent.mqtt import load_credentials, tls_context  # noqa: PLC0415
 
     load_credentials(settings.mqtt)
     tls_context(settings.mqtt)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.commands.options import DEFAULT_CONFIG, Config
-from agent.settings.reading import load_settings
+from agent.settings import load_settings
 
 if TYPE_CHECKING:
     from agent.daemon import Daemon

@@ -1,1 +1,26 @@
 """What version 1 of the MQTT contract says: topics, payloads, schemas."""
+# mypy: implicit-reexport
+
+from typing import TYPE_CHECKING
+
+from agent.door import opened
+
+if TYPE_CHECKING:
+    from agent.contract import topics
+    from agent.contract.messages import (
+        BirthMessage,
+        BirthModels,
+        BirthPolicy,
+        CameraHealth,
+        CountsMessage,
+        HealthMessage,
+        HealthState,
+        LatencyQuantiles,
+        ModelIdentity,
+        QueueHealth,
+        counts_message,
+        new_session_id,
+    )
+    from agent.contract.topics import Address, Identity
+else:
+    __getattr__, __all__ = opened(__name__)

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from agent.contract import topics
 from agent.errors import BrokerError
-from agent.mqtt.backoff import Backoff
-from agent.mqtt.link import BrokerLink
-from agent.mqtt.refusals import explain_subscription
+from agent.mqtt import Backoff, BrokerLink, explain_subscription
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from agent.mqtt.link import Received
+    from agent.mqtt import Received
     from agent.settings import MqttSettings
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from agent.fleet.seen import SeenBirth, SeenCounts, SeenHealth, SeenPolicy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agent.contract.topics import Address
+    from agent.contract import Address
 
 MAX_DEVICES: Final = 20_000
 MAX_SOURCES: Final = 32

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from agent.inference.bundle.manifest import InputSpec, NetworkEntry, NetworkFile
+    from agent.inference.bundle import InputSpec, NetworkEntry, NetworkFile
 
 
 class Network(Protocol):

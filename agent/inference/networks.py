@@ -7,9 +7,9 @@ import ctypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.inference.backends.opening import load_network
-from agent.inference.bundle.trust import open_bundle
-from agent.inference.choice.choose import Choice, choose, load_pick
+from agent.inference.backends import load_network
+from agent.inference.bundle import open_bundle
+from agent.inference.choice import Choice, load_pick, make_choice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ def choose_networks(
     """
     asked = settings.models
     bundle = open_bundle(asked)
-    choice = choose(bundle, asked, state_dir, settings.latency.budget_ms, reselect=reselect)
+    choice = make_choice(bundle, asked, state_dir, settings.latency.budget_ms, reselect=reselect)
     detectors = tuple(load_pick(bundle, pick, asked.threads) for pick in choice.detectors)
     classifier = None if choice.classifier is None else load_pick(bundle, choice.classifier, asked.threads)
     times_ms = [pick.ms for pick in choice.detectors]

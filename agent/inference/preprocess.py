@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.domain import Box
-    from agent.inference.bundle.manifest import InputSpec
+    from agent.inference.bundle import InputSpec
 
 PAD_VALUE: Final = 114
 """Grey level around a letterboxed frame; the one the YOLO family is trained with."""

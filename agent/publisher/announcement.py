@@ -6,12 +6,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from agent.contract import topics
-from agent.mqtt.link import Will
+from agent.mqtt import Will
 from agent.publisher.homeassistant import discovery_payload
 
 if TYPE_CHECKING:
-    from agent.contract.messages import BirthMessage, HealthMessage
-    from agent.mqtt.link import BrokerLink
+    from agent.contract import BirthMessage, HealthMessage
+    from agent.mqtt import BrokerLink
     from agent.settings import HomeAssistantSettings
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.mqtt.backoff import Backoff
-    from agent.mqtt.link import BrokerLink
+    from agent.mqtt import Backoff, BrokerLink
     from agent.publisher.outbox import Outbox, Parcel
     from agent.publisher.stamping import Stamper
 

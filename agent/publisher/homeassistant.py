@@ -16,8 +16,7 @@ from agent.contract import topics
 from agent.domain import LABELS
 
 if TYPE_CHECKING:
-    from agent.contract.messages import BirthMessage
-    from agent.contract.topics import Identity
+    from agent.contract import BirthMessage, Identity
 
 EXPIRE_AFTER_WINDOWS: Final = 3
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from agent.contract.messages import CountsMessage
+from agent.contract import CountsMessage
 from agent.errors import AgentError
 
 if TYPE_CHECKING:

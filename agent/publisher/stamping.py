@@ -17,7 +17,7 @@ from agent.publisher.wallclock import WallClock, boot_id
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from agent.contract.messages import CountsMessage
+    from agent.contract import CountsMessage
     from agent.publisher.spool import WaitingWindow
 
 LARGEST_OVERLAP_S: Final = 86_400.0

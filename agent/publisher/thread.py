@@ -15,14 +15,9 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from agent.contract import topics
-from agent.contract.messages import counts_message
+from agent.contract import counts_message, topics
 from agent.domain import BrokerStatus
-from agent.mqtt.backoff import Backoff
-from agent.mqtt.credentials import load_credentials, tls_context, warn_of_exposure
-from agent.mqtt.dial import Dial
-from agent.mqtt.link import BrokerLink
-from agent.mqtt.wake import Wake
+from agent.mqtt import Backoff, BrokerLink, Dial, Wake, load_credentials, tls_context, warn_of_exposure
 from agent.publisher.announcement import Announcer
 from agent.publisher.delivery import Delivery, Route
 from agent.publisher.outbox import Outbox
@@ -34,7 +29,7 @@ from agent.settings import HomeAssistantSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.contract.messages import BirthMessage, HealthMessage
+    from agent.contract import BirthMessage, HealthMessage
     from agent.domain import Disclosure, EmotionWindow
     from agent.errors import BrokerError
     from agent.settings import MqttSettings

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from agent.frame import Frame
     from agent.settings import SourceSettings
     from agent.source.mailbox import Mailbox
-    from agent.source.picture.motion_gate import MotionGate
-    from agent.source.picture.quality import PictureWatch
+    from agent.source.picture import MotionGate, PictureWatch
     from agent.source.seam import FrameSource
 
 logger = logging.getLogger(__name__)
@@ -117,7 +116,7 @@ class Capture:
             logger.info("%s", end)
         except AgentError as error:
             self.error = error
-            logger.error("%s", error)
+            logger.error("%s", error)  # noqa: TRY400 - the sentence says it all
         finally:
             self._journal.ended("" if self.error is None else str(self.error))
             self.ended.set()
@@ -186,8 +185,7 @@ def make_capture(name: str, settings: SourceSettings, mailbox: Mailbox, stop: th
     A replay that delivers every frame delivers useless and still ones too.
     """
     # Loaded here: they need NumPy and OpenCV, which reading the configuration doesn't.
-    from agent.source.picture.motion_gate import MotionGate  # noqa: PLC0415
-    from agent.source.picture.quality import PictureWatch  # noqa: PLC0415
+    from agent.source.picture import MotionGate, PictureWatch  # noqa: PLC0415
 
     source = make_source(name, settings, stop)
     idle_interval_s = settings.idle_interval_ms / 1000.0

@@ -10,7 +10,7 @@ from agent.settings import OpenCvSource, Picamera2Source, ReplaySource
 if TYPE_CHECKING:
     from agent.frame import Frame
     from agent.settings import SourceSettings
-    from agent.source.picture.zones import ExclusionMask
+    from agent.source.picture import ExclusionMask
 
 
 class FrameSource(Protocol):
@@ -62,7 +62,7 @@ def make_source(name: str, settings: SourceSettings, stop: threading.Event | Non
     source = _camera(name, settings, stop or threading.Event())
     if not settings.exclusion_zones:
         return source
-    from agent.source.picture.zones import ExclusionMask  # noqa: PLC0415 - loads OpenCV
+    from agent.source.picture import ExclusionMask  # noqa: PLC0415 - loads OpenCV
 
     return ZonedSource(source, ExclusionMask(settings.exclusion_zones))
 
@@ -70,12 +70,12 @@ def make_source(name: str, settings: SourceSettings, stop: threading.Event | Non
 def _camera(name: str, settings: SourceSettings, stop: threading.Event) -> FrameSource:
     # Imported when chosen: `check` needs no camera library at all.
     if isinstance(settings, ReplaySource):
-        from agent.source.recordings.replay import ReplayCamera  # noqa: PLC0415
+        from agent.source.recordings import ReplayCamera  # noqa: PLC0415
 
         return ReplayCamera(name, settings, stop)
     if isinstance(settings, OpenCvSource | Picamera2Source):
         # Their drivers may block for ever, so they get a process that can be killed.
-        from agent.source.isolation.camera import IsolatedCamera  # noqa: PLC0415
+        from agent.source.isolation import IsolatedCamera  # noqa: PLC0415
 
         return IsolatedCamera(name, settings, stop)
     assert_never(settings)

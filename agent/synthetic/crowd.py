@@ -41,7 +41,7 @@ class Clip:
     """Per face; the same order in every frame."""
 
 
-def crowd(count: int, heads: Sequence[Head] | None = None) -> Clip:
+def draw_crowd(count: int, heads: Sequence[Head] | None = None) -> Clip:
     """``count`` faces in a grid, each swaying by itself.
 
     Args:

@@ -22,7 +22,7 @@ from models.augment.warp import Composition, Source, as_source, covered_share, l
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from models.data.scenes import Boxes, LabelledPhoto
+    from models.data import Boxes, LabelledPhoto
 
 DRAWS_FOR_A_SHARP_FACE = 4
 TIGHT_SHARE = 0.5

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from models.data.scenes import Pixels
+    from models.data import Pixels
 
 
 GREY_SHARE: Final = 0.12

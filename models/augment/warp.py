@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from models.data.scenes import Boxes, LabelledPhoto, Pixels, Tags
+    from models.data import Boxes, LabelledPhoto, Pixels, Tags
 
 MIN_VISIBLE_SHARE = 0.4
 """A face of which less is left after cropping is ignored rather than taught."""

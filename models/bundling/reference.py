@@ -9,10 +9,15 @@ import cv2
 import numpy as np
 
 from agent.errors import ModelError
-from agent.inference.backends.opening import open_file
-from agent.inference.bundle.manifest import Bundle
-from agent.inference.bundle.place import default_bundle_folder
-from agent.inference.bundle.reference import PICTURE, answer_key, load_reference, reference_input
+from agent.inference.backends import open_file
+from agent.inference.bundle import (
+    PICTURE,
+    Bundle,
+    answer_key,
+    default_bundle_folder,
+    load_reference,
+    reference_input,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.bundle.manifest import NetworkEntry
+    from agent.inference.bundle import NetworkEntry
 
 REFERENCE: Final = "reference.npz"
 SIDE_PX: Final = 160

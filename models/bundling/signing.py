@@ -18,9 +18,16 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from agent.errors import AgentError
-from agent.inference.bundle.manifest import Bundle, read_manifest
-from agent.inference.bundle.reference import load_reference
-from agent.inference.bundle.trust import SHIPPED_KEYS, SIGNATURE, SigningKey, key_id_of, read_public_key
+from agent.inference.bundle import (
+    SHIPPED_KEYS,
+    SIGNATURE,
+    Bundle,
+    SigningKey,
+    key_id_of,
+    load_reference,
+    read_manifest,
+    read_public_key,
+)
 from models.bundling.writer import replace
 
 if TYPE_CHECKING:

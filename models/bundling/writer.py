@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
-from agent.inference.bundle.manifest import MANIFEST, Bundle, Manifest, NetworkEntry, ReferenceFile
-from agent.inference.bundle.trust import SIGNATURE
+from agent.inference.bundle import MANIFEST, SIGNATURE, Bundle, Manifest, NetworkEntry, ReferenceFile
 from models.bundling.reference import REFERENCE, reference_content
 
 if TYPE_CHECKING:

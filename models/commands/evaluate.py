@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 
 from agent.exits import BAD_INPUT, errors_in_one_sentence
-from models.commands.options import BUNDLE, DATA, LOGS, Data
+from models.commands.options import Data
+from models.places import BUNDLE, DATA, LOGS
 
 
 class ProtocolName(StrEnum):
@@ -69,7 +70,7 @@ def evaluate_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object of scores only.")] = False,
 ) -> None:
     """Score and time every network file of a bundle through the agent's own code."""
-    from models.evaluation.findings import Request, find_out  # noqa: PLC0415 - the help must not wait for NumPy
+    from models.evaluation import Request, find_out  # noqa: PLC0415 - the help must not wait for NumPy
 
     progress = Console(stderr=True, highlight=False)
     with errors_in_one_sentence(*BAD_INPUT), progress.status("evaluating"):

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from agent.exits import BAD_INPUT, errors_in_one_sentence
-from models.commands.options import WEIGHTS
+from models.places import WEIGHTS
 
 
 class NetworkKind(StrEnum):
@@ -31,14 +31,14 @@ def export_command(
     """Write a network as FP32 ONNX, uint8 pixels in, raw outputs out."""
     with errors_in_one_sentence(*BAD_INPUT):
         if kind is NetworkKind.face:
-            from models.export import face as face_export  # noqa: PLC0415 - the help must not wait for torch
-            from models.networks.weights import load_face  # noqa: PLC0415 - same
+            from models.export import export_face  # noqa: PLC0415 - the help must not wait for torch
+            from models.networks import load_face  # noqa: PLC0415 - same
 
             network = load_face(weights or WEIGHTS / "yolo_face_pico.pt")
-            face_export.export_onnx(network, output, input_px)
+            export_face(network, output, input_px)
         else:
-            from models.export import emotion as emotion_export  # noqa: PLC0415 - the help must not wait for torch
-            from models.networks.weights import load_emotion  # noqa: PLC0415 - same
+            from models.export import export_emotion  # noqa: PLC0415 - the help must not wait for torch
+            from models.networks import load_emotion  # noqa: PLC0415 - same
 
-            emotion_export.export_onnx(load_emotion(weights or WEIGHTS / "mobilenet_emotion.pt"), output)
+            export_emotion(load_emotion(weights or WEIGHTS / "mobilenet_emotion.pt"), output)
     typer.echo(f"written: {output}")

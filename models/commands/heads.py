@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from agent.exits import BAD_INPUT, errors_in_one_sentence
-from models.commands.options import DATA, Data
+from models.commands.options import Data
+from models.places import DATA
 
 
 def heads_command(

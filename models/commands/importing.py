@@ -55,7 +55,7 @@ def import_command(
     console = Console(highlight=False, soft_wrap=True, markup=False)
     try:
         try:
-            from models.importing.network import (  # noqa: PLC0415 - the help must not wait for ONNX
+            from models.importing import (  # noqa: PLC0415 - the help must not wait for ONNX
                 ImportRequest,
                 import_network,
             )

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from agent.exits import BAD_INPUT, errors_in_one_sentence
-from models.commands.options import DATA, WEIGHTS, Data
+from models.commands.options import Data
+from models.places import DATA, WEIGHTS
 
 train_app = typer.Typer(help="Train a network; a killed run goes on where it stopped.", no_args_is_help=True)
 Epochs = Annotated[int | None, typer.Option(help="Passes; the shipped recipe's number by default.", min=1)]
@@ -32,7 +33,7 @@ def train_face_command(
     fresh: Fresh = False,
 ) -> None:
     """Train the face detector on scenes and portraits."""
-    from models.training.face.task import train_face  # noqa: PLC0415 - the help must not wait for torch
+    from models.training.face import train_face  # noqa: PLC0415 - the help must not wait for torch
 
     options = {} if epochs is None else {"epochs": epochs}
     with errors_in_one_sentence(*BAD_INPUT):
@@ -58,7 +59,7 @@ def train_emotion_command(
     fresh: Fresh = False,
 ) -> None:
     """Train the expression classifier on FER+ and portraits."""
-    from models.training.emotion.task import train_emotion  # noqa: PLC0415 - the help must not wait for torch
+    from models.training.emotion import train_emotion  # noqa: PLC0415 - the help must not wait for torch
 
     options = {} if epochs is None else {"epochs": epochs}
     with errors_in_one_sentence(*BAD_INPUT):
@@ -94,7 +95,7 @@ def train_single_stage_command(
     fresh: Fresh = False,
 ) -> None:
     """Teach a face detector to name the expression itself."""
-    from models.training.single_stage.task import train_single_stage  # noqa: PLC0415 - the help must not wait for torch
+    from models.training.single_stage import train_single_stage  # noqa: PLC0415 - the help must not wait for torch
 
     options = {} if epochs is None else {"epochs": epochs}
     with errors_in_one_sentence(*BAD_INPUT):

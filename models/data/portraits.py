@@ -14,7 +14,7 @@ import numpy as np
 
 from agent.domain import EMOTIONS, Box
 from agent.errors import ModelError
-from agent.inference.preprocess import crop_face
+from agent.inference import crop_face
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import cv2
 
 from agent.errors import ModelError
-from agent.inference.backends.opening import load_network
-from agent.inference.bundle.manifest import Bundle
+from agent.inference.backends import load_network
+from agent.inference.bundle import Bundle
 from agent.settings import ModelsSettings
-from models.data.ferplus import FerPlus, read_ferplus
-from models.data.portraits import read_portraits
-from models.data.scenes import read_crowds
+from models.data import FerPlus, read_crowds, read_ferplus, read_portraits
 from models.evaluation.subject import drawn, named_entries
-from models.scores.runtime import (
+from models.scores import (
     PortraitScores,
     run_times_ms,
     score_emotion,
@@ -31,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from agent.inference.bundle.manifest import NetworkEntry
-    from agent.inference.network import LoadedNetwork
-    from models.data.scenes import LabelledPhoto
+    from agent.inference import LoadedNetwork
+    from agent.inference.bundle import NetworkEntry
+    from models.data import LabelledPhoto
 
     Report = Callable[[str], None]
     Picture = TypeVar("Picture")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from agent.settings import ModelsSettings
 from models.evaluation.evaluate import EvaluationReport, evaluate
-from models.evaluation.protocols.run import ProtocolScores, run_protocols
-from models.evaluation.report.run_log import read_run
+from models.evaluation.protocols import ProtocolScores, run_protocols
+from models.evaluation.report import read_run
 from models.evaluation.subject import Subject, load_subject
 from models.evaluation.tables import report_tables
 
@@ -117,7 +117,7 @@ def _page_writer(request: Request) -> PageWriter | None:
     """
     if request.report_dir is None:
         return None
-    from models.evaluation.report.write import write_report  # noqa: PLC0415 - plots need a package of an extra
+    from models.evaluation.report import write_report  # noqa: PLC0415 - plots need a package of an extra
 
     runs = [read_run(run_dir) for run_dir in request.run_dirs]
     return partial(write_report, folder=request.report_dir, bundle_dir=request.bundle_dir, runs=runs)

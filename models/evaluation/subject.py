@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agent.errors import ModelError
-from agent.inference.backends.opening import load_network
-from agent.inference.bundle.manifest import Bundle
+from agent.inference.backends import load_network
+from agent.inference.bundle import Bundle
 from agent.settings import DetectorSettings
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.bundle.manifest import NetworkEntry
-    from agent.inference.network import LoadedNetwork
+    from agent.inference import LoadedNetwork
+    from agent.inference.bundle import NetworkEntry
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.evaluation.sheet import Sheet
-from models.scores.runtime import FACE_HEIGHTS_PX
+from models.scores import FACE_HEIGHTS_PX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

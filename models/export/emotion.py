@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from models.networks.mobilenet import GREY_MEAN, GREY_STD
+from models.networks import GREY_MEAN, GREY_STD
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from models.networks.mobilenet import MobileNetEmotion
+    from models.networks import MobileNetEmotion
 
 INPUT_NAME: Final = "image"
 OUTPUT_NAME: Final = "logits"
@@ -66,7 +66,7 @@ def deployable(network: MobileNetEmotion) -> DeployedEmotion:
     return DeployedEmotion(network)
 
 
-def export_onnx(network: MobileNetEmotion, path: Path) -> Path:
+def export_emotion(network: MobileNetEmotion, path: Path) -> Path:
     """Write the FP32 graph: input ``image`` uint8 ``(1, S, S, 1)``, output ``logits`` ``(1, 9)``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     side_px = network.spec.input_px

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch import Tensor, nn
 
-from models.networks.yolo import STRIDES, ConvBlock, RepBlock, YoloFace
+from models.networks import STRIDES, ConvBlock, RepBlock, YoloFace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ class DeployedYolo(nn.Module):
         return maps
 
 
-def export_onnx(network: YoloFace, path: Path, input_px: int) -> Path:
+def export_face(network: YoloFace, path: Path, input_px: int) -> Path:
     """Write the deployed form for a square input and return ``path``.
 
     The file has one input ``image``, uint8 1 x ``input_px`` x ``input_px`` x 3 BGR, and the outputs

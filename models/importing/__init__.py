@@ -5,3 +5,13 @@
 
 Training, exporting and the exporter's own licence are the user's; nothing here runs code out of the file.
 """
+# mypy: implicit-reexport
+
+from typing import TYPE_CHECKING
+
+from agent.door import opened
+
+if TYPE_CHECKING:
+    from models.importing.network import ImportRequest, import_network
+else:
+    __getattr__, __all__ = opened(__name__)

@@ -13,14 +13,12 @@ from agent.detector import Detector
 from agent.domain import EMOTIONS, Box
 from agent.errors import ConfigError, ModelError
 from agent.frame import Frame
-from agent.inference.backends.onnx_runtime import OnnxRuntimeNetwork
-from agent.inference.bundle.manifest import Bundle
-from agent.inference.bundle.place import default_bundle_folder
-from agent.inference.bundle.reference import load_reference
-from agent.inference.heads.layout import find_layout
-from agent.inference.network import LoadedNetwork
+from agent.inference import LoadedNetwork
+from agent.inference.backends import OnnxRuntimeNetwork
+from agent.inference.bundle import Bundle, default_bundle_folder, load_reference
+from agent.inference.heads import find_layout
 from agent.settings import DetectorSettings
-from models.scores.average_precision import OVERLAP
+from models.scores import OVERLAP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.domain import Face
-    from agent.inference.bundle.manifest import InputSpec, NetworkEntry
+    from agent.inference.bundle import InputSpec, NetworkEntry
 
 UNIT_SCALE: Final = 1.0 / 255.0
 """Brings bytes to 0…1."""

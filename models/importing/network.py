@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import onnx
 
 from agent.errors import ConfigError
-from agent.inference.bundle.manifest import NetworkEntry, NetworkFile
-from models.bundling.writer import sha256_of
+from agent.inference.bundle import NetworkEntry, NetworkFile
+from models.bundling import sha256_of
 from models.importing.check import UNIT_SCALE, in_words, look, read_picture
 from models.importing.class_names import count_of, parse_labels, resolve_labels
 from models.importing.onnx_file import open_user_file
@@ -22,7 +22,7 @@ from models.importing.placing import Placed, existing_bundle, place
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.inference.bundle.manifest import InputSpec
+    from agent.inference.bundle import InputSpec
     from models.importing.onnx_file import UserFile
     from models.importing.outputs import Reading
 

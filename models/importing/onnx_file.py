@@ -15,7 +15,7 @@ from onnx import TensorProto
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from agent.errors import ConfigError, ModelError
-from agent.inference.bundle.manifest import InputSpec
+from agent.inference.bundle import InputSpec
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,14 +9,14 @@ from onnx import helper
 
 from agent.domain import EMOTIONS
 from agent.errors import ConfigError, ModelError
-from agent.inference.bundle.manifest import NetworkEntry, NetworkFile
-from agent.inference.heads.layout import BOX_BINS, Layout, find_layout
+from agent.inference.bundle import NetworkEntry, NetworkFile
+from agent.inference.heads import BOX_BINS, Layout, find_layout
 from models.importing.onnx_file import write_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from agent.inference.bundle.manifest import InputSpec
+    from agent.inference.bundle import InputSpec
     from models.importing.onnx_file import UserFile
 
 HEADS: Final = ("auto", "yolo_ltrb", "yolo_dfl", "yolo_anchor_maps", "yolo_fused", "yolo_anchor")

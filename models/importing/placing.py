@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError, ModelError
-from agent.inference.bundle.manifest import Bundle
-from agent.inference.bundle.place import default_bundle_folder
+from agent.inference.bundle import Bundle, default_bundle_folder
 from agent.settings import ModelsSettings
 
 # The one writer of bundles lives beside the quantiser.
-from models.bundling.writer import write_networks
+from models.bundling import write_networks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.inference.bundle.manifest import NetworkEntry
+    from agent.inference.bundle import NetworkEntry
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,33 @@
 """Scores of predictions against labels."""
+# mypy: implicit-reexport
+
+from typing import TYPE_CHECKING
+
+from agent.door import opened
+
+if TYPE_CHECKING:
+    from models.scores.aligned import aligned_pictures
+    from models.scores.expressions import (
+        confusion,
+        confusion_of_eight,
+        decide,
+        f1_per_class,
+        probabilities,
+        score_emotions,
+    )
+    from models.scores.faces import OVERLAP, Judged, average_precision, outside_ignored, precision_recall
+    from models.scores.runtime import (
+        FACE_HEIGHTS_PX,
+        PortraitScores,
+        emotion_logits,
+        judge_faces,
+        judge_yunet,
+        run_times_ms,
+        score_aligned,
+        score_emotion,
+        score_faces,
+        score_portraits,
+        score_yunet,
+    )
+else:
+    __getattr__, __all__ = opened(__name__)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from models.augment.warp import Composition
-from models.data.ferplus import in_protocol, majority
-from models.data.scenes import FERPLUS_BOX
+from models.augment import Composition
+from models.data import FERPLUS_BOX, in_protocol, majority
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.data.ferplus import FerPlus
+    from models.data import FerPlus
 
 VALID_FACES: Final = 300
 VALID_CANVAS_PX: Final = 320

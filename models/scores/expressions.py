@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.data.ferplus import UNKNOWN_INDEX, in_protocol, majority
+from models.data import UNKNOWN_INDEX, in_protocol, majority
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.data.ferplus import Protocol
+    from models.data import Protocol
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from models.data.ferplus import UNKNOWN_INDEX
-from models.data.portraits import read_portraits, square_crop
-from models.networks.mobilenet import logits_of
+from models.data import UNKNOWN_INDEX, read_portraits, square_crop
+from models.networks import logits_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from models.networks.mobilenet import MobileNetEmotion
+    from models.networks import MobileNetEmotion
 
 CROP_SCALES: Final = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4)
 

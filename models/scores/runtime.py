@@ -13,20 +13,19 @@ from agent.classifier import Classifier
 from agent.detector import Detector
 from agent.domain import EMOTIONS, Box, Track
 from agent.frame import Frame
-from agent.inference.preprocess import InputImage
+from agent.inference import InputImage
 from agent.settings import ClassifierSettings, DetectorSettings
-from models.data.ferplus import resized
-from models.scores.average_precision import OVERLAP, Judged, average_precision, outside_ignored
+from models.data import resized
 from models.scores.expressions import score_emotions
+from models.scores.faces import OVERLAP, Judged, average_precision, outside_ignored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from agent.inference.network import LoadedNetwork
-    from models.data.ferplus import FerPlus
-    from models.data.portraits import Portrait
+    from agent.inference import LoadedNetwork
+    from models.data import FerPlus, Portrait
     from models.scores.expressions import EmotionScores
 
 FACE_HEIGHTS_PX: Final = (8, 12, 16, 24)
@@ -65,7 +64,7 @@ class PortraitScores:
 
 
 def score_faces(network: LoadedNetwork, photos: Iterable[Photo]) -> dict[str, float]:
-    """AP50 per least face height, keys "8", "12", "16", "24": see ``models.scores.average_precision``."""
+    """AP50 per least face height, keys "8", "12", "16", "24": see ``models.scores.faces``."""
     return _by_height(judge_faces(network, photos))
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import onnx
 
 from agent.errors import ModelError
-from agent.inference.backends.openvino_runtime import opt_out_of_telemetry
-from quantize.backends.onnxruntime.static import tail_nodes
+from agent.inference.backends import opt_out_of_telemetry
+from quantize.backends.onnxruntime import tail_nodes
 
 if TYPE_CHECKING:
     from pathlib import Path

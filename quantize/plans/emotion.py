@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.inference.bundle.manifest import InputSpec
-from models.data.ferplus import read_ferplus
-from models.export.emotion import export_onnx
-from models.networks.mobilenet import EMOTION_LABELS
-from models.networks.registry import network_name
-from models.networks.weights import load_emotion
-from models.scores.runtime import emotion_logits, score_emotion
-from models.training.emotion.targets import PORTRAIT_CROP_SCALE
+from agent.inference.bundle import InputSpec
+from models.data import read_ferplus
+from models.export import export_emotion
+from models.networks import EMOTION_LABELS, load_emotion, network_name
+from models.scores import emotion_logits, score_emotion
+from models.training.emotion import PORTRAIT_CROP_SCALE
 from quantize.artefacts import Artefact
 from quantize.build import Plan, open_network
 from quantize.calibration import emotion_calibration
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from agent.inference.network import LoadedNetwork
+    from agent.inference import LoadedNetwork
 
 _TRAINING_DATA: Final = ("FER2013 images with FER+ votes", "muxspace/facial_expressions portraits")
 
@@ -39,7 +37,7 @@ def emotion_plan(weights: Path, data_dir: Path, folder: Path) -> tuple[Plan, Pat
     network = load_emotion(weights)
     name = network_name(network)
     fp32_path = folder / f"{name}.fp32.onnx"
-    export_onnx(network, fp32_path)
+    export_emotion(network, fp32_path)
     side_px = network.spec.input_px
     spec = InputSpec(height_px=side_px, width_px=side_px, colour="GREY")
     valid, test = read_ferplus(data_dir, "valid"), read_ferplus(data_dir, "test")

@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from agent.domain import EMOTIONS
-from agent.inference.bundle.manifest import InputSpec
-from models.augment.mosaic import Composer, MosaicStyle
-from models.data.ferplus import read_ferplus
-from models.data.scenes import read_crowds, read_scenes
-from models.export.face import export_onnx
-from models.networks.registry import network_name, variant_of
-from models.networks.weights import load_face
-from models.networks.yolo import STRIDES
-from models.scores.aligned import aligned_pictures
-from models.scores.runtime import score_aligned, score_faces
+from agent.inference.bundle import InputSpec
+from models.augment import Composer, MosaicStyle
+from models.data import read_crowds, read_ferplus, read_scenes
+from models.export import export_face
+from models.networks import STRIDES, load_face, network_name, variant_of
+from models.scores import aligned_pictures, score_aligned, score_faces
 from quantize.build import Plan
 from quantize.calibration import FaceCalibration
 from quantize.gate import FACE_POINTS
@@ -25,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from agent.inference.network import LoadedNetwork
-    from models.augment.warp import Composition
+    from agent.inference import LoadedNetwork
+    from models.augment import Composition
 
 INPUT_SIZES_PX: Final = {"pico": (320, 224), "nano": (416,)}
 """Largest first, by variant: what small boxes run in time, and what larger ones see farther with."""
@@ -65,7 +61,7 @@ def face_plans(
     for size_px in sizes_px[:1] if largest_only else sizes_px:
         name = f"{network_name(network)}_{size_px}"
         fp32_path = folder / f"{name}.fp32.onnx"
-        export_onnx(network, fp32_path, size_px)
+        export_face(network, fp32_path, size_px)
         spec = InputSpec(height_px=size_px, width_px=size_px, colour="BGR")
         pictures = _gate_pictures(composer, size_px)
 

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 
 from agent.errors import ConfigError, ModelError
-from agent.inference.bundle.manifest import Bundle
-from agent.source.recordings.images import IMAGE_SUFFIXES
-from models.data.scenes import read_crowds, read_scenes
-from models.scores.runtime import score_faces
+from agent.inference.bundle import Bundle
+from agent.source.recordings import IMAGE_SUFFIXES
+from models.data import read_crowds, read_scenes
+from models.scores import score_faces
 from quantize.agreement import Agreement
-from quantize.backends.onnxruntime.static import CHUNK
+from quantize.backends.onnxruntime import CHUNK
 from quantize.build import Plan, build
 from quantize.calibration import FACE_IMAGES, FaceCalibration, letterboxed
 from quantize.gate import AGREEMENT_POINTS, FACE_POINTS, GateRefusalError
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.bundle.manifest import InputSpec, NetworkEntry
-    from agent.inference.network import LoadedNetwork
+    from agent.inference import LoadedNetwork
+    from agent.inference.bundle import InputSpec, NetworkEntry
     from quantize.build import Built, Report, Score
     from quantize.calibration import CalibrationSet
 

@@ -43,8 +43,8 @@ def make_bundle(folder: Path) -> Bundle:
     """Export, quantise for ONNX Runtime and LiteRT, and share the FP32 file with OpenVINO."""
     torch = pytest.importorskip("torch", reason="the test bundle is exported from torch: install .[train]")
     from models.bundling.writer import write_networks  # noqa: PLC0415
-    from models.export.emotion import export_onnx as export_emotion  # noqa: PLC0415 - after the skip
-    from models.export.face import export_onnx as export_face  # noqa: PLC0415
+    from models.export.emotion import export_emotion  # noqa: PLC0415 - after the skip
+    from models.export.face import export_face  # noqa: PLC0415
     from models.networks.mobilenet import MobileNetEmotion  # noqa: PLC0415
     from models.networks.yolo import make_yolo  # noqa: PLC0415
     from tests.support.small_networks import SMALL_MOBILENET  # noqa: PLC0415

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from agent.inference.choice.choose import Choice
-    from agent.inference.choice.trial import Trial
+    from agent.inference.choice import Choice, Trial
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from agent.domain import EMOTIONS, Box
 from agent.errors import ConfigError
-from agent.synthetic.astronaut import Head
+from agent.synthetic import Head
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,7 @@ import numpy as np
 
 from agent.errors import SourceEnded
 from agent.frame import Frame
-from agent.source.buffers import FrameBuffers
-from agent.source.rest import Rest
+from agent.source import FrameBuffers, Rest
 
 if TYPE_CHECKING:
     import threading

@@ -21,14 +21,14 @@ from agent.assembly import build_pipeline
 from agent.classifier import Classifier
 from agent.domain import Box, Track
 from agent.frame import Frame
-from agent.inference.networks import choose_networks
-from agent.synthetic.crowd import Clip, crowd
+from agent.inference import choose_networks
+from agent.synthetic import Clip, draw_crowd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from agent.settings import AgentSettings, ClassifierSettings
-    from agent.synthetic.astronaut import Head
+    from agent.synthetic import Head
 
 FACES: Final = 5
 ROUNDS: Final = 4
@@ -50,8 +50,8 @@ def compare_peers(
         heads: Shown ``FACES`` at a time, each in one clip; None is the astronaut in all places.
     """
     shown = list(heads or [])
-    clips = [crowd(FACES, shown[start : start + FACES]) for start in range(0, len(shown), FACES)]
-    clips = clips or [crowd(FACES)]
+    clips = [draw_crowd(FACES, shown[start : start + FACES]) for start in range(0, len(shown), FACES)]
+    clips = clips or [draw_crowd(FACES)]
     ways: list[Callable[[Clip], dict[str, Any]]] = [
         lambda clip: _ours(clip, settings),
         lambda clip: _yunet(clip, yunet, settings),

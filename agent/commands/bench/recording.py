@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.bundle.manifest import InputSpec
-    from agent.inference.network import LoadedNetwork, Network
+    from agent.inference import LoadedNetwork, Network
+    from agent.inference.bundle import InputSpec
 
 
 @dataclass(slots=True)

@@ -23,15 +23,15 @@ from agent.commands.bench.peers import compare_peers
 from agent.commands.bench.request import Request
 from agent.commands.bench.table import print_figures
 from agent.errors import AgentError
-from agent.inference.bundle.trust import open_bundle
-from agent.inference.choice.choose import TrialOptions, choose
+from agent.inference.bundle import open_bundle
+from agent.inference.choice import TrialOptions, make_choice
 from agent.settings import AgentSettings, DeploymentSettings, LatencySettings, ModelsSettings, ReplaySource
-from agent.synthetic.crowd import crowd, empty_room
+from agent.synthetic import draw_crowd, empty_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.synthetic.crowd import Clip
+    from agent.synthetic import Clip
 
 FACES: Final = (1, 5, 20, 50)
 _PROBE_S: Final = 1.5
@@ -121,7 +121,7 @@ class _Bench:
         settings = self._settings(options.backend, options.precision)
         bundle = open_bundle(settings.models)
         with self._task("candidates") as task:
-            choice = choose(
+            choice = make_choice(
                 bundle,
                 settings.models,
                 self._folder,
@@ -135,11 +135,15 @@ class _Bench:
             baseline: dict[str, Any] = {}
             if "1" in pipeline:
                 fp32 = self._settings("onnxruntime", "fp32")
-                baseline = self._play("1 face, ONNX Runtime FP32", fp32, crowd(1), fps=None)
+                baseline = self._play("1 face, ONNX Runtime FP32", fp32, draw_crowd(1), fps=None)
             soak: dict[str, Any] | None = None
             if options.soak_frames:
                 soak = self._play(
-                    f"soak, {options.soak_frames} frames", settings, crowd(1), options.soak_frames, fps=None
+                    f"soak, {options.soak_frames} frames",
+                    settings,
+                    draw_crowd(1),
+                    options.soak_frames,
+                    fps=None,
                 )
             still = self._play(
                 "empty room", settings, empty_room(), fps=options.fps, seconds=options.still_s, still=True
@@ -161,7 +165,7 @@ class _Bench:
 
     def _faces(self, settings: AgentSettings, count: int) -> dict[str, Any]:
         """Latency at the camera's pace; rate and shares of the stages without waiting for it."""
-        clip = crowd(count)
+        clip = draw_crowd(count)
         name = f"{count} face{'s' if count > 1 else ''}"
         free = self._play(f"{name}, unpaced", settings, clip, fps=None)
         if self._options.fps is None:
@@ -176,7 +180,7 @@ class _Bench:
         """Sources at once, at the camera's pace and at one that no pipeline keeps up with."""
         count = self._options.sources
         return {
-            load: self._play(f"{count} sources, {load}", settings, crowd(1), fps=fps, sources=count)
+            load: self._play(f"{count} sources, {load}", settings, draw_crowd(1), fps=fps, sources=count)
             for load, fps in (("paced", self._options.fps), ("overloaded", None))
         }
 

@@ -11,14 +11,13 @@ import numpy as np
 from agent.assembly import build_pipeline
 from agent.commands.bench.memory_camera import MemoryCamera
 from agent.commands.bench.still import HOUR_S
-from agent.source.capture import Capture
-from agent.source.mailbox import Mailbox
-from agent.source.picture.quality import PictureWatch
+from agent.source import Capture, Mailbox
+from agent.source.picture import PictureWatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from agent.inference.networks import Networks
+    from agent.inference import Networks
     from agent.settings import AgentSettings
 
 FAIR_WITHIN: Final = 0.1

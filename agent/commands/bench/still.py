@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.assembly import build_pipeline
 from agent.commands.bench.memory_camera import StillCamera
-from agent.source.capture import Capture
-from agent.source.mailbox import Mailbox
-from agent.source.picture.motion_gate import MotionGate
-from agent.source.picture.quality import PictureWatch
+from agent.source import Capture, Mailbox
+from agent.source.picture import MotionGate, PictureWatch
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent.inference.networks import Networks
+    from agent.inference import Networks
     from agent.settings import AgentSettings
 
 HOUR_S: Final = 3600.0

@@ -23,7 +23,7 @@ from agent.commands.bench.request import Request
 from agent.commands.bench.several import measure_several
 from agent.commands.bench.still import HOUR_S, measure_still
 from agent.frame import Frame
-from agent.inference.networks import Networks, choose_networks
+from agent.inference import Networks, choose_networks
 from agent.settings import AgentSettings
 
 if TYPE_CHECKING:

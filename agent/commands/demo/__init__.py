@@ -2,3 +2,13 @@
 
 clip ──► agent.daemon ──► MQTT (broker) ──► table
 """
+# mypy: implicit-reexport
+
+from typing import TYPE_CHECKING
+
+from agent.door import opened
+
+if TYPE_CHECKING:
+    from agent.commands.demo.command import demo
+else:
+    __getattr__, __all__ = opened(__name__)

@@ -18,7 +18,7 @@ from agent.commands.demo.broker import EmbeddedBroker
 from agent.commands.demo.table import Arrivals
 from agent.daemon import Daemon
 from agent.errors import AgentError, BrokerError
-from agent.inference.backends.opening import precision_order
+from agent.inference.backends import precision_order
 from agent.settings import (
     AgentSettings,
     DeploymentSettings,
@@ -30,7 +30,7 @@ from agent.settings import (
     ReplaySource,
     StateSettings,
 )
-from agent.synthetic.visits import write_clip
+from agent.synthetic import write_clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable

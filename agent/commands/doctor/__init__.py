@@ -5,10 +5,15 @@ cameras        ├──► Report ──► table | JSON
 broker         │
 candidates     ┘
 """
+# mypy: implicit-reexport
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from agent.commands.doctor.examine import examine, run_doctor
-from agent.commands.doctor.report import Report
+from agent.door import opened
 
-__all__ = ["Report", "examine", "run_doctor"]
+if TYPE_CHECKING:
+    from agent.commands.doctor.command import doctor
+    from agent.commands.doctor.examine import examine, run_doctor
+    from agent.commands.doctor.report import Report
+else:
+    __getattr__, __all__ = opened(__name__)

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.settings import OpenCvSource, ReplaySource
-from agent.source.cameras.address import AddressKind, parse_address
-from agent.source.cameras.formats import AUTO, list_formats
-from agent.source.cameras.v4l2 import CameraMode, what_is_there
+from agent.source.cameras import AUTO, AddressKind, CameraMode, list_formats, parse_address, what_is_there
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

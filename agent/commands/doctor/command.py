@@ -9,7 +9,7 @@ import typer
 
 from agent.commands.options import DEFAULT_CONFIG, AsJson
 from agent.errors import AgentError
-from agent.settings.reading import load_settings
+from agent.settings import load_settings
 
 if TYPE_CHECKING:
     from agent.settings import AgentSettings
@@ -24,7 +24,7 @@ def doctor(
     """Explain this box: what it is, whether camera and broker answer, which backend won and why."""
     settings = load_settings(config) if config is not None else settings_if_usable(DEFAULT_CONFIG)
     from agent.commands.doctor import run_doctor  # noqa: PLC0415 - the help must not wait for NumPy
-    from agent.host.state import state_directory  # noqa: PLC0415 - likewise
+    from agent.host import state_directory  # noqa: PLC0415 - likewise
 
     state_dir = None if settings is None else state_directory(settings)
     raise typer.Exit(run_doctor(settings, state_dir=state_dir, reselect=reselect, as_json=as_json))

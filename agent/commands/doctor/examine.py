@@ -15,16 +15,15 @@ from agent.commands.doctor.formats import examine_formats
 from agent.commands.doctor.report import Report
 from agent.commands.doctor.table import print_report
 from agent.errors import AgentError
-from agent.inference.bundle.place import default_bundle_folder
-from agent.inference.bundle.trust import open_bundle, signature_in_words
-from agent.inference.choice.choose import TrialOptions, choose
+from agent.inference.bundle import default_bundle_folder, open_bundle, signature_in_words
+from agent.inference.choice import TrialOptions, make_choice
 from agent.settings import LatencySettings, ModelsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from agent.inference.choice.trial import Trial
+    from agent.inference.choice import Trial
     from agent.settings import AgentSettings
 
 BACKEND_PACKAGES: Final = {
@@ -97,7 +96,7 @@ def examine(
         bundle_name = str(models.bundle or default_bundle_folder())
         bundle = open_bundle(models)
         signature = signature_in_words(bundle.signer)
-        choice = choose(
+        choice = make_choice(
             bundle,
             models,
             state_dir,

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from agent.host.cpu import cpu_model, default_threads, read_cpu_flags
-from agent.host.thermal import read_device
+from agent.host import cpu_model, default_threads, read_cpu_flags, read_device
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,17 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.host.opencv import load_opencv
+from agent.host import load_opencv
 from agent.settings import OpenCvSource
-from agent.source.cameras.address import AddressKind, parse_address
-from agent.source.cameras.formats import AUTO, list_formats, try_formats
-from agent.source.cameras.v4l2 import CameraMode
+from agent.source.cameras import AUTO, AddressKind, CameraMode, list_formats, parse_address, try_formats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent.settings import SourceSettings
-    from agent.source.cameras.formats import FormatTrial
+    from agent.source.cameras import FormatTrial
 
 
 @dataclass(frozen=True, slots=True)

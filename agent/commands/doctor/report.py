@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from agent.commands.doctor.cameras import CameraFacts, SourceFacts
     from agent.commands.doctor.facts import DeviceFacts
     from agent.commands.doctor.formats import SourceFormats
-    from agent.inference.choice.choose import Choice
+    from agent.inference.choice import Choice
 
 
 @dataclass(frozen=True, slots=True)

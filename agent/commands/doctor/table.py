@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from agent.commands.doctor.formats import SourceFormats
     from agent.commands.doctor.report import Report
-    from agent.inference.choice.choose import Choice
+    from agent.inference.choice import Choice
 
 NOT_TOLD = "not told by this board"
 

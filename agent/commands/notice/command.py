@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from agent.commands.options import DEFAULT_CONFIG, Config
-from agent.settings.reading import load_settings
+from agent.settings import load_settings
 
 
 def notice(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent import __version__
 from agent.commands.notice.sheet import duration, escaped, purpose_of, words_in
-from agent.privacy.policy import PrivacyPolicy
+from agent.privacy import PrivacyPolicy
 from agent.settings import OpenCvSource, Picamera2Source, is_loopback
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.errors import AgentError
-from agent.inference.bundle.place import default_bundle_folder
+from agent.inference.bundle import default_bundle_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

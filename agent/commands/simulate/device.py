@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from agent import __version__
-from agent.contract.messages import (
+from agent.contract import (
     BirthMessage,
     BirthModels,
     BirthPolicy,

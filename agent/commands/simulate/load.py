@@ -16,18 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 from agent.commands.simulate.device import VirtualDevice
 from agent.commands.simulate.report import SimulationReport, Traffic, processor_seconds
-from agent.contract import topics
-from agent.contract.messages import counts_message, new_session_id
+from agent.contract import counts_message, new_session_id, topics
 from agent.errors import BrokerError, ConfigError
-from agent.fleet.view import FleetView
-from agent.mqtt.backoff import Backoff
-from agent.mqtt.link import BrokerLink
-from agent.mqtt.refusals import explain_subscription
-from agent.publisher.delivery import Delivery, Route
-from agent.publisher.outbox import Outbox
-from agent.publisher.spool import WaitingWindow
-from agent.publisher.stamping import Stamper
-from agent.publisher.wallclock import WallClock
+from agent.fleet import FleetView
+from agent.mqtt import Backoff, BrokerLink, explain_subscription
+from agent.publisher import Delivery, Outbox, Route, Stamper, WaitingWindow, WallClock
 from agent.settings import is_loopback
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ def watch(
 ) -> None:
     """Watch a fleet through its broker: state, counts, gaps, latency, queue."""
     from agent.commands.watch.terminal import watch as follow  # noqa: PLC0415
-    from agent.fleet.reader import WatchFilter  # noqa: PLC0415 - the help must not wait for MQTT
+    from agent.fleet import WatchFilter  # noqa: PLC0415 - the help must not wait for MQTT
 
     settings = chosen_broker(
         config,

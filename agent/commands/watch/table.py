@@ -9,13 +9,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from agent.fleet.view import printable
+from agent.fleet import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent.fleet.seen import SeenCounts
-    from agent.fleet.view import DeviceView, FleetView, SourceView
+    from agent.fleet import DeviceView, FleetView, SeenCounts, SourceView
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _SUPPRESSED_BAR: Final = "·"

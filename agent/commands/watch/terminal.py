@@ -13,13 +13,11 @@ from rich.console import Console
 from rich.live import Live
 
 from agent.commands.watch.table import FleetTable, line
-from agent.fleet.reader import Reader, WatchFilter
-from agent.fleet.view import FleetView
-from agent.mqtt.credentials import load_credentials, tls_context
-from agent.mqtt.refusals import broker_name
+from agent.fleet import FleetView, Reader, WatchFilter
+from agent.mqtt import broker_name, load_credentials, tls_context
 
 if TYPE_CHECKING:
-    from agent.mqtt.link import Received
+    from agent.mqtt import Received
     from agent.settings import MqttSettings
 
 logger = logging.getLogger(__name__)

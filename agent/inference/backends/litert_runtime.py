@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.bundle.manifest import InputSpec, NetworkEntry
+    from agent.inference.bundle import InputSpec, NetworkEntry
 
 PACKAGES: Final = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 """Where the interpreter may come from, best first."""

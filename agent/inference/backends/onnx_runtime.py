@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.bundle.manifest import InputSpec, NetworkEntry
+    from agent.inference.bundle import InputSpec, NetworkEntry
 
 _DTYPES: Final = {
     "tensor(uint8)": "uint8",

@@ -8,7 +8,7 @@ import platform
 from typing import TYPE_CHECKING, Final
 
 from agent.errors import BackendError, ModelError
-from agent.host.cpu import default_threads, read_cpu_flags
+from agent.host import default_threads, read_cpu_flags
 from agent.inference.network import LoadedNetwork
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from agent.inference.bundle.manifest import Bundle, NetworkEntry, NetworkFile, Precision
+    from agent.inference.bundle import Bundle, NetworkEntry, NetworkFile, Precision
     from agent.inference.network import Network
 
     Opener = Callable[[Path, NetworkEntry, int, str], Network]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.bundle.manifest import InputSpec, NetworkEntry
+    from agent.inference.bundle import InputSpec, NetworkEntry
 
 _DTYPES: Final = {"u8": "uint8", "f32": "float32"}
 

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.host.cpu import cpu_model, read_cpu_flags
+from agent.host import cpu_model, read_cpu_flags
 from agent.inference.choice.trial import Trial
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agent.errors import BackendError
-from agent.host.cpu import default_threads
-from agent.inference.backends.opening import ADAPTERS, CPU, choose_file, load_network
+from agent.host import default_threads
+from agent.inference.backends import ADAPTERS, CPU, choose_file, load_network
 from agent.inference.choice.cache import circumstances, read_trials, write_trials
 from agent.inference.choice.probe import Request
 from agent.inference.choice.trying import ITEM_TIMEOUT_S, probe_backend
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from agent.inference.bundle.manifest import Bundle, NetworkEntry
+    from agent.inference.bundle import Bundle, NetworkEntry
     from agent.inference.choice.trial import Trial
     from agent.inference.network import LoadedNetwork
     from agent.settings import ModelsSettings
@@ -81,7 +81,7 @@ class TrialOptions:
     """Takes each new trial as it is known."""
 
 
-def choose(
+def make_choice(
     bundle: Bundle,
     settings: ModelsSettings,
     state_dir: Path | None,

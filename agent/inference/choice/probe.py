@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from agent.errors import AgentError, BackendError, ModelError
-from agent.inference.backends.opening import find_devices, load_network
-from agent.inference.bundle.manifest import Bundle
-from agent.inference.bundle.reference import LEAST_AGREEMENT, agreement, load_reference, reference_input
+from agent.inference.backends import find_devices, load_network
+from agent.inference.bundle import LEAST_AGREEMENT, Bundle, agreement, load_reference, reference_input
 from agent.inference.choice.trial import Trial
 
 if TYPE_CHECKING:
-    from agent.inference.bundle.reference import Reference
+    from agent.inference.bundle import Reference
     from agent.inference.network import LoadedNetwork
 
 WARM_UP_RUNS: Final = 3

@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.inference.backends.opening import CPU
+from agent.inference.backends import CPU
 from agent.inference.choice.trial import Trial
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from agent.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent.inference.bundle.manifest import NetworkEntry
+    from agent.inference.bundle import NetworkEntry
 
 DISTANCE_BINS: Final = 16
 """Of the distribution that gives each side's distance in ``yolo_dfl``."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.errors import CameraError
 from agent.frame import Frame
-from agent.host.opencv import load_opencv
+from agent.host import load_opencv
 from agent.source.buffers import FrameBuffers
 from agent.source.cameras.address import AddressKind, parse_address, with_credentials
 from agent.source.cameras.formats import AUTO, FormatMemory, list_formats, open_mode, try_formats

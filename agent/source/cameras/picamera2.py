@@ -10,7 +10,7 @@ import numpy as np
 
 from agent.errors import CameraError, ConfigError
 from agent.frame import Frame
-from agent.host.opencv import load_opencv
+from agent.host import load_opencv
 from agent.source.buffers import FrameBuffers
 from agent.source.rest import Rest
 

@@ -15,9 +15,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from agent.errors import CameraError, ConfigError
-from agent.host.hardening import harden
-from agent.source.cameras.address import AddressKind, parse_address
-from agent.source.cameras.formats import FormatMemory
+from agent.host import harden
+from agent.source.cameras import AddressKind, FormatMemory, parse_address
 from agent.source.isolation.slots import SlotWriter
 from agent.source.isolation.wire import PeerGoneError, Wire
 from agent.source.rest import Rest
@@ -50,14 +49,14 @@ def make_camera(
     """Build the camera of a settings table that arrived as plain values."""
     table = SimpleNamespace(**settings)
     if table.type == "picamera2":
-        from agent.source.cameras.picamera2 import Picamera2Camera  # noqa: PLC0415 - only what is used is loaded
+        from agent.source.cameras import Picamera2Camera  # noqa: PLC0415 - only what is used is loaded
 
         return Picamera2Camera(name, cast("Picamera2Source", table), buffers, rest)
     if parse_address(table.device).kind is AddressKind.GSTREAMER:
-        from agent.source.cameras.gstreamer import GStreamerCamera  # noqa: PLC0415 - only what is used is loaded
+        from agent.source.cameras import GStreamerCamera  # noqa: PLC0415 - only what is used is loaded
 
         return GStreamerCamera(name, cast("OpenCvSource", table), buffers, rest)
-    from agent.source.cameras.opencv import OpenCvCamera  # noqa: PLC0415 - only what is used is loaded
+    from agent.source.cameras import OpenCvCamera  # noqa: PLC0415 - only what is used is loaded
 
     if table.credentials_file is not None:
         table.credentials_file = Path(table.credentials_file)

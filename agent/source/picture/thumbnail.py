@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from agent.host.opencv import load_opencv
+from agent.host import load_opencv
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

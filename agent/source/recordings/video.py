@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.errors import ConfigError
-from agent.host.opencv import load_opencv
+from agent.host import load_opencv
 
 if TYPE_CHECKING:
     from pathlib import Path

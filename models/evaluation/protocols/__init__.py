@@ -5,3 +5,14 @@
 Each protocol is a function from a :class:`models.evaluation.subject.Subject` to scores that know how to
 print themselves. Importing this package loads nothing heavy.
 """
+# mypy: implicit-reexport
+
+from typing import TYPE_CHECKING
+
+from agent.door import opened
+
+if TYPE_CHECKING:
+    from models.evaluation.protocols.nine import ClassReport
+    from models.evaluation.protocols.run import ProtocolScores, run_protocols
+else:
+    __getattr__, __all__ = opened(__name__)

@@ -13,12 +13,12 @@ import numpy as np
 
 from agent.domain import EMOTIONS, Box
 from agent.settings import DetectorSettings
-from models.augment.warp import covered_share
-from models.data.ferplus import FerPlus, in_protocol, majority, read_ferplus
+from models.augment import covered_share
+from models.data import FerPlus, in_protocol, majority, read_ferplus
 from models.evaluation.protocols.face_reader import readers
 from models.evaluation.sheet import Sheet
 from models.evaluation.subject import drawn
-from models.scores.average_precision import OVERLAP
+from models.scores import OVERLAP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

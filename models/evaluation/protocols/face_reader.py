@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 from agent.detector import Detector
 from agent.domain import EMOTIONS
 from agent.frame import Frame
-from agent.inference.preprocess import InputImage, crop_face
-from models.scores.expressions import probabilities
+from agent.inference import InputImage, crop_face
+from models.scores import probabilities
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from agent.domain import Box, Face
-    from agent.inference.network import LoadedNetwork
+    from agent.inference import LoadedNetwork
     from agent.settings import DetectorSettings
     from models.evaluation.subject import Subject
 

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from agent.domain import EMOTIONS
-from models.data.ferplus import majority, read_ferplus
+from models.data import majority, read_ferplus
 from models.evaluation.protocols.five_baselines import BASELINES, fit_and_guess
 from models.evaluation.protocols.nine import ClassReport
 from models.evaluation.sheet import Sheet
 from models.evaluation.subject import drawn
-from models.scores.expressions import confusion
-from models.scores.runtime import emotion_logits
+from models.scores import confusion, emotion_logits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

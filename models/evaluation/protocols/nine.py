@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from agent.domain import EMOTIONS, LABELS
-from models.data.ferplus import in_protocol, majority, read_ferplus
+from models.data import in_protocol, majority, read_ferplus
 from models.evaluation.sheet import Sheet
 from models.evaluation.subject import drawn
-from models.scores.expressions import confusion, confusion_of_eight, decide, f1_per_class
-from models.scores.runtime import emotion_logits
+from models.scores import confusion, confusion_of_eight, decide, emotion_logits, f1_per_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable

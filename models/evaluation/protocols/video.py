@@ -13,10 +13,9 @@ from agent.aggregator import Aggregator
 from agent.assembly import build_pipeline
 from agent.domain import LABELS
 from agent.frame import Frame
-from agent.inference.networks import Networks
+from agent.inference import Networks
 from agent.settings import AgentSettings, DeploymentSettings, DetectorSettings, ReplaySource
-from models.data.portraits import read_portraits
-from models.data.scenes import read_scenes
+from models.data import read_portraits, read_scenes
 from models.evaluation.protocols.video_clip import FPS, HEIGHT_PX, WIDTH_PX, WINDOW_S, compose_clip
 from models.evaluation.sheet import Sheet
 

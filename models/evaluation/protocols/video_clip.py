@@ -14,16 +14,15 @@ import cv2
 import numpy as np
 
 from agent.domain import EMOTIONS
-from models.augment.close_ups import SKIN_TINT
-from models.data.portraits import identity
+from models.augment import SKIN_TINT
+from models.data import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from models.data.portraits import Portrait
-    from models.data.scenes import LabelledPhoto
+    from models.data import LabelledPhoto, Portrait
 
 WIDTH_PX: Final = 640
 HEIGHT_PX: Final = 480

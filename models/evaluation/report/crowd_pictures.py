@@ -13,7 +13,7 @@ from agent.domain import Box
 from agent.frame import Frame
 from agent.settings import DetectorSettings
 from models.evaluation.subject import drawn
-from models.scores.average_precision import OVERLAP
+from models.scores import OVERLAP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.domain import Face
-    from agent.inference.network import LoadedNetwork
-    from models.data.scenes import LabelledPhoto
+    from agent.inference import LoadedNetwork
+    from models.data import LabelledPhoto
 
 PICTURES: Final = 6
 FACES: Final = (3, 30)

@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from agent.domain import EMOTIONS, LABELS
-from models.data.ferplus import in_protocol, majority, read_ferplus
+from models.data import in_protocol, majority, read_ferplus
 from models.evaluation.evaluate import open_yunet
-from models.evaluation.protocols.nine import ClassReport
+from models.evaluation.protocols import ClassReport
 from models.evaluation.subject import drawn
-from models.scores.average_precision import average_precision, precision_recall
-from models.scores.expressions import confusion, confusion_of_eight, decide, probabilities
-from models.scores.runtime import FACE_HEIGHTS_PX, emotion_logits, judge_faces, judge_yunet
+from models.scores import (
+    FACE_HEIGHTS_PX,
+    average_precision,
+    confusion,
+    confusion_of_eight,
+    decide,
+    emotion_logits,
+    judge_faces,
+    judge_yunet,
+    precision_recall,
+    probabilities,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,9 +31,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.data.scenes import LabelledPhoto
+    from models.data import LabelledPhoto
     from models.evaluation.subject import Subject
-    from models.scores.average_precision import Judged
+    from models.scores import Judged
 
 BINS: Final = 15
 

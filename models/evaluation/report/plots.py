@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from models.evaluation.protocols.nine import ClassReport
+    from models.evaluation.protocols import ClassReport
     from models.evaluation.report.measure import Curve, Reliability
     from models.evaluation.report.run_log import RunLog
 

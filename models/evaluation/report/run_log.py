@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from models.training.log import LOG
+from models.training import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

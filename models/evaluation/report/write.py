@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from agent import __version__
-from agent.inference.bundle.manifest import Bundle
-from models.data.scenes import read_crowds
+from agent.inference.bundle import Bundle
+from models.data import read_crowds
 from models.evaluation.report.crowd_pictures import LEAST_PX, draw_crowds
 from models.evaluation.report.measure import measure_expressions, measure_faces
 from models.evaluation.report.page import Picture, Section, page
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from agent.inference.bundle.manifest import NetworkEntry
+    from agent.inference.bundle import NetworkEntry
     from models.evaluation.evaluate import EvaluationReport
-    from models.evaluation.protocols.run import ProtocolScores
+    from models.evaluation.protocols import ProtocolScores
     from models.evaluation.report.run_log import RunLog
     from models.evaluation.subject import Subject
 

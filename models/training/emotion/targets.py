@@ -10,15 +10,14 @@ import torch
 from torch import Tensor
 
 from agent.domain import EMOTIONS, LABELS
-from models.data.ferplus import SIDE_PX, in_protocol, majority, soft_targets
-from models.data.portraits import read_portraits, square_crop
+from models.data import SIDE_PX, in_protocol, majority, read_portraits, soft_targets, square_crop
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from models.data.ferplus import FerPlus
+    from models.data import FerPlus
 
 PORTRAIT_CROP_SCALE: Final = 1.0
 """Side of a portrait's crop, and of a device's, as a multiple of the face box's longer side (model card)."""

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.augment.faces import Augmentation, augment, mix
-from models.data.ferplus import read_ferplus, resized
-from models.networks.mobilenet import grown_mobilenet, logits_of, make_mobilenet
-from models.networks.weights import load_emotion, publish_best
-from models.scores.expressions import score_emotions
+from models.augment import Augmentation, augment, mix
+from models.data import read_ferplus, resized
+from models.networks import grown_mobilenet, load_emotion, logits_of, make_mobilenet, publish_best
+from models.scores import score_emotions
 from models.training.emotion.targets import emphasised, ferplus_faces, joined, portrait_faces
 from models.training.emotion.teachers import Teachers
 from models.training.trainer import Recipe, Trainer
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.networks.mobilenet import MobileNetEmotion
+    from models.networks import MobileNetEmotion
 
 COMMON_PORTRAITS_PER_EPOCH: Final = 1200
 """Drawn anew each epoch from the neutral and happy ones, which are nine in ten; the others all take part."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from models.networks.mobilenet import MobileNetEmotion
+    from models.networks import MobileNetEmotion
 
 TEACHER_SHARE: Final = 0.5
 """Of a target that is the teachers' answer; the rest is people's."""

@@ -10,13 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agent.inference.heads.decoding import make_decoder, suppress
-from agent.inference.heads.layout import Layout
-from models.augment.mosaic import Composer, MosaicStyle
-from models.data.scenes import read_close_ups, read_scenes, read_tight_faces
-from models.networks.weights import load_face, publish_best
-from models.networks.yolo import BOX_CHANNELS, STRIDES, YoloFace, grown_yolo, make_yolo
-from models.scores.average_precision import Judged, average_precision, outside_ignored
+from agent.inference.heads import Layout, make_decoder, suppress
+from models.augment import Composer, MosaicStyle
+from models.data import read_close_ups, read_scenes, read_tight_faces
+from models.networks import BOX_CHANNELS, STRIDES, YoloFace, grown_yolo, load_face, make_yolo, publish_best
+from models.scores import Judged, average_precision, outside_ignored
 from models.training.face.assignment import AssignmentRule, Cells, assign, make_cells
 from models.training.face.losses import giou_loss, varifocal_loss
 from models.training.trainer import Recipe, Trainer
@@ -25,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from agent.inference.heads.decoding import Detections
-    from models.augment.warp import Composition
+    from agent.inference.heads import Detections
+    from models.augment import Composition
 
 BATCH_SIZE: Final = 16
 TRAIN_SIZE_PX: Final = 256

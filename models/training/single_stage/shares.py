@@ -13,13 +13,20 @@ import cv2
 import numpy as np
 
 from agent.domain import EMOTIONS, Box
-from agent.inference.preprocess import crop_face
-from models.data.ferplus import UNKNOWN_INDEX, in_protocol, read_ferplus, soft_targets
-from models.data.portraits import read_portraits
-from models.data.scenes import read_close_ups, read_scenes, read_tight_faces
-from models.networks.mobilenet import logits_of
-from models.scores.expressions import probabilities
-from models.training.emotion.targets import PORTRAIT_CROP_SCALE, portrait_shares
+from agent.inference import crop_face
+from models.data import (
+    UNKNOWN_INDEX,
+    in_protocol,
+    read_close_ups,
+    read_ferplus,
+    read_portraits,
+    read_scenes,
+    read_tight_faces,
+    soft_targets,
+)
+from models.networks import logits_of
+from models.scores import probabilities
+from models.training.emotion import PORTRAIT_CROP_SCALE, portrait_shares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.data.scenes import LabelledPhoto
-    from models.networks.mobilenet import MobileNetEmotion
+    from models.data import LabelledPhoto
+    from models.networks import MobileNetEmotion
 
 SCENE_CERTAINTY: Final = 0.9
 """Share of a scene face's target that is the classifier's answer; the rest goes evenly to all."""

@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from agent.domain import EMOTIONS
-from models.augment.mosaic import Composer, MosaicStyle
-from models.data.ferplus import read_ferplus
-from models.data.scenes import read_scenes
-from models.networks.weights import load_emotion, load_face, publish_best
-from models.networks.yolo import with_classes
-from models.scores.aligned import aligned_pictures
-from models.scores.average_precision import OVERLAP
-from models.training.emotion.targets import expected_weights
-from models.training.face.losses import paired_iou
-from models.training.face.task import STEPS_PER_EPOCH, Curriculum, FaceTask, detect, face_recipe
+from models.augment import Composer, MosaicStyle
+from models.data import read_ferplus, read_scenes
+from models.networks import load_emotion, load_face, publish_best, with_classes
+from models.scores import OVERLAP, aligned_pictures
+from models.training.emotion import expected_weights
+from models.training.face import STEPS_PER_EPOCH, Curriculum, FaceTask, detect, face_recipe, paired_iou
 from models.training.single_stage.shares import read_expressions, teaching_shares
 from models.training.trainer import Trainer
 
@@ -28,9 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from models.augment.warp import Composition
-    from models.data.ferplus import FerPlus
-    from models.networks.yolo import YoloFace
+    from models.augment import Composition
+    from models.data import FerPlus
+    from models.networks import YoloFace
 
 STYLE: Final = MosaicStyle(
     grid_weights=(0.30, 0.35, 0.25, 0.10, 0.0),

@@ -17,7 +17,7 @@ from onnx import numpy_helper, shape_inference
 
 from agent.errors import ModelError
 from quantize.backends.litert.flatbuffer import Quantization, TensorSpec, TfLiteGraph
-from quantize.backends.onnxruntime.image_entry import find_image_entry
+from quantize.backends.onnxruntime import find_image_entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ import onnxruntime  # noqa: E402 - after the checks for the extra
 from torch import nn  # noqa: E402 - same
 
 from agent.domain import EMOTIONS, UNKNOWN  # noqa: E402 - same
-from models.export.emotion import INPUT_NAME, OUTPUT_NAME, deployable, export_onnx  # noqa: E402 - same
+from models.export.emotion import INPUT_NAME, OUTPUT_NAME, deployable, export_emotion  # noqa: E402 - same
 from models.networks.mobilenet import (  # noqa: E402 - same
     EMOTION_LABELS,
     VARIANTS,
@@ -131,13 +131,13 @@ def test_folding_changes_no_logit_and_leaves_the_network_alone() -> None:
 
 def test_the_exported_graph_agrees_with_pytorch(tmp_path: Path) -> None:
     network, faces = _lived_in(), _faces(6)
-    session = onnxruntime.InferenceSession(export_onnx(network, tmp_path / "emotion.onnx"))
+    session = onnxruntime.InferenceSession(export_emotion(network, tmp_path / "emotion.onnx"))
     got = np.concatenate([session.run(None, {INPUT_NAME: face[None]})[0] for face in faces])
     assert np.abs(got - _torch_logits(network, faces)).max() < EXPORT_TOLERANCE
 
 
 def test_the_exported_graph_takes_bytes_and_has_no_separate_normalisation(tmp_path: Path) -> None:
-    model = onnx.load(export_onnx(_lived_in(), tmp_path / "emotion.onnx"))
+    model = onnx.load(export_emotion(_lived_in(), tmp_path / "emotion.onnx"))
     onnx.checker.check_model(model, full_check=True)
     (source,), (result,) = model.graph.input, model.graph.output
     assert (source.name, result.name) == (INPUT_NAME, OUTPUT_NAME)

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import torch
 
-from models.export.face import DeployedYolo, export_onnx, reparameterised
+from models.export.face import DeployedYolo, export_face, reparameterised
 from models.networks.yolo import BOX_CHANNELS, STRIDES, VARIANTS, YoloFace, YoloSpec, grown_yolo, make_yolo
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def test_reparameterising_leaves_the_original_alone(lived_in: YoloFace) -> None:
 def test_onnx_runtime_agrees_with_the_training_form_on_raw_bytes(
     lived_in: YoloFace, input_px: int, tmp_path: Path
 ) -> None:
-    path = export_onnx(lived_in, tmp_path / "face.onnx", input_px)
+    path = export_face(lived_in, tmp_path / "face.onnx", input_px)
     image = np.random.default_rng(0).integers(0, 256, (1, input_px, input_px, 3), dtype=np.uint8)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     outputs = session.run(None, {"image": image})
@@ -101,7 +101,7 @@ def test_onnx_runtime_agrees_with_the_training_form_on_raw_bytes(
 
 
 def test_exported_graph_is_plain_and_takes_bytes(lived_in: YoloFace, tmp_path: Path) -> None:
-    graph = onnx.load(str(export_onnx(lived_in, tmp_path / "face.onnx", 64))).graph
+    graph = onnx.load(str(export_face(lived_in, tmp_path / "face.onnx", 64))).graph
     kinds = {node.op_type for node in graph.node}
     assert kinds <= {"Cast", "Transpose", "Conv", "Relu", "MaxPool", "Concat", "Resize", "Constant"}
     assert graph.input[0].name == "image"
@@ -125,4 +125,4 @@ def test_unknown_variant_is_refused_with_the_known_ones() -> None:
 @pytest.mark.parametrize("input_px", [0, -32, 100])
 def test_sizes_off_the_grid_are_refused(lived_in: YoloFace, input_px: int, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="multiple of 32"):
-        export_onnx(lived_in, tmp_path / "face.onnx", input_px)
+        export_face(lived_in, tmp_path / "face.onnx", input_px)

@@ -160,7 +160,7 @@ def test_the_tables_name_every_measurement(bundle: Bundle) -> None:
 @pytest.mark.parametrize("count", [1, 5, 20, 50])
 def test_a_clip_shows_as_many_separate_faces_as_it_says(count: int) -> None:
     """Inside the picture, at least 20 px high, none over another."""
-    drawn = clip.crowd(count)
+    drawn = clip.draw_crowd(count)
     assert drawn.frames.shape == (clip.FRAMES, HEIGHT_PX, WIDTH_PX, 3)
     assert len(drawn.labels) == count
     for faces in drawn.faces:
@@ -173,7 +173,7 @@ def test_a_clip_shows_as_many_separate_faces_as_it_says(count: int) -> None:
 
 
 def test_a_clip_moves() -> None:
-    frames = clip.crowd(2).frames
+    frames = clip.draw_crowd(2).frames
     assert all((a != b).any() for a, b in itertools.pairwise(frames))
 
 
@@ -217,7 +217,7 @@ def test_the_fer_package_is_run_by_another_interpreter(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A package of that name that reports one face, where the clip's first one is, as happy."""
-    first = clip.crowd(FACES).faces[0][0]
+    first = clip.draw_crowd(FACES).faces[0][0]
     box = [round(first.left), round(first.top), round(first.width), round(first.height)]
     package = tmp_path / "fer"
     package.mkdir()

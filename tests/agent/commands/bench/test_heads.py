@@ -11,7 +11,7 @@ import pytest
 from agent.commands.bench.heads import read_heads
 from agent.domain import Box
 from agent.errors import ConfigError
-from agent.synthetic.crowd import crowd
+from agent.synthetic.crowd import draw_crowd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def test_heads_keep_order_label_and_box_and_can_be_shown(tmp_path: Path) -> None
     first, second = read_heads(folder)
     assert (first.label, second.label) == ("sadness", "anger")
     assert second.face == Box(25.0, 15.0, 75.0, 100.5)
-    clip = crowd(2, [first, second])
+    clip = draw_crowd(2, [first, second])
     assert clip.labels == ("sadness", "anger")
 
 

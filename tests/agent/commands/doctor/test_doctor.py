@@ -23,7 +23,7 @@ from agent.commands.doctor.command import settings_if_usable
 from agent.commands.doctor.facts import read_facts
 from agent.commands.doctor.formats import examine_formats
 from agent.commands.doctor.table import print_report
-from agent.inference.choice.choose import TrialOptions, choose
+from agent.inference.choice.choose import TrialOptions, make_choice
 from agent.inference.choice.trial import Trial
 from agent.inference.choice.verdicts import Row
 from agent.settings import (
@@ -116,7 +116,7 @@ def test_what_the_daemon_kept_is_shown_and_nothing_is_written(bundle: Bundle, tm
     assert fresh.choice is not None
     assert not fresh.choice.cached
     assert not (tmp_path / "state").exists()
-    choose(bundle, settings.models, tmp_path / "state", 100.0, options=TrialOptions(0.01))
+    make_choice(bundle, settings.models, tmp_path / "state", 100.0, options=TrialOptions(0.01))
     kept = examine(settings, state_dir=tmp_path / "state")
     assert kept.choice is not None
     assert kept.choice.cached

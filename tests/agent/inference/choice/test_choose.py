@@ -16,7 +16,7 @@ import pytest
 from agent.errors import BackendError, ModelError
 from agent.inference.bundle.manifest import Bundle
 from agent.inference.choice.cache import FILE_NAME
-from agent.inference.choice.choose import TrialOptions, choose, decide, load_pick
+from agent.inference.choice.choose import TrialOptions, decide, load_pick, make_choice
 from agent.inference.choice.probe import Request
 from agent.inference.choice.trial import Trial
 from agent.inference.choice.trying import probe_backend
@@ -44,7 +44,7 @@ PACKAGES = {
 
 
 def quick(bundle: Bundle, state_dir: Path | None, settings: ModelsSettings = SETTINGS, **more: Any) -> Choice:
-    return choose(bundle, settings, state_dir, 100.0, options=QUICK, **more)
+    return make_choice(bundle, settings, state_dir, 100.0, options=QUICK, **more)
 
 
 def outcomes(choice: Choice, backend: str) -> set[str]:
@@ -286,11 +286,11 @@ def test_choosing_writes_one_file_and_talks_to_nobody(bundle: Bundle, tmp_path: 
     program = (
         "from pathlib import Path\n"
         "from agent.inference.bundle.manifest import Bundle\n"
-        "from agent.inference.choice.choose import TrialOptions, choose\n"
+        "from agent.inference.choice.choose import TrialOptions, make_choice\n"
         "from agent.settings import ModelsSettings\n"
         "settings = ModelsSettings(threads=1)\n"
         f"bundle = Bundle.load(Path({str(bundle.folder)!r}))\n"
-        f"choose(bundle, settings, Path({str(state)!r}), 100.0, options=TrialOptions(0.01))\n"
+        f"make_choice(bundle, settings, Path({str(state)!r}), 100.0, options=TrialOptions(0.01))\n"
     )
     watched = "trace=openat,open,creat,mkdir,mkdirat,connect,sendto,sendmsg"
     traced = ["strace", "-f", "-qq", "-o", str(log), "-e", watched, sys.executable, "-B", "-c", program]

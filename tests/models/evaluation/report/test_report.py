@@ -19,7 +19,7 @@ from models.evaluation.report.measure import BINS, Curve, reliability
 from models.evaluation.report.page import Picture, Section, page
 from models.evaluation.report.run_log import read_run
 from models.evaluation.sheet import Sheet
-from models.scores.average_precision import Judged, average_precision, precision_recall
+from models.scores.faces import Judged, average_precision, precision_recall
 from tests.support.network_fixtures import SCENE, ScriptedNetwork, empty_maps, loaded, put_face
 from tests.support.places import ROOT
 

@@ -13,8 +13,8 @@ from onnxruntime.quantization import QuantType
 
 from agent.inference.backends.onnx_runtime import OnnxRuntimeNetwork
 from agent.inference.bundle.manifest import InputSpec
-from models.export.emotion import export_onnx as export_emotion
-from models.export.face import export_onnx as export_face
+from models.export.emotion import export_emotion
+from models.export.face import export_face
 from models.networks.mobilenet import MobileNetEmotion
 from models.networks.yolo import YoloFace, YoloSpec
 from quantize.backends.onnxruntime.image_entry import feed_image_directly, find_image_entry

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.data.scenes import read_crowds
-from models.scores.average_precision import Judged, average_precision, outside_ignored
+from models.scores.faces import Judged, average_precision, outside_ignored
 from tests.support.places import DATA, PEERS
 
 YUNET = PEERS / "yunet_n_dynamic.onnx"

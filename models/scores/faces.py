@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.data.scenes import Boxes
+    from models.data import Boxes
 
 OVERLAP: Final = 0.5
 """A detection this much over a true face (IoU) has found it."""
