@@ -1,20 +1,11 @@
 """One folder or file per ``emotion-agent …`` that a user types; only ``agent.cli`` imports them."""
+# mypy: implicit-reexport
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from typing import Final
+from agent.door import opened
 
-from agent.commands.bench import bench
-from agent.commands.check import check
-from agent.commands.demo import demo
-from agent.commands.doctor import doctor
-from agent.commands.notice import notice
-from agent.commands.run import run
-from agent.commands.sbom import sbom
-from agent.commands.simulate import simulate
-from agent.commands.watch import watch
-
-COMMANDS: Final = (run, check, demo, doctor, bench, notice, sbom, watch, simulate)
-"""In the order of the help."""
-
-__all__ = ["COMMANDS"]
+if TYPE_CHECKING:
+    from agent.commands.every import COMMANDS
+else:
+    __getattr__, __all__ = opened(__name__)
