@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from agent.errors import ModelError
+from agent.inference.backends.ports import Port, check_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -69,12 +70,17 @@ class LiteRtNetwork:
             raise ModelError(f"LiteRT has no device {device!r} here: it runs on cpu only")
         self.input_spec: InputSpec = entry.input
         self._interpreter = _open(path, threads)
-        self._input_index = _check_input(path, self._interpreter, entry.input)
-        details = self._interpreter.get_output_details()
-        self.output_shapes = _fixed_output_shapes(path, details)
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self.output_shapes = check_ports(
+            path,
+            entry.input,
+            [_port(detail, "shape") for detail in inputs],
+            [_port(detail, "shape_signature") for detail in outputs],
+        )
+        self._input_index = int(inputs[0]["index"])
         self.input_buffer: NDArray[Any] = np.zeros(entry.input.shape, entry.input.dtype)
         self._outputs = tuple(np.zeros(shape, np.float32) for shape in self.output_shapes)
-        self._views = tuple(self._interpreter.tensor(detail["index"]) for detail in details)
+        self._views = tuple(self._interpreter.tensor(detail["index"]) for detail in outputs)
         self.run()
 
     def run(self) -> tuple[NDArray[Any], ...]:
@@ -119,29 +125,7 @@ def _without_stderr() -> Iterator[None]:
             os.close(descriptor)
 
 
-def _check_input(path: Path, interpreter: Any, spec: InputSpec) -> int:
-    wanted = f"{'x'.join(map(str, spec.shape))} {spec.dtype}"
-    inputs = interpreter.get_input_details()
-    if len(inputs) != 1:
-        raise ModelError(f"{path} has {len(inputs)} inputs where the manifest says one ({wanted})")
-    shape = tuple(int(size) for size in inputs[0]["shape"])
-    dtype = np.dtype(inputs[0]["dtype"]).name
-    if shape != spec.shape or dtype != spec.dtype:
-        found = f"{'x'.join(map(str, shape))} {dtype}"
-        raise ModelError(f"{path} takes {found} but the manifest says {wanted}: correct the manifest's input")
-    return int(inputs[0]["index"])
-
-
-def _fixed_output_shapes(path: Path, details: Any) -> tuple[tuple[int, ...], ...]:
-    shapes = []
-    for detail in details:
-        shape = tuple(int(size) for size in detail["shape"])
-        dtype = np.dtype(detail["dtype"]).name
-        if dtype != "float32" or not shape or min(shape) < 1 or (detail["shape_signature"] < 1).any():
-            text = "x".join(map(str, shape))
-            raise ModelError(
-                f"{path}: output {detail['name']!r} is {text} {dtype} where a fixed float32 shape is needed:"
-                " convert the network with a fixed batch and input size",
-            )
-        shapes.append(shape)
-    return tuple(shapes)
+def _port(detail: Mapping[str, Any], sizes: str) -> Port:
+    """With its present sizes (``shape``), or with what the file leaves open (``shape_signature``)."""
+    shape = tuple(int(size) if size > 0 else "?" for size in detail[sizes])
+    return Port(repr(detail["name"]), shape or ("?",), np.dtype(detail["dtype"]).name)

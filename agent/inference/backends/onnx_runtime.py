@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 
 from agent.errors import ModelError
+from agent.inference.backends.ports import Port, check_ports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,8 +52,8 @@ class OnnxRuntimeNetwork:
         """
         self.input_spec: InputSpec = entry.input
         self._session = _open_session(path, threads, device)
-        _check_input(path, self._session, entry.input)
-        self.output_shapes = _fixed_output_shapes(path, self._session)
+        inputs, outputs = _ports(self._session.get_inputs()), _ports(self._session.get_outputs())
+        self.output_shapes = check_ports(path, entry.input, inputs, outputs)
         self.input_buffer: NDArray[Any] = np.zeros(entry.input.shape, entry.input.dtype)
         self._outputs = tuple(np.zeros(shape, np.float32) for shape in self.output_shapes)
         self._binding = self._bind()
@@ -103,27 +104,7 @@ def _open_session(path: Path, threads: int, device: str) -> Any:
     return session
 
 
-def _check_input(path: Path, session: Any, spec: InputSpec) -> None:
-    wanted = f"{'x'.join(map(str, spec.shape))} {spec.dtype}"
-    inputs = session.get_inputs()
-    if len(inputs) != 1:
-        raise ModelError(f"{path} has {len(inputs)} inputs where the manifest says one ({wanted})")
-    shape = tuple(inputs[0].shape)
-    dtype = _DTYPES.get(inputs[0].type, inputs[0].type)
-    if shape != spec.shape or dtype != spec.dtype:
-        found = f"{'x'.join(map(str, shape))} {dtype}"
-        raise ModelError(f"{path} takes {found} but the manifest says {wanted}: correct the manifest's input")
-
-
-def _fixed_output_shapes(path: Path, session: Any) -> tuple[tuple[int, ...], ...]:
-    shapes = []
-    for output in session.get_outputs():
-        shape = tuple(output.shape)
-        if output.type != "tensor(float)" or not all(isinstance(size, int) and size > 0 for size in shape):
-            text = "x".join(map(str, shape))
-            raise ModelError(
-                f"{path}: output {output.name!r} is {text} {output.type} where fixed float32 is needed:"
-                " export the network with a fixed batch and input size",
-            )
-        shapes.append(shape)
-    return tuple(shapes)
+def _ports(values: Any) -> list[Port]:
+    return [
+        Port(repr(value.name), tuple(value.shape), _DTYPES.get(value.type, value.type)) for value in values
+    ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from agent.errors import ModelError
+from agent.inference.backends.ports import Port, check_ports
 
 TELEMETRY: Final = "openvino_telemetry"
 
@@ -66,8 +67,7 @@ class OpenVinoNetwork:
         self.input_spec: InputSpec = entry.input
         core = _core()
         model = _read(core, path)
-        _check_input(path, model, entry.input)
-        self.output_shapes = _fixed_output_shapes(path, model)
+        self.output_shapes = check_ports(path, entry.input, _ports(model.inputs), _ports(model.outputs))
         self.input_buffer: NDArray[Any] = np.zeros(entry.input.shape, entry.input.dtype)
         self._outputs = tuple(np.zeros(shape, np.float32) for shape in self.output_shapes)
         self._compiled = _compile(core, model, path, _settings(threads, device), device)
@@ -101,8 +101,8 @@ def _read(core: Any, path: Path) -> Any:
         raise ModelError(f"OpenVINO can't load {path} ({reason}): install the bundle again") from error
 
 
-def _settings(threads: int, device: str) -> dict[str, Any]:
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+def _settings(threads: int, device: str) -> dict[str, str | int]:
+    settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY"}
     if device == "cpu":
         settings |= {
             "NUM_STREAMS": 1,
@@ -115,7 +115,7 @@ def _settings(threads: int, device: str) -> dict[str, Any]:
     return settings
 
 
-def _compile(core: Any, model: Any, path: Path, settings: dict[str, Any], device: str) -> Any:
+def _compile(core: Any, model: Any, path: Path, settings: dict[str, str | int], device: str) -> Any:
     try:
         return core.compile_model(model, device.upper(), settings)
     except RuntimeError as error:
@@ -125,32 +125,11 @@ def _compile(core: Any, model: Any, path: Path, settings: dict[str, Any], device
         ) from error
 
 
-def _check_input(path: Path, model: Any, spec: InputSpec) -> None:
-    wanted = f"{'x'.join(map(str, spec.shape))} {spec.dtype}"
-    if len(model.inputs) != 1:
-        raise ModelError(f"{path} has {len(model.inputs)} inputs where the manifest says one ({wanted})")
-    shape = _shape(model.inputs[0])
-    name = model.inputs[0].element_type.get_type_name()
-    dtype = _DTYPES.get(name, name)
-    if shape != spec.shape or dtype != spec.dtype:
-        found = f"{'x'.join(map(str, shape or ('?',)))} {dtype}"
-        raise ModelError(f"{path} takes {found} but the manifest says {wanted}: correct the manifest's input")
-
-
-def _fixed_output_shapes(path: Path, model: Any) -> tuple[tuple[int, ...], ...]:
-    shapes = []
-    for index, output in enumerate(model.outputs):
-        shape = _shape(output)
-        name = output.element_type.get_type_name()
-        if shape is None or name != "f32":
-            raise ModelError(
-                f"{path}: output {index} is {output.partial_shape} {name} where a fixed float32 shape is"
-                " needed: export the network with a fixed batch and input size",
-            )
-        shapes.append(shape)
-    return tuple(shapes)
-
-
-def _shape(port: Any) -> tuple[int, ...] | None:
-    """None where a dimension is left open."""
-    return tuple(int(size) for size in port.shape) if port.partial_shape.is_static else None
+def _ports(values: Any) -> list[Port]:
+    ports = []
+    for index, value in enumerate(values):
+        sizes = value.partial_shape
+        shape = tuple(map(int, value.shape)) if sizes.is_static else (str(sizes),)
+        dtype = value.element_type.get_type_name()
+        ports.append(Port(str(index), shape, _DTYPES.get(dtype, dtype)))
+    return ports
