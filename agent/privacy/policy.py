@@ -48,6 +48,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent.domain import LABELS, Disclosure
 from agent.privacy.noise import as_written, discrete_laplace
+from agent.settings import SHORTEST_WINDOW_S
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from agent.domain import EmotionWindow
     from agent.settings import PrivacySettings
 
-_SHORTEST_WINDOW_S: Final = 60.0
 _ROUNDING_S: Final = 1e-3
 """Edges are sums of floats; a window of 60 s may measure a few nanoseconds less."""
 _DAY_S: Final = 86_400.0
@@ -108,7 +108,7 @@ class PrivacyPolicy:
     def _is_too_short(self, window: EmotionWindow) -> bool:
         if self._settings.acknowledge_individual_counts:
             return False
-        return window.closed_at_s - window.opened_at_s < _SHORTEST_WINDOW_S - _ROUNDING_S
+        return window.closed_at_s - window.opened_at_s < SHORTEST_WINDOW_S - _ROUNDING_S
 
 
 def _with_noise(counts: dict[str, int], epsilon: Fraction, randomness: Random) -> dict[str, int]:

@@ -8,11 +8,15 @@ from pydantic import Field, model_validator
 
 from agent.settings.table import Table, TopicName
 
+SHORTEST_WINDOW_S: Final = 60.0
+"""Shorter windows say too much about single people, unless that is acknowledged."""
+
 # fmt: off
 Context = Literal[
     "retail", "museum", "event", "transport", "hospitality", "public_space",
     "healthcare", "home", "research", "demo", "workplace", "education",
 ]
+# fmt: on
 
 
 class DeploymentSettings(Table):
@@ -21,13 +25,11 @@ class DeploymentSettings(Table):
     site: TopicName
     device: TopicName
     context: Context
-    """Declared use. ``workplace`` and ``education`` are refused by ``config`` (EU AI Act Art. 5(1)(f))."""
+    """Declared use. ``workplace`` and ``education`` are refused by ``reading`` (EU AI Act Art. 5(1)(f))."""
     safety_purpose: str = ""
     """Medical or safety purpose, written out; the only exception Art. 5(1)(f) leaves."""
     operator: str = ""
     contact: str = ""
-SHORTEST_WINDOW_S: Final = 60.0
-"""Shorter windows say too much about single people, unless that is acknowledged."""
 
 
 class PrivacySettings(Table):
