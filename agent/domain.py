@@ -160,8 +160,6 @@ class BrokerStatus:
     """Windows that the broker has not acknowledged."""
     dropped: int
     """Windows given up since the start."""
-    queue_stored: int = 0
-    """Of the waiting windows, those safe in the queue file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from typing import Final
 
 logger = logging.getLogger(__name__)
 
-_PR_GET_DUMPABLE: Final = 3
 _PR_SET_DUMPABLE: Final = 4
 """From linux/prctl.h; see prctl(2)."""
 
@@ -33,11 +32,6 @@ def harden() -> None:
     _forbid_core_files()
     _make_undumpable()
     _give_freed_pictures_back()
-
-
-def is_dumpable() -> bool:
-    """Whether a crash could leave a core dump, or another process of this user could read the memory."""
-    return bool(ctypes.CDLL(None).prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0))
 
 
 def _forbid_core_files() -> None:

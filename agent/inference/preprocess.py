@@ -77,17 +77,8 @@ class LetterboxPlan:
 
     def to_frame(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map N×4 (left, top, right, bottom) network pixels to frame pixels; nothing is clipped."""
-        return (boxes - self._offset()) / self._scale()
-
-    def to_network(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map N×4 (left, top, right, bottom) frame pixels to network pixels; nothing is clipped."""
-        return boxes * self._scale() + self._offset()
-
-    def _offset(self) -> NDArray[np.float32]:
-        return np.array((self.left_px, self.top_px, self.left_px, self.top_px), np.float32)
-
-    def _scale(self) -> NDArray[np.float32]:
-        return np.array((self.scale_x, self.scale_y, self.scale_x, self.scale_y), np.float32)
+        offset = np.array((self.left_px, self.top_px) * 2, np.float32)
+        return (boxes - offset) / np.array((self.scale_x, self.scale_y) * 2, np.float32)
 
 
 @lru_cache(maxsize=64)

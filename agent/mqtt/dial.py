@@ -1,4 +1,4 @@
-"""Getting a broker link without blocking: a connecting thread, a wake-up call, and jittered waits."""
+"""Getting a broker link without blocking: a thread that connects."""
 
 from __future__ import annotations
 

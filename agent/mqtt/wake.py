@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import select
 import socket
 from contextlib import suppress
-
-logger = logging.getLogger(__name__)
 
 
 class Wake:

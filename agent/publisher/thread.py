@@ -129,7 +129,7 @@ class Publisher:
         """For health and logs; from any thread."""
         outbox = self._route.outbox
         depth = outbox.depth + len(self._inbox)
-        return BrokerStatus(self._connected, self._reason, depth, outbox.dropped, outbox.stored)
+        return BrokerStatus(self._connected, self._reason, depth, outbox.dropped)
 
     @property
     def clock_synced(self) -> bool:

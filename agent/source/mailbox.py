@@ -77,12 +77,6 @@ class Mailbox:
         with self._changed:
             return self._waiting() is None
 
-    @property
-    def dropped(self) -> int:
-        """Frames replaced before anyone took them, over all sources, since the start."""
-        with self._changed:
-            return sum(self._dropped.values())
-
     def dropped_by(self, source: str) -> int:
         """Frames of one source replaced before anyone took them, since the start."""
         with self._changed:

@@ -64,8 +64,7 @@ def main() -> None:
 
 def unsafe(publisher: Publisher) -> bool:
     """Whether a window exists in memory only."""
-    status = publisher.status()
-    return status.queue_depth > status.queue_stored
+    return publisher.status().queue_depth > publisher._route.outbox.stored
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ The last steps of a YOLO stay outside the graph because quantising them kills th
 filtered on the raw logit before any exponential is taken, so an empty scene costs one comparison
 per cell.
 
-``head_layout`` tells what the outputs mean. The distance bins of ``yolo_dfl`` are those of Li et al.
+``layout`` tells what the outputs mean. The distance bins of ``yolo_dfl`` are those of Li et al.
 2020, "Generalized Focal Loss", section 3.2.
 """
 

@@ -34,11 +34,6 @@ class ImageFolder:
         self._gone_by = 0
         self._broken: set[Path] = set()
 
-    @property
-    def skipped(self) -> int:
-        """Number of different files that could not be decoded so far."""
-        return len(self._broken)
-
     def rewind(self) -> None:
         """List the folder anew.
 
@@ -79,6 +74,7 @@ class ImageFolder:
     def _skip(self, file: Path) -> None:
         if file not in self._broken:
             self._broken.add(file)
+            so_far = len(self._broken)
             logger.warning(
-                "%s can't be decoded and is skipped (%d so far); replace or remove it", file, self.skipped
+                "%s can't be decoded and is skipped (%d so far); replace or remove it", file, so_far
             )

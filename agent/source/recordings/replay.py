@@ -103,11 +103,6 @@ class ReplayCamera:
         if self._settings.realtime:
             self._rest.until(until_s)
 
-    @property
-    def skipped(self) -> int:
-        """Number of different images of a folder that could not be decoded so far."""
-        return self._recording.skipped if isinstance(self._recording, ImageFolder) else 0
-
     def close(self) -> None:
         """Release the file and blacken the buffers."""
         if self._recording is not None:

@@ -29,11 +29,12 @@ def run(program: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
 def test_hardening_makes_the_process_undumpable_and_forbids_core_files() -> None:
     """In a process of its own, because there is no way back; doing it twice is harmless."""
     done = run(
-        "import resource; from agent.host.hardening import harden, is_dumpable;"
-        "print(is_dumpable()); harden(); harden();"
-        "print(is_dumpable(), resource.getrlimit(resource.RLIMIT_CORE))"
+        "import ctypes, resource; from agent.host.hardening import harden;"
+        "prctl, PR_GET_DUMPABLE = ctypes.CDLL(None).prctl, 3;"
+        "print(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)); harden(); harden();"
+        "print(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), resource.getrlimit(resource.RLIMIT_CORE))"
     )
-    assert done.stdout.splitlines() == ["True", "False (0, 0)"]
+    assert done.stdout.splitlines() == ["1", "0 (0, 0)"]
     assert done.stderr == ""
 
 

@@ -17,12 +17,20 @@ from agent.inference.preprocess import PAD_VALUE, InputImage, Letterbox, crop_fa
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from agent.inference.preprocess import LetterboxPlan
+
 SQUARE = InputSpec(height_px=320, width_px=320, colour="BGR")
 ANY_SIDE = st.integers(1, 8192)
 
 
 def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def to_network(plan: LetterboxPlan, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The other way round from ``plan.to_frame``."""
+    scale = np.array((plan.scale_x, plan.scale_y) * 2, np.float32)
+    return boxes * scale + np.array((plan.left_px, plan.top_px) * 2, np.float32)
 
 
 @given(ANY_SIDE, ANY_SIDE, st.sampled_from([(320, 320), (224, 224), (384, 640)]), st.data())
@@ -32,7 +40,7 @@ def test_box_mapped_into_network_and_back_moves_less_than_a_pixel(
     plan = plan_letterbox((height, width), input_hw)
     shares = data.draw(st.tuples(*[st.floats(0.0, 1.0)] * 4))
     box = np.array([shares], np.float32) * np.array((width, height, width, height), np.float32)
-    there = plan.to_network(box)
+    there = to_network(plan, box)
     back = plan.to_frame(there)
     assert np.isfinite(there).all()
     assert np.abs(back - box).max() < 1.0
@@ -93,7 +101,7 @@ def test_plan_says_where_a_pixel_went() -> None:
     frame[100:200, 300:460] = 255
     buffer = np.zeros(SQUARE.shape, np.uint8)
     plan = Letterbox(SQUARE, buffer).fill(frame)
-    left, top, right, bottom = plan.to_network(np.array([[300, 100, 460, 200]], np.float32))[0]
+    left, top, right, bottom = to_network(plan, np.array([[300, 100, 460, 200]], np.float32))[0]
     rows, columns = np.nonzero(buffer[0, :, :, 0] == 255)
     assert (columns.min(), columns.max() + 1) == (round(left), round(right))
     assert (rows.min(), rows.max() + 1) == (round(top), round(bottom))

@@ -130,7 +130,7 @@ def test_a_stopped_broker_is_left_and_windows_are_stored(
         broker.pause()
         for seq in range(3):
             publisher.publish_counts(window(seq), disclosure())
-        wait_until(lambda: publisher.status().queue_stored == 3)
+        wait_until(lambda: publisher._route.outbox.stored == 3)
         wait_until(lambda: not publisher.status().connected)
         publisher.publish_counts(window(3), disclosure())
         broker.resume()
