@@ -77,8 +77,9 @@ class LetterboxPlan:
 
     def to_frame(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map N×4 (left, top, right, bottom) network pixels to frame pixels; nothing is clipped."""
-        offset = np.array((self.left_px, self.top_px) * 2, np.float32)
-        return (boxes - offset) / np.array((self.scale_x, self.scale_y) * 2, np.float32)
+        offset: NDArray[np.float32] = np.array((self.left_px, self.top_px) * 2, np.float32)
+        scale: NDArray[np.float32] = np.array((self.scale_x, self.scale_y) * 2, np.float32)
+        return (boxes - offset) / scale
 
 
 @lru_cache(maxsize=64)
