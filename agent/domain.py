@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+    Json = Mapping[str, "Json"] | Sequence["Json"] | str | float | bool | None
+    """What goes to ``json.dumps`` in the end."""
 
 EMOTIONS: Final = (
     "neutral",

@@ -12,7 +12,7 @@ import json
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, get_args
 
 from pydantic import (
     AwareDatetime,
@@ -233,24 +233,22 @@ SCHEMAS: Final[dict[str, type[Message]]] = {
 """Schema file stem to payload."""
 
 
-def json_schema(name: str) -> dict[str, Any]:
-    """The published JSON Schema (draft 2020-12) of ``counts``, ``birth`` or ``health``.
+def schema_text(name: str) -> str:
+    """Exact content of ``agent/contract/schemas/<name>.v1.json``: JSON Schema, draft 2020-12.
 
     Unlike the sending side it allows further fields, because v1 grows by addition.
+
+    Args:
+        name: ``counts``, ``birth`` or ``health``.
     """
     schema = SCHEMAS[name].model_json_schema(by_alias=True, mode="serialization")
     for part in (schema, *schema.get("$defs", {}).values()):
         part.pop("additionalProperties", None)
-    return {
+    head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:emotion-agent:{name}:1",
-        **schema,
     }
-
-
-def schema_text(name: str) -> str:
-    """Exact content of ``agent/contract/schemas/<name>.v1.json``."""
-    return json.dumps(json_schema(name), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(head | schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def write_schemas(folder: Path = SCHEMA_FOLDER) -> None:

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from agent.contract import topics
 from agent.domain import LABELS
 
 if TYPE_CHECKING:
     from agent.contract import BirthMessage, Identity
+    from agent.domain import Json
+
+    Entity = dict[str, Json]
 
 EXPIRE_AFTER_WINDOWS: Final = 3
 
@@ -26,8 +29,6 @@ _DOMINANT: Final = (
     " if value_json.people else none"
 )
 """Label with the most votes; ties go to the earlier label, because the sort is stable."""
-
-Entity = dict[str, Any]
 
 
 def discovery_payload(identity: Identity, birth: BirthMessage) -> bytes:

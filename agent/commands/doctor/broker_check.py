@@ -8,6 +8,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from agent.errors import AgentError
+from agent.mqtt import tls_context
+
 if TYPE_CHECKING:
     from agent.settings import MqttSettings
 
@@ -35,17 +38,17 @@ def check_broker(settings: MqttSettings, timeout_s: float = CONNECT_TIMEOUT_S) -
     started_s = time.monotonic()
     try:
         with socket.create_connection((settings.host, port), timeout=timeout_s) as connection:
-            detail = _shake_hands(connection, settings) if settings.uses_tls else "TCP connection accepted"
-    except (OSError, ValueError) as error:
+            detail = _shake_hands(connection, settings)
+    except (AgentError, OSError, ValueError) as error:
         return BrokerFacts(address, settings.uses_tls, reachable=False, detail=_in_words(error))
     ms = round(1000.0 * (time.monotonic() - started_s), 1)
     return BrokerFacts(address, settings.uses_tls, reachable=True, detail=detail, ms=ms)
 
 
 def _shake_hands(connection: socket.socket, settings: MqttSettings) -> str:
-    context = ssl.create_default_context(cafile=settings.ca_file)
-    if settings.certificate_file is not None:
-        context.load_cert_chain(settings.certificate_file, settings.key_file)
+    context = tls_context(settings)
+    if context is None:
+        return "TCP connection accepted"
     with context.wrap_socket(connection, server_hostname=settings.host) as secured:
         return f"{secured.version()}, certificate verified"
 

@@ -62,7 +62,7 @@ def run_doctor(
                 settings,
                 state_dir=state_dir,
                 reselect=reselect,
-                progress=lambda trial: status.update(
+                say=lambda trial: status.update(
                     f"trying backends: {trial.backend} {trial.precision} {trial.network}"
                 ),
             )
@@ -78,7 +78,7 @@ def examine(
     *,
     state_dir: Path | None = None,
     reselect: bool = False,
-    progress: Callable[[Trial], None] | None = None,
+    say: Callable[[Trial], None] | None = None,
 ) -> Report:
     """Look at everything; the V4L2 cameras of the configuration are tried, and nothing is written.
 
@@ -86,7 +86,7 @@ def examine(
         settings: See :func:`run_doctor`, as for the others.
         state_dir: Likewise.
         reselect: Likewise.
-        progress: Takes each new ``Trial``.
+        say: Takes each new ``Trial``.
     """
     models = ModelsSettings() if settings is None else settings.models
     latency = LatencySettings() if settings is None else settings.latency
@@ -102,7 +102,7 @@ def examine(
             state_dir,
             latency.budget_ms,
             reselect=reselect,
-            options=TrialOptions(keep=False, report=progress),
+            options=TrialOptions(keep=False, report=say),
         )
     except AgentError as error:
         problem, exit_code = str(error), error.exit_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent.host import load_opencv
 from agent.settings import OpenCvSource
@@ -13,6 +13,7 @@ from agent.source.cameras import AUTO, AddressKind, CameraMode, list_formats, pa
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent.domain import Json
     from agent.settings import SourceSettings
     from agent.source.cameras import FormatTrial
 
@@ -26,7 +27,7 @@ class SourceFormats:
     trials: tuple[FormatTrial, ...]
     conclusion: str
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """Plain values."""
         rows = [{**asdict(trial), "load": trial.load} for trial in self.trials]
         return {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent.commands.doctor.broker_check import BrokerFacts
     from agent.commands.doctor.cameras import CameraFacts, SourceFacts
     from agent.commands.doctor.facts import DeviceFacts
     from agent.commands.doctor.formats import SourceFormats
+    from agent.domain import Json
     from agent.inference.choice import Choice
 
 
@@ -36,7 +37,7 @@ class Report:
     """Why there is no choice, in one sentence."""
     exit_code: int = 0
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """Plain values, one key per part."""
         choice = self.choice
         return {

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from email.message import Message
 
+    from agent.domain import Json
+
 SPEC_VERSION: Final = "1.6"
 AGENT: Final = "emotion-agent"
 _MANIFEST: Final = "agent/bundle/manifest.toml"
@@ -131,17 +133,18 @@ def _document(packages: Iterable[Package], manifests: Sequence[str], place: str)
     others = [known[name] for name in sorted(known)]
     networks = [_network(name, table) for text in manifests[:1] for name, table in _networks(text).items()]
     everything = {agent.name: agent, **known}
-    content: dict[str, Any] = {
-        "metadata": {
-            "tools": {"components": [{"type": "application", "name": AGENT, "version": agent.version}]},
-            "component": _component(agent, "application"),
-        },
+    metadata: dict[str, Json] = {
+        "tools": {"components": [{"type": "application", "name": AGENT, "version": agent.version}]},
+        "component": _component(agent, "application"),
+    }
+    content: dict[str, Json] = {
+        "metadata": metadata,
         "components": [*(_component(package, "library") for package in others), *networks],
         "dependencies": [_dependency(package, everything, networks) for package in (agent, *others)],
     }
     # The same content has the same number, whenever and wherever it is listed.
     number = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(content, sort_keys=True))
-    content["metadata"]["timestamp"] = _now().isoformat(timespec="seconds").replace("+00:00", "Z")
+    metadata["timestamp"] = _now().isoformat(timespec="seconds").replace("+00:00", "Z")
     head = {
         "$schema": f"http://cyclonedx.org/schema/bom-{SPEC_VERSION}.schema.json",
         "bomFormat": "CycloneDX",
@@ -158,8 +161,8 @@ def _now() -> datetime:
     return datetime.fromtimestamp(int(fixed), UTC) if fixed.isdigit() else datetime.now(UTC)
 
 
-def _component(package: Package, kind: str) -> dict[str, Any]:
-    component: dict[str, Any] = {
+def _component(package: Package, kind: str) -> Json:
+    component: dict[str, Json] = {
         "type": kind,
         "bom-ref": package.reference,
         "name": package.name,
@@ -175,11 +178,11 @@ def _component(package: Package, kind: str) -> dict[str, Any]:
     return component
 
 
-def _licence(text: str, *, is_expression: bool) -> dict[str, Any]:
+def _licence(text: str, *, is_expression: bool) -> Json:
     return {"expression": text} if is_expression else {"license": {"name": text}}
 
 
-def _sha256(digest: str) -> dict[str, str]:
+def _sha256(digest: str) -> Json:
     return {"alg": "SHA-256", "content": digest}
 
 
@@ -188,7 +191,7 @@ def _networks(manifest: str) -> Mapping[str, Any]:
     return networks
 
 
-def _network(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
+def _network(name: str, table: Mapping[str, Any]) -> dict[str, Json]:
     """A network of the bundle, with its files."""
     digests = {file["path"]: file["sha256"] for file in table["files"]}
     for file in table["files"]:
@@ -208,8 +211,8 @@ def _network(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _dependency(
-    package: Package, everything: Mapping[str, Package], networks: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+    package: Package, everything: Mapping[str, Package], networks: Sequence[Mapping[str, Json]]
+) -> Json:
     needed = [everything[name].reference for name in sorted(package.requires & everything.keys())]
     if package.name == AGENT:
         needed += [str(network["bom-ref"]) for network in networks]
