@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 from agent.door import opened
 
 if TYPE_CHECKING:
-    from agent.synthetic.astronaut import Head
-    from agent.synthetic.crowd import Clip, draw_crowd, empty_room
+    from agent.synthetic.crowd import Clip, Head, draw_crowd, empty_room
     from agent.synthetic.visits import write_clip
 else:
     __getattr__, __all__ = opened(__name__)

@@ -1,7 +1,4 @@
-"""Draws frames with a known number of faces, for measuring only.
-
-The face is scikit-image's ``astronaut`` (NASA, public domain), who smiles; the wall is its ``brick``.
-"""
+"""Draws frames with a known number of faces, for measuring only."""
 
 from __future__ import annotations
 
@@ -13,7 +10,8 @@ import cv2
 import numpy as np
 
 from agent.domain import Box
-from agent.synthetic.astronaut import HEIGHT_PX, WIDTH_PX, Head, _pictures, _soft_mask
+from agent.errors import AgentError
+from agent.synthetic.astronaut import HEIGHT_PX, WIDTH_PX, load_pictures, soft_mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +25,23 @@ NOISE_LEVELS: Final = 3.0
 _SWAY_PX: Final = 3.0
 _MARGIN: Final = 0.94
 """Share of its grid cell that a head fills."""
+_HEAD: Final = (slice(0, 225), slice(130, 320))
+"""Rows and columns of the head in the astronaut's picture."""
+_FACE: Final = Box(50.0, 60.0, 146.0, 183.0)
+"""The face inside the head."""
+_LABEL: Final = "happiness"
+"""What the astronaut shows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """A picture of one head."""
+
+    pixels: NDArray[np.uint8]
+    """H×W×3 BGR."""
+    face: Box
+    """Of the face inside, in the head's pixels."""
+    label: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +85,17 @@ def empty_room() -> Clip:
     return Clip(frames, ((),) * FRAMES, ())
 
 
+def _pictures() -> tuple[NDArray[np.uint8], Head]:
+    try:
+        wall, head = load_pictures(_HEAD)
+    except ModuleNotFoundError as error:
+        raise AgentError(
+            f"the bench draws its frames from pictures in {error.name}:"
+            " install them with pip install 'emotion-agent[demo]'",
+        ) from error
+    return np.asarray(cv2.cvtColor(wall, cv2.COLOR_GRAY2BGR)), Head(head, _FACE, _LABEL)
+
+
 @dataclass(frozen=True, slots=True)
 class _Spot:
     """Where a head stands."""
@@ -105,7 +131,7 @@ def _place(canvas: NDArray[np.uint8], head: Head, spot: _Spot, phase: float) -> 
     top = round(spot.centre_y - height / 2 + _SWAY_PX / 2 * math.cos(phase + spot.offset))
     left, top = max(0, min(WIDTH_PX - width, left)), max(0, min(HEIGHT_PX - height, top))
     picture = cv2.resize(head.pixels, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-    opacity = _soft_mask(height, width)
+    opacity = soft_mask(height, width)
     behind = canvas[top : top + height, left : left + width]
     np.copyto(behind, (behind + opacity * (picture - behind)).astype(np.uint8))
     face = head.face

@@ -1,7 +1,4 @@
-"""Draws the demo's clip: one public-domain face that comes, moves, leaves, and comes back in company.
-
-The face is scikit-image's ``astronaut`` (NASA, public domain); the wall behind is its ``brick`` (CC0).
-"""
+"""Draws the demo's clip: one public-domain face that comes, moves, leaves, and comes back in company."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ import cv2
 import numpy as np
 
 from agent.errors import CameraError
+from agent.synthetic.astronaut import HEIGHT_PX, WIDTH_PX, load_pictures, soft_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-WIDTH_PX: Final = 640
-HEIGHT_PX: Final = 480
 FPS: Final = 12.0
 _HEAD: Final = (slice(0, 300), slice(90, 360))  # rows and columns of the head in the astronaut's picture
 
@@ -66,31 +62,15 @@ def write_clip(path: Path, duration_s: float) -> None:
 
 def render(duration_s: float) -> Iterator[NDArray[np.uint8]]:
     """Pictures of the clip, H×W×3 uint8 BGR; the same array is drawn anew each time."""
-    wall, head = _load_pictures()
-    mask = _soft_mask(*head.shape[:2])
-    canvas = np.empty_like(wall)
+    grey, head = load_pictures(_HEAD)
+    wall = cv2.merge([cv2.convertScaleAbs(grey, alpha=share) for share in (0.75, 0.82, 0.9)])
+    mask = soft_mask(*head.shape[:2], centre=0.47, reach=(0.42, 0.46), feather=0.03)
+    canvas = np.empty((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
     for index in range(round(duration_s * FPS)):
         np.copyto(canvas, wall)
         for visit in VISITS:
             _draw(canvas, head, mask, visit, index / FPS)
         yield canvas
-
-
-def _load_pictures() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    from skimage import data  # noqa: PLC0415 - an optional dependency of the demo only
-
-    wall = cv2.resize(data.brick(), (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA)
-    tinted = cv2.merge([cv2.convertScaleAbs(wall, alpha=share) for share in (0.75, 0.82, 0.9)])
-    head = cv2.cvtColor(np.ascontiguousarray(data.astronaut()[_HEAD]), cv2.COLOR_RGB2BGR)
-    return np.asarray(tinted, np.uint8), np.asarray(head, np.uint8)
-
-
-def _soft_mask(height: int, width: int) -> NDArray[np.float32]:
-    """H×W×1 opacity in [0, 1]: an ellipse with a feathered rim, so that no hard edge looks like a face."""
-    mask = np.zeros((height, width), np.float32)
-    centre = (width // 2, int(0.47 * height))
-    cv2.ellipse(mask, centre, (int(0.42 * width), int(0.46 * height)), 0, 0, 360, 1.0, -1)
-    return np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.03 * height)[:, :, None], np.float32)
 
 
 def _draw(

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from agent.inference.heads.decoding import (
         CANDIDATE_LIMIT,
         CANDIDATES_PER_FACE,
-        Detections,
         make_decoder,
         suppress,
     )
+    from agent.inference.heads.detections import Detections
     from agent.inference.heads.layout import BOX_BINS, Layout, find_layout
 else:
     __getattr__, __all__ = opened(__name__)

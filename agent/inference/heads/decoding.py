@@ -29,17 +29,6 @@ if TYPE_CHECKING:
 
     from agent.inference.heads.layout import Layout
 
-__all__ = [
-    "CANDIDATES_PER_FACE",
-    "CANDIDATE_LIMIT",
-    "Decoder",
-    "Detections",
-    "MapDecoder",
-    "RowDecoder",
-    "make_decoder",
-    "suppress",
-]
-
 CANDIDATE_LIMIT: Final = 300
 """Best-scored cells that enter suppression unless more faces are asked for; bounds the cost of a crowd."""
 CANDIDATES_PER_FACE: Final = 4

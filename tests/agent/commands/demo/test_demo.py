@@ -15,7 +15,8 @@ pytest.importorskip("skimage", reason="extra demo is not installed")
 from agent.commands.demo.broker import EmbeddedBroker
 from agent.commands.demo.table import Arrivals
 from agent.inference.bundle.place import default_bundle_folder
-from agent.synthetic.visits import FPS, HEIGHT_PX, VISITS, WIDTH_PX, render
+from agent.synthetic.astronaut import HEIGHT_PX, WIDTH_PX
+from agent.synthetic.visits import FPS, VISITS, render
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,8 @@ from agent.detector import Detector
 from agent.errors import ModelError
 from agent.inference.backends.onnx_runtime import OnnxRuntimeNetwork
 from agent.inference.bundle.manifest import InputSpec
-from agent.inference.heads.decoding import Detections, make_decoder, suppress
+from agent.inference.heads.decoding import make_decoder, suppress
+from agent.inference.heads.detections import Detections
 from agent.inference.heads.layout import Layout, find_layout
 from agent.inference.network import LoadedNetwork
 from agent.settings import DetectorSettings
