@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 BLANK: Final = "**[TO FILL IN: {}]**"
 """Whatever the configuration doesn't say; the document is done when no such mark is left."""
-_UNITS: Final = words_in("en")["units"]
 
 
 def render_dpia(settings: AgentSettings) -> str:
@@ -48,7 +47,7 @@ def render_dpia(settings: AgentSettings) -> str:
 
 
 def _in_words(seconds: float) -> str:
-    return duration(_UNITS, seconds) if seconds >= 1.0 else f"{seconds:g} seconds"
+    return duration(words_in("en").units, seconds) if seconds >= 1.0 else f"{seconds:g} seconds"
 
 
 def _who_and_what_for(settings: AgentSettings) -> Mapping[str, str]:

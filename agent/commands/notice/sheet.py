@@ -13,25 +13,36 @@ import textwrap
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final
 
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from agent.settings import DeploymentSettings, PrivacySettings
 
-NoticeFormat = Literal["text", "markdown", "html"]
-
 LANGUAGES: Final = ("de", "en", "es", "fr", "it", "nl")
-FORMATS: Final[tuple[str, ...]] = get_args(NoticeFormat)
 
 _TO_FILL_IN: Final = "_" * 40
 """Stands where the configuration is silent, to be filled in by hand."""
 _WIDTH: Final = 78
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The sheet's sentences in one language: the tables of ``languages/<language>.toml``."""
+
+    title: str
+    summary: str
+    happens: Mapping[str, str]
+    kept: Mapping[str, str]
+    purpose: Mapping[str, str]
+    contact: Mapping[str, str]
+    units: Mapping[str, Sequence[str]]
+    """Of time: one, and several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,28 +97,26 @@ def compose_notice(deployment: DeploymentSettings, privacy: PrivacySettings, *, 
     words = words_in(language)
     return Notice(
         language,
-        words["title"],
-        words["summary"],
+        words.title,
+        words.summary,
         (
-            Section(words["happens"]["heading"], tuple(_what_happens(words, privacy))),
+            Section(words.happens["heading"], tuple(_what_happens(words, privacy))),
+            Section(words.kept["heading"], tuple(words.kept[key] for key in ("yes", "pictures", "identity"))),
+            Section(words.purpose["heading"], (purpose_of(words, deployment),)),
             Section(
-                words["kept"]["heading"], tuple(words["kept"][key] for key in ("yes", "pictures", "identity"))
-            ),
-            Section(words["purpose"]["heading"], (purpose_of(words, deployment),)),
-            Section(
-                words["contact"]["heading"],
-                (words["contact"]["rights"], words["contact"]["law"]),
+                words.contact["heading"],
+                (words.contact["rights"], words.contact["law"]),
                 (
-                    (words["contact"]["operator"], deployment.operator.strip() or _TO_FILL_IN),
-                    (words["contact"]["contact"], deployment.contact.strip() or _TO_FILL_IN),
-                    (words["contact"]["place"], f"{deployment.site}, {deployment.device}"),
+                    (words.contact["operator"], deployment.operator.strip() or _TO_FILL_IN),
+                    (words.contact["contact"], deployment.contact.strip() or _TO_FILL_IN),
+                    (words.contact["place"], f"{deployment.site}, {deployment.device}"),
                 ),
             ),
         ),
     )
 
 
-def words_in(language: str) -> Mapping[str, Any]:
+def words_in(language: str) -> Words:
     """The sheet's sentences.
 
     Raises:
@@ -116,14 +125,14 @@ def words_in(language: str) -> Mapping[str, Any]:
     if language not in LANGUAGES:
         raise ConfigError(f"there is no notice in {language!r}: choose one of {', '.join(LANGUAGES)}")
     file = resources.files(__package__) / "languages" / f"{language}.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8"))
+    return Words(**tomllib.loads(file.read_text(encoding="utf-8")))
 
 
-def _what_happens(words: Mapping[str, Any], privacy: PrivacySettings) -> Iterator[str]:
-    happens = words["happens"]
+def _what_happens(words: Words, privacy: PrivacySettings) -> Iterator[str]:
+    happens = words.happens
     yield happens["estimate"]
     yield happens["uncertain"]
-    yield happens["totals"].format(window=duration(words["units"], privacy.window_s))
+    yield happens["totals"].format(window=duration(words.units, privacy.window_s))
     if privacy.min_count > 1:
         yield happens["threshold"].format(min_count=privacy.min_count)
     else:
@@ -132,7 +141,7 @@ def _what_happens(words: Mapping[str, Any], privacy: PrivacySettings) -> Iterato
         yield happens["noise"]
 
 
-def purpose_of(words: Mapping[str, Any], deployment: DeploymentSettings) -> str:
+def purpose_of(words: Words, deployment: DeploymentSettings) -> str:
     """A medical or safety purpose, where one is written out, is the purpose; else the declared context's.
 
     Raises:
@@ -140,16 +149,16 @@ def purpose_of(words: Mapping[str, Any], deployment: DeploymentSettings) -> str:
     """
     safety_purpose = deployment.safety_purpose.strip()
     if safety_purpose:
-        return str(words["purpose"]["safety"]).format(safety_purpose=safety_purpose)
+        return words.purpose["safety"].format(safety_purpose=safety_purpose)
     try:
-        return str(words["purpose"][deployment.context])
+        return words.purpose[deployment.context]
     except KeyError:
         raise ConfigError(
             f"deployment.context = {deployment.context!r} needs deployment.safety_purpose: write it out"
         ) from None
 
 
-def duration(units: Mapping[str, list[str]], seconds: float) -> str:
+def duration(units: Mapping[str, Sequence[str]], seconds: float) -> str:
     """In the largest unit that divides it, as people would say it."""
     whole = round(seconds)
     for unit, length_s in (("hours", _HOUR_S), ("minutes", _MINUTE_S)):
@@ -158,7 +167,7 @@ def duration(units: Mapping[str, list[str]], seconds: float) -> str:
     return _counted(units["seconds"], whole)
 
 
-def _counted(forms: list[str], number: int) -> str:
+def _counted(forms: Sequence[str], number: int) -> str:
     return f"{number} {forms[0] if number == 1 else forms[1]}"
 
 
@@ -220,3 +229,4 @@ _RENDERERS: Final[Mapping[str, Callable[[Notice], str]]] = {
     "markdown": _as_markdown,
     "html": _as_html,
 }
+FORMATS: Final = tuple(_RENDERERS)
