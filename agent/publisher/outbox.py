@@ -11,10 +11,12 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from agent.publisher.spool import Spool, SpoolError, WaitingWindow
+from agent.publisher.spool import Spool, SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from agent.publisher.waiting import WaitingWindow
 
 logger = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
 from agent.contract import CountsMessage
 from agent.errors import AgentError
+from agent.publisher.waiting import WaitingWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -45,23 +45,6 @@ _INSERT: Final = (
 
 class SpoolError(AgentError):
     """The queue file can't be used now; windows wait in memory instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingWindow:
-    """A closed window and what is needed to stamp it anew once the clock is right."""
-
-    source: str
-    message: CountsMessage
-    opened_at_s: float
-    """Monotonic seconds; they mean something only while ``boot_id`` is this boot's."""
-    closed_at_s: float
-    boot_id: str
-
-    @property
-    def key(self) -> tuple[str, str, int]:
-        """Identifies the window for ever, also when it is sent twice."""
-        return (self.message.session_id, self.source, self.message.seq)
 
 
 class Spool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.contract import CountsMessage
-    from agent.publisher.spool import WaitingWindow
+    from agent.publisher.waiting import WaitingWindow
 
 LARGEST_OVERLAP_S: Final = 86_400.0
 _REMEMBERED: Final = 256

@@ -21,8 +21,9 @@ from agent.mqtt import Backoff, BrokerLink, Dial, Wake, load_credentials, tls_co
 from agent.publisher.announcement import Announcer
 from agent.publisher.delivery import Delivery, Route
 from agent.publisher.outbox import Outbox
-from agent.publisher.spool import FILE_NAME, Spool, WaitingWindow
+from agent.publisher.spool import FILE_NAME, Spool
 from agent.publisher.stamping import Stamper
+from agent.publisher.waiting import WaitingWindow
 from agent.publisher.wallclock import WallClock, boot_id
 from agent.settings import HomeAssistantSettings
 

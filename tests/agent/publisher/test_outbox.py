@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from agent.contract.messages import counts_message
 from agent.domain import EmotionWindow, Stamps
 from agent.publisher.outbox import Outbox, Parcel
-from agent.publisher.spool import FILE_NAME, Spool, SpoolError, WaitingWindow
+from agent.publisher.spool import FILE_NAME, Spool, SpoolError
+from agent.publisher.waiting import WaitingWindow
 from tests.support.message_samples import SESSION, disclosure
 
 if TYPE_CHECKING:

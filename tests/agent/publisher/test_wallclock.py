@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from agent.contract.messages import CountsMessage, counts_message
 from agent.domain import EmotionWindow
-from agent.publisher.spool import WaitingWindow
 from agent.publisher.stamping import LARGEST_OVERLAP_S, Stamper
+from agent.publisher.waiting import WaitingWindow
 from agent.publisher.wallclock import WallClock, boot_id, clock_is_synchronised
 from tests.support.message_samples import SESSION, disclosure
 
