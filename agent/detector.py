@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,8 @@ from agent.inference.heads import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from agent.frame import Frame
@@ -68,27 +71,19 @@ class Detector:
         scores = np.clip(found.scores, 0.0, 1.0).tolist()
         emotions = self._emotion_scores(found.class_scores)
         faces = []
-        for index, (left, top, right, bottom) in enumerate(boxes.tolist()):
+        for (left, top, right, bottom), score, emotion in zip(boxes.tolist(), scores, emotions, strict=False):
             if right <= left or bottom <= top or bottom - top < self._settings.min_face_px:
                 continue
-            faces.append(Face(Box(left, top, right, bottom), scores[index], emotions[index]))
+            faces.append(Face(Box(left, top, right, bottom), score, emotion))
         return faces
 
-    def _emotion_scores(
-        self, class_scores: NDArray[np.float32] | None
-    ) -> list[tuple[float, ...]] | _AlwaysNone:
+    def _emotion_scores(self, class_scores: NDArray[np.float32] | None) -> Iterable[tuple[float, ...] | None]:
+        """One for each box; a face-only network has none for any."""
         if self._emotion_columns is None or class_scores is None:
-            return _AlwaysNone()
+            return repeat(None)
         chosen = class_scores @ self._emotion_columns
         total = np.maximum(chosen.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return [tuple(row) for row in (chosen / total).tolist()]
-
-
-class _AlwaysNone:
-    """Stands in for the emotion scores that a face-only network doesn't have."""
-
-    def __getitem__(self, _index: int) -> None:
-        return None
 
 
 def _emotion_columns(name: str, entry: NetworkEntry) -> NDArray[np.float32] | None:

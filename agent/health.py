@@ -116,7 +116,10 @@ class HealthRecorder:
         device: DeviceReadings,
     ) -> HealthMessage:
         """How things stand; load figures are those of each source's latest window, if they may be told."""
-        parts = {name: _camera_health(status) for name, status in cameras.items()}
+        parts = {
+            name: CameraHealth.model_validate(status, from_attributes=True)
+            for name, status in cameras.items()
+        }
         return HealthMessage(
             state=self._state(cameras),
             uptime_s=round(now_s - self._started_s, 1),
@@ -162,16 +165,6 @@ def _coarse(temperature_c: float | None) -> float | None:
     if temperature_c is None:
         return None
     return float(_TEMPERATURE_STEP_C * round(temperature_c / _TEMPERATURE_STEP_C))
-
-
-def _camera_health(status: CameraStatus) -> CameraHealth:
-    return CameraHealth(
-        state=status.state,
-        reconnects=status.reconnects,
-        stalls_1h=status.stalls_1h,
-        picture=status.picture,
-        reason=status.reason,
-    )
 
 
 def _worst(parts: Mapping[str, CameraHealth]) -> CameraHealth:
