@@ -12,11 +12,9 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
-import cv2
-
 from agent.assembly import build_lanes, build_publisher
 from agent.health import HealthRecorder
-from agent.host import Notifier, harden, read_device, state_directory
+from agent.host import Notifier, harden, load_opencv, read_device, state_directory
 from agent.inference import choose_networks
 from agent.privacy import PrivacyPolicy
 from agent.publisher import WallClock
@@ -47,8 +45,8 @@ class Daemon:
 
     def __init__(self, settings: AgentSettings, *, reselect: bool = False) -> None:
         harden()
-        # Its pool of threads would compete with inference for the cores.
-        cv2.setNumThreads(1)
+        # Before anything else uses it: with threads of its own it would compete with inference.
+        load_opencv()
         self._settings = settings
         self._state_dir = state_directory(settings)
         self._networks, choice = choose_networks(settings, self._state_dir, reselect=reselect)

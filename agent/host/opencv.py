@@ -7,10 +7,11 @@ from typing import Any
 
 
 def load_opencv() -> Any:
-    """Import OpenCV with its own console output off.
+    """Import OpenCV with its own console output off, and without threads of its own.
 
     Its messages repeat what our errors say, and FFmpeg's can contain a camera's password. The variables
-    are read at OpenCV's first use, so every camera module imports it through here.
+    are read at OpenCV's first use, so every camera module imports it through here. Its pool of threads
+    would compete with inference for the cores.
 
     Returns:
         The ``cv2`` module.
@@ -19,5 +20,6 @@ def load_opencv() -> Any:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     import cv2  # noqa: PLC0415 - loaded only by a process that opens a camera
 
+    cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2

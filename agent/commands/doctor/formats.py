@@ -52,7 +52,6 @@ def examine_formats(sources: Mapping[str, SourceSettings]) -> tuple[SourceFormat
 
 def _examine(name: str, source: OpenCvSource, device: Path) -> SourceFormats:
     cv2 = load_opencv()
-    cv2.setNumThreads(1)
     wanted = CameraMode(source.fourcc, source.width_px, source.height_px, source.fps)
     trials = try_formats(cv2, device, list_formats(device, wanted), wanted.fps, measure_one=True)
     return SourceFormats(name, wanted, trials, _conclude(wanted, trials))

@@ -16,7 +16,6 @@ import binascii
 import hashlib
 import logging
 import subprocess
-import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Field, ValidationError
 
 from agent.errors import ConfigError, ModelError
+from agent.host import ask_child
 from agent.inference.bundle import signature as checker
 from agent.inference.bundle.manifest import MANIFEST, Bundle, Entry, read_manifest
 from agent.inference.bundle.place import default_bundle_folder
@@ -203,12 +203,8 @@ def is_signed_by(key: SigningKey, found: SignatureFile, content: bytes, manifest
         return False
     if len(raw) != checker.SIGNATURE_BYTES:
         return False
-    # -P: no module is taken from the working directory or from beside the script; -B: nothing is written.
-    command = [sys.executable, "-P", "-B", checker.__file__]
     try:
-        done = subprocess.run(
-            command, input=key.raw + raw + content, capture_output=True, check=False, timeout=_CHECK_TIMEOUT_S
-        )
+        done = ask_child(Path(checker.__file__), key.raw + raw + content, _CHECK_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ModelError(_unchecked(manifest, str(error))) from error
     answer = done.stdout.decode("ascii", "replace").strip()

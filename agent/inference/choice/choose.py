@@ -16,7 +16,7 @@ from agent.errors import BackendError
 from agent.host import default_threads
 from agent.inference.backends import ADAPTERS, CPU, choose_file, load_network
 from agent.inference.choice.cache import circumstances, read_trials, write_trials
-from agent.inference.choice.probe import Request
+from agent.inference.choice.trial import Request, Timed, Trial
 from agent.inference.choice.trying import ITEM_TIMEOUT_S, probe_backend
 from agent.inference.choice.verdicts import Row, explain
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.inference.bundle import Bundle, NetworkEntry
-    from agent.inference.choice.trial import Trial
     from agent.inference.network import LoadedNetwork
     from agent.settings import ModelsSettings
 
@@ -114,7 +113,7 @@ def make_choice(
     if all(len(found) == 1 for found in items.values()):
         return _only_choice(items, tuple(tiers))
     threads = settings.threads or default_threads()
-    now = circumstances(bundle.folder, threads, (settings.backend, settings.precision, *networks))
+    now = circumstances(bundle, threads, (settings.backend, settings.precision, *networks))
     kept = None if reselect else read_trials(state_dir, now)
     trials = _try_all(bundle, items, threads, options) if kept is None else kept
     choice = decide(trials, tuple(tiers), next(iter(classifiers), None), budget_ms, cached=kept is not None)
@@ -168,17 +167,17 @@ def decide(
         BackendError: Some network has no trial that agrees.
     """
     networks = (*detectors, *(() if classifier is None else (classifier,)))
-    good = [trial for trial in trials if trial.outcome == "agrees" and trial.ms is not None]
+    good = [Timed(trial, trial.ms) for trial in trials if trial.outcome == "agrees" and trial.ms is not None]
     for name in networks:
-        if not any(trial.network == name for trial in good):
+        if not any(timed.trial.network == name for timed in good):
             raise BackendError(_nothing_runs(name, trials))
     picks = _one_runtime(good, networks) or _best_each(good, networks)
-    tiers = _descending_cost([_pick(picks[name]) for name in detectors])
-    voting_ms = 0.0 if classifier is None else picks[classifier].ms or 0.0
+    tiers = _descending_cost([picks[name] for name in detectors])
+    voting_ms = 0.0 if classifier is None else picks[classifier].ms
     room_ms = BUDGET_SHARE * budget_ms - voting_ms
-    fitting = [index for index, tier in enumerate(tiers) if (tier.ms or 0.0) <= room_ms]
+    fitting = [index for index, tier in enumerate(tiers) if tier.ms <= room_ms]
     return Choice(
-        tiers,
+        tuple(_pick(tier) for tier in tiers),
         None if classifier is None else _pick(picks[classifier]),
         start_tier=fitting[0] if fitting else len(tiers) - 1,
         fits=bool(fitting),
@@ -225,40 +224,45 @@ def _try_all(
     return tuple(trials)
 
 
-def _one_runtime(good: Sequence[Trial], networks: Sequence[str]) -> dict[str, Trial] | None:
+def _one_runtime(good: Sequence[Timed], networks: Sequence[str]) -> dict[str, Timed] | None:
     """The backend and device that runs all networks in the least time altogether; None where none does."""
-    best: dict[str, Trial] | None = None
-    for runtime in dict.fromkeys((trial.backend, trial.device) for trial in good):
-        own = [trial for trial in good if (trial.backend, trial.device) == runtime]
-        if all(any(trial.network == name for trial in own) for name in networks):
+    best: dict[str, Timed] | None = None
+    for runtime in dict.fromkeys(_runtime(timed) for timed in good):
+        own = [timed for timed in good if _runtime(timed) == runtime]
+        if all(any(timed.trial.network == name for timed in own) for name in networks):
             picks = _best_each(own, networks)
             if best is None or _total_ms(picks) * NEAR_TIE < _total_ms(best):
                 best = picks
     return best
 
 
-def _best_each(good: Sequence[Trial], networks: Sequence[str]) -> dict[str, Trial]:
+def _runtime(timed: Timed) -> tuple[str, str]:
+    return timed.trial.backend, timed.trial.device
+
+
+def _best_each(good: Sequence[Timed], networks: Sequence[str]) -> dict[str, Timed]:
     return {
-        name: min((trial for trial in good if trial.network == name), key=lambda trial: trial.ms or 0.0)
+        name: min((timed for timed in good if timed.trial.network == name), key=lambda timed: timed.ms)
         for name in networks
     }
 
 
-def _total_ms(picks: Mapping[str, Trial]) -> float:
-    return sum(trial.ms or 0.0 for trial in picks.values())
+def _total_ms(picks: Mapping[str, Timed]) -> float:
+    return sum(timed.ms for timed in picks.values())
 
 
-def _descending_cost(tiers: Sequence[Pick]) -> tuple[Pick, ...]:
+def _descending_cost(tiers: Sequence[Timed]) -> list[Timed]:
     """Drop what is neither more accurate nor cheaper than a tier before it."""
     kept = [tiers[0]]
     for tier in tiers[1:]:
-        if (tier.ms or 0.0) < (kept[-1].ms or 0.0):
+        if tier.ms < kept[-1].ms:
             kept.append(tier)
-    return tuple(kept)
+    return kept
 
 
-def _pick(trial: Trial) -> Pick:
-    return Pick(trial.network, trial.backend, trial.device, trial.precision, trial.ms)
+def _pick(timed: Timed) -> Pick:
+    trial = timed.trial
+    return Pick(trial.network, trial.backend, trial.device, trial.precision, timed.ms)
 
 
 def _nothing_runs(name: str, trials: Sequence[Trial]) -> str:

@@ -1,28 +1,28 @@
-"""Child process that tries files on one backend: ``python -m agent.inference.choice.probe``.
+"""Child process that tries files on one backend; started by ``trying``.
 
 Reads one request as JSON from stdin and prints JSON lines: the plan, then for each item a line when it
-starts and a line when it is done. Whoever started it can tell from the last line which file a crash or
-a hang belongs to. Nothing is written anywhere else.
+starts and a line when it is done; see ``trial``. Whoever started it can tell from the last line which
+file a crash or a hang belongs to. Nothing is written anywhere else.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from agent.errors import AgentError, BackendError, ModelError
 from agent.inference.backends import find_devices, load_network
 from agent.inference.bundle import LEAST_AGREEMENT, Bundle, agreement, load_reference, reference_input
-from agent.inference.choice.trial import Trial
+from agent.inference.choice.trial import REQUEST, SAID, Done, Item, Missing, Plan, Started, Trial
 
 if TYPE_CHECKING:
     from agent.inference.bundle import Reference
+    from agent.inference.choice.trial import Request, Said
     from agent.inference.network import LoadedNetwork
 
 WARM_UP_RUNS: Final = 3
@@ -30,72 +30,44 @@ FEWEST_RUNS: Final = 8
 MOST_RUNS: Final = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to try."""
-
-    bundle: str
-    """Folder."""
-    backend: str
-    threads: int
-    seconds: float
-    """How long to time each item."""
-    items: tuple[tuple[str, str], ...]
-    """Network and precision."""
-    manifest_sha256: str
-    """Of the manifest whose signature was checked; another one is refused."""
-    skip: int = 0
-    """Items of the plan that an earlier child has dealt with."""
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Request:
-        """As the parent wrote it."""
-        return cls(**{**value, "items": tuple((name, precision) for name, precision in value["items"])})
-
-
 def main() -> None:
     """Serve one request."""
-    request = Request.from_json(json.load(sys.stdin))
+    request = REQUEST.validate_json(sys.stdin.buffer.read(), strict=True)
     bundle = Bundle.load(Path(request.bundle))
     if bundle.sha256 != request.manifest_sha256:
         raise ModelError(f"the manifest in {request.bundle} has changed since it was checked: start again")
     try:
         devices = find_devices(request.backend)
     except BackendError as error:
-        _say(missing=str(error))
+        _say(Missing(str(error)))
         return
-    plan = [(device, name, precision) for device in devices for name, precision in request.items]
-    _say(plan=plan)
+    plan = tuple(Item(device, name, precision) for device in devices for name, precision in request.items)
+    _say(Plan(plan))
     reference = load_reference(bundle)
-    for index, (device, name, precision) in enumerate(plan):
+    for index, item in enumerate(plan):
         if index >= request.skip:
-            _say(started=index)
-            _say(done=index, trial=_try(bundle, reference, request, (device, name, precision)).as_json())
+            _say(Started(index))
+            _say(Done(index, _try(bundle, reference, request, item)))
 
 
-def _try(bundle: Bundle, reference: Reference | None, request: Request, item: tuple[str, str, str]) -> Trial:
-    device, name, precision = item
-    entry = bundle.manifest.networks[name]
+def _try(bundle: Bundle, reference: Reference | None, request: Request, item: Item) -> Trial:
+    outcome = partial(Trial, item.network, request.backend, item.device, item.precision)
     try:
         network = load_network(
             bundle,
-            name,
-            entry,
+            item.network,
+            bundle.manifest.networks[item.network],
             backend=request.backend,
-            precision=precision,
+            precision=item.precision,
             threads=request.threads,
-            device=device,
+            device=item.device,
         )
     except AgentError as error:
-        return Trial(name, request.backend, device, precision, "failed", detail=str(error))
+        return outcome("failed", detail=str(error))
     agreed, detail = _compare(network, reference)
     times_ms = time_runs(network, request.seconds)
     network.network.close()
-    return Trial(
-        name,
-        request.backend,
-        device,
-        precision,
+    return outcome(
         "disagrees" if detail else "agrees",
         ms=round(float(np.median(times_ms)), 4),
         p95_ms=round(float(np.percentile(times_ms, 95)), 4),
@@ -133,8 +105,8 @@ def time_runs(network: LoadedNetwork, seconds: float) -> list[float]:
     return times_ms
 
 
-def _say(**message: Any) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
+def _say(message: Said) -> None:
+    sys.stdout.buffer.write(SAID.dump_json(message) + b"\n")
     sys.stdout.flush()
 
 

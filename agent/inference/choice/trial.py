@@ -1,12 +1,42 @@
-"""What trying one file on one backend and device brought: plain data that travels as JSON."""
+"""What is asked of the probe, and what it answers: plain data that travels as JSON."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Final, Literal
+
+from pydantic import TypeAdapter
 
 Outcome = Literal["agrees", "disagrees", "failed", "crashed", "hung", "missing"]
-OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file to be tried on a device."""
+
+    device: str
+    """"cpu" or an accelerator, in the backend's own lower-case word."""
+    network: str
+    """Key in the manifest."""
+    precision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to try."""
+
+    bundle: str
+    """Folder."""
+    backend: str
+    threads: int
+    seconds: float
+    """How long to time each item."""
+    items: tuple[tuple[str, str], ...]
+    """Network and precision; each is tried on every device of the backend."""
+    manifest_sha256: str
+    """Of the manifest whose signature was checked; another one is refused."""
+    skip: int = 0
+    """Items of the plan that an earlier child has dealt with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +47,7 @@ class Trial:
     """Key in the manifest; empty where the backend as a whole is missing, crashed or hung."""
     backend: str
     device: str
-    """"cpu" or an accelerator, in the backend's own lower-case word."""
+    """See :class:`Item`."""
     precision: str
     outcome: Outcome
     ms: float | None = None
@@ -29,21 +59,51 @@ class Trial:
     """Why it can't be used, in one sentence; empty for a good one."""
 
     def as_json(self) -> dict[str, Any]:
-        """For a file or a pipe."""
+        """For a report."""
         return asdict(self)
 
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Self:
-        """The reverse of :meth:`as_json`.
 
-        Raises:
-            TypeError: Fields are missing, unknown or of the wrong kind.
-        """
-        trial = cls(**value)
-        words = (trial.network, trial.backend, trial.device, trial.precision, trial.detail)
-        numbers = (trial.ms, trial.p95_ms, trial.agreement)
-        if not all(isinstance(word, str) for word in words) or trial.outcome not in OUTCOMES:
-            raise TypeError("a trial's names must be text and its outcome a known one")
-        if not all(number is None or isinstance(number, int | float) for number in numbers):
-            raise TypeError("a trial's measurements must be numbers")
-        return trial
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A trial that agrees and was timed: one that may be chosen."""
+
+    trial: Trial
+    ms: float
+    """Its median time of one run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Said first: what will be tried, in this order."""
+
+    plan: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Said before each item; a crash or a hang from here on is its."""
+
+    started: int
+    """Its place in the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Said after each item."""
+
+    done: int
+    trial: Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Said instead of a plan: the backend can't be used at all."""
+
+    missing: str
+    """Why, and how to install it."""
+
+
+Said = Plan | Started | Done | Missing
+REQUEST: Final = TypeAdapter(Request)
+SAID: Final[TypeAdapter[Said]] = TypeAdapter(Said)
+"""Told apart by their fields, which have no name in common."""

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
+from agent.host import python_child
 from agent.inference.backends import CPU
-from agent.inference.choice.trial import Trial
+from agent.inference.choice.trial import REQUEST, SAID, Done, Item, Missing, Plan, Started, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.inference.choice.probe import Request
-    from agent.inference.choice.trial import Outcome
+    from agent.inference.choice.trial import Outcome, Request
 
+PROBE: Final = "agent.inference.choice.probe"
 ITEM_TIMEOUT_S: Final = 30.0
 """A child that says nothing for this long is taken for hung; compiling on a slow board takes seconds."""
 _CHUNK: Final = 65_536
@@ -49,9 +48,8 @@ def probe_backend(
     request = replace(request, skip=0)
     while True:
         child = _Child(request, item_timeout_s)
-        for message in child.messages():
-            if "trial" in message:
-                keep(Trial.from_json(message["trial"]))
+        for trial in child.trials():
+            keep(trial)
         lost = child.lost_trial()
         if lost is not None:
             keep(lost)
@@ -68,7 +66,7 @@ class _Child:
 
     request: Request
     item_timeout_s: float
-    plan: list[tuple[str, str, str]] | None = None
+    plan: tuple[Item, ...] | None = None
     running: int | None = None
     missing: str | None = None
     failure: tuple[Outcome, str] | None = None
@@ -83,29 +81,24 @@ class _Child:
             return Trial("", self.request.backend, CPU, "", "missing", detail=self.missing)
         if self.failure is None or (self.plan is not None and self.running is None):
             return None
-        device, name, precision = (CPU, "", "")
+        item = Item(CPU, "", "")
         if self.plan is not None and self.running is not None:
-            device, name, precision = self.plan[self.running]
+            item = self.plan[self.running]
         outcome, detail = self.failure
-        return Trial(name, self.request.backend, device, precision, outcome, detail=detail)
+        return Trial(item.network, self.request.backend, item.device, item.precision, outcome, detail=detail)
 
-    def messages(self) -> Iterator[dict[str, Any]]:
-        """What the child says until it ends, crashes or falls silent."""
-        # -B: no byte code is written. Errors go into the same pipe, so that nothing else is opened.
-        process = subprocess.Popen(
-            [sys.executable, "-B", "-m", "agent.inference.choice.probe"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+    def trials(self) -> Iterator[Trial]:
+        """What the child brings until it ends, crashes or falls silent."""
+        # Errors go into the same pipe, so that nothing else is opened.
+        process = python_child(PROBE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
             if process.stdin is not None:
                 with process.stdin as stream:
-                    stream.write(json.dumps(asdict(self.request)).encode())
+                    stream.write(REQUEST.dump_json(self.request))
             for line in self._lines(process):
-                message = self._understand(line)
-                if message is not None:
-                    yield message
+                trial = self._understand(line)
+                if trial is not None:
+                    yield trial
             if self.failure is None:
                 self._judge_end(process.wait())
         except BrokenPipeError:
@@ -138,20 +131,24 @@ class _Child:
                         deadline_s = time.monotonic() + self.item_timeout_s
                     yield line
 
-    def _understand(self, line: bytes) -> dict[str, Any] | None:
-        """One message; what libraries print is kept as last words."""
+    def _understand(self, line: bytes) -> Trial | None:
+        """Take one message in; what libraries print is kept as last words."""
         try:
-            message = json.loads(line)
+            said = SAID.validate_json(line, strict=True)
         except ValueError:
             self.last_words = line.decode("utf-8", "replace").strip()[:200] or self.last_words
             return None
-        if not isinstance(message, dict):
-            return None
-        if "plan" in message:
-            self.plan = [(device, name, precision) for device, name, precision in message["plan"]]
-        self.missing = message.get("missing", self.missing)
-        self.running = message.get("started", None if "done" in message else self.running)
-        return message
+        match said:
+            case Plan(plan):
+                self.plan = plan
+            case Missing(reason):
+                self.missing = reason
+            case Started(index):
+                self.running = index
+            case Done(trial=trial):
+                self.running = None
+                return trial
+        return None
 
     def _judge_end(self, status: int) -> None:
         if status == 0:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from agent.inference.choice.trial import Trial
+    from agent.inference.choice.trial import Timed, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,31 +21,30 @@ class Row:
     """"chosen", or why not."""
 
 
-def explain(trials: Sequence[Trial], picks: Mapping[str, Trial]) -> tuple[Row, ...]:
+def explain(trials: Sequence[Trial], picks: Mapping[str, Timed]) -> tuple[Row, ...]:
     """One row per trial, in their order.
 
     Args:
         trials: All of them.
         picks: The winner of each network.
     """
-    return tuple(
-        Row(trial, chosen=picks.get(trial.network) == trial, verdict=_verdict(trial, picks))
-        for trial in trials
-    )
+    return tuple(_row(trial, picks.get(trial.network)) for trial in trials)
 
 
-def _verdict(trial: Trial, picks: Mapping[str, Trial]) -> str:
-    winner = picks.get(trial.network)
+def _row(trial: Trial, winner: Timed | None) -> Row:
+    chosen = winner is not None and trial == winner.trial
+    return Row(trial, chosen=chosen, verdict="chosen" if chosen else _why_not(trial, winner))
+
+
+def _why_not(trial: Trial, winner: Timed | None) -> str:
     if trial.outcome != "agrees" or trial.ms is None:
         return trial.detail or trial.outcome
-    if winner is None or winner.ms is None:
+    if winner is None:
         return "not asked for"
-    if trial == winner:
-        return "chosen"
     if trial.ms >= winner.ms:
         share = trial.ms / winner.ms if winner.ms > 0.0 else 1.0
-        return f"slower, {share:.1f} times the time of {_name(winner)}"
-    return f"quick here, but {winner.backend} is the better one for all networks together"
+        return f"slower, {share:.1f} times the time of {_name(winner.trial)}"
+    return f"quick here, but {winner.trial.backend} is the better one for all networks together"
 
 
 def _name(trial: Trial) -> str:

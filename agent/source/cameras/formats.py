@@ -7,13 +7,13 @@ few of them a second. Which is better depends on camera, link, size and processo
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.source.cameras.v4l2 import CameraMode, asking, offered_formats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from agent.source.cameras.v4l2 import OfferedFormat
@@ -57,30 +57,36 @@ class FormatTrial:
         return self.delivered_fps * self.cpu_ms / 1000.0
 
 
+@dataclass(frozen=True, slots=True)
+class ChosenFormat:
+    """The format that was chosen among those that a camera offered."""
+
+    offered: str
+    """All of them, in words that only another camera changes."""
+    mode: CameraMode
+
+
 class FormatMemory:
     """The format that was chosen, for as long as the camera offers the same ones.
 
     It outlives the camera process, so that a camera that was lost is back without being tried anew.
 
     Args:
-        message: What :meth:`to_message` gave.
+        chosen: What an earlier one knew.
     """
 
-    def __init__(self, message: Mapping[str, Any] | None = None) -> None:
-        self._offered = "" if message is None else str(message["offered"])
-        self._chosen = None if message is None else CameraMode(**message["chosen"])
+    def __init__(self, chosen: ChosenFormat | None = None) -> None:
+        self.chosen = chosen
 
     def recall(self, offered: Sequence[OfferedFormat]) -> CameraMode | None:
         """The choice among these; None where it was another camera's or there was none."""
-        return self._chosen if self._offered == repr(tuple(offered)) else None
+        if self.chosen is None or self.chosen.offered != repr(tuple(offered)):
+            return None
+        return self.chosen.mode
 
-    def keep(self, offered: Sequence[OfferedFormat], chosen: CameraMode) -> None:
+    def keep(self, offered: Sequence[OfferedFormat], mode: CameraMode) -> None:
         """Note a choice."""
-        self._offered, self._chosen = repr(tuple(offered)), chosen
-
-    def to_message(self) -> dict[str, Any] | None:
-        """Plain values; None where nothing was chosen."""
-        return None if self._chosen is None else {"offered": self._offered, "chosen": asdict(self._chosen)}
+        self.chosen = ChosenFormat(repr(tuple(offered)), mode)
 
 
 def list_formats(device: Path, wanted: CameraMode) -> tuple[OfferedFormat, ...]:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.settings import OpenCvSource
     from agent.source.buffers import PictureBuffers
+    from agent.source.cameras.settings import OpenCvSettings
 
 _SINK: Final = re.compile(r"!\s*(appsink|fakesink|autovideosink|fdsink)\b[^!]*$")
 _ROW_BYTES: Final = 4
@@ -48,7 +48,7 @@ class GStreamerCamera:
     def __init__(
         self,
         name: str,
-        settings: OpenCvSource,
+        settings: OpenCvSettings,
         buffers: PictureBuffers | None = None,
         rest: Rest | None = None,
         clock: Callable[[], float] = time.monotonic,

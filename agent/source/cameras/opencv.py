@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent.settings import OpenCvSource
     from agent.source.buffers import PictureBuffers
+    from agent.source.cameras.settings import OpenCvSettings
 
 _REMEDY: Final = {
     AddressKind.V4L2: "check its cable, other users of it, and that the agent is in the group video",
@@ -46,7 +46,7 @@ class OpenCvCamera:
     def __init__(
         self,
         name: str,
-        settings: OpenCvSource,
+        settings: OpenCvSettings,
         buffers: PictureBuffers | None = None,
         rest: Rest | None = None,
         *,
@@ -80,8 +80,6 @@ class OpenCvCamera:
         """
         self.close()
         self._cv2 = cv2 = load_opencv()
-        # A pool of threads would compete with inference for the cores.
-        cv2.setNumThreads(1)
         on_a_url = self._address.kind is AddressKind.URL
         capture = self._open_url(cv2) if on_a_url else self._open_device(cv2)
         if not capture.isOpened():
@@ -183,7 +181,7 @@ class OpenCvCamera:
     def _open_url(self, cv2: Any) -> Any:
         url = self._address.target
         if self._settings.credentials_file is not None:
-            url = with_credentials(url, self._settings.credentials_file)
+            url = with_credentials(url, Path(self._settings.credentials_file))
         patience_ms = int(self._settings.stall_timeout_s * 1000.0)
         parameters = [
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,

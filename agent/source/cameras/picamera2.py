@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.settings import Picamera2Source
     from agent.source.buffers import PictureBuffers
+    from agent.source.cameras.settings import Picamera2Settings
 
 DRIVER_BUFFERS: Final = 3
 """libcamera keeps one filling, one ready and one in our hands; more only adds delay and memory."""
@@ -38,7 +38,7 @@ class Picamera2Camera:
     def __init__(
         self,
         name: str,
-        settings: Picamera2Source,
+        settings: Picamera2Settings,
         buffers: PictureBuffers | None = None,
         rest: Rest | None = None,
         clock: Callable[[], float] = time.monotonic,

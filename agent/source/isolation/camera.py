@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import subprocess
-import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from agent.errors import CameraError, ConfigError, SourceEnded
 from agent.frame import Frame
+from agent.host import python_child
+from agent.settings import OpenCvSource
+from agent.source.cameras import OpenCvSettings, Picamera2Settings
+from agent.source.isolation.messages import (
+    Close,
+    Closed,
+    Delivered,
+    Failed,
+    Open,
+    Opened,
+    RestUntil,
+    Reuse,
+    Setup,
+)
 from agent.source.isolation.slots import SlotLayout, SlotReader
 from agent.source.isolation.wire import PeerGoneError, Wire
 
@@ -20,10 +32,12 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from agent.settings import OpenCvSource, Picamera2Source
+    from agent.settings import Picamera2Source
+    from agent.source.isolation.messages import Answer, Order
 
 logger = logging.getLogger(__name__)
 
+WORKER: Final = "agent.source.isolation.worker"
 _LOOK_UP_S: Final = 0.2
 """While a camera is silent, the stop event is looked at this often."""
 _GRACE_S: Final = 1.0
@@ -34,6 +48,8 @@ _CLOSE_S: Final = 1.0
 """A camera that doesn't close in this time is killed."""
 _REAP_S: Final = 1.0
 """A process stuck inside the kernel can't even be killed; it is left behind after this."""
+
+Told = TypeVar("Told", Opened, Delivered)
 
 
 class IsolatedCamera:
@@ -47,14 +63,14 @@ class IsolatedCamera:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
-        self._settings = settings
+        self._stall_timeout_s = settings.stall_timeout_s
         self._stop = stop
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._wire: Wire | None = None
         self._pictures: SlotReader | None = None
-        # What the camera's first process found out, for the next one.
-        self._memory: dict[str, Any] | None = None
+        plain = OpenCvSettings if isinstance(settings, OpenCvSource) else Picamera2Settings
+        self._setup = Setup(name, plain.of(settings), chosen=None)
         self._index = 0
 
     @property
@@ -74,12 +90,12 @@ class IsolatedCamera:
             CameraError: The camera is absent, busy or doesn't answer.
             ConfigError: It can never be opened as configured.
         """
-        patience_s = self._settings.stall_timeout_s + _GRACE_S
+        patience_s = self._stall_timeout_s + _GRACE_S
         if self._process is None:
             self._start()
             patience_s += _START_S
-        self._order({"do": "open"})
-        self._memory = self._await("opened", patience_s)["memory"]
+        self._order(Open())
+        self._setup = replace(self._setup, chosen=self._await(Opened, patience_s).chosen)
 
     def read(self) -> Frame:
         """Block until the next frame, at most ``stall_timeout_s`` and a second of grace.
@@ -87,10 +103,10 @@ class IsolatedCamera:
         Raises:
             CameraError: None came, or the process died.
         """
-        message = self._await("frame", self._settings.stall_timeout_s + _GRACE_S)
-        while self._pictures is None or message["generation"] != self._pictures.generation:
-            message = self._await("frame", self._settings.stall_timeout_s + _GRACE_S)
-        frame = Frame(self._pictures.lend(message["slot"]), message["at_s"], self._name, self._index)
+        told = self._await(Delivered, self._stall_timeout_s + _GRACE_S)
+        while self._pictures is None or told.generation != self._pictures.generation:
+            told = self._await(Delivered, self._stall_timeout_s + _GRACE_S)
+        frame = Frame(self._pictures.lend(told.slot), told.at_s, self._name, self._index)
         self._index += 1
         return frame
 
@@ -100,7 +116,7 @@ class IsolatedCamera:
         Raises:
             CameraError: The process died.
         """
-        self._order({"do": "rest", "until_s": until_s})
+        self._order(RestUntil(until_s))
 
     def close(self) -> None:
         """Close the camera; when the agent is stopping, or the process doesn't answer, end the process."""
@@ -115,46 +131,39 @@ class IsolatedCamera:
 
     def _start(self) -> None:
         self._wire, theirs = Wire.pair()
-        package_folder = str(Path(__file__).parents[3])
-        search_path = os.pathsep.join(filter(None, (package_folder, os.environ.get("PYTHONPATH"))))
-        # -B: nothing of the agent writes to disk, compiled modules included.
-        command = [sys.executable, "-B", "-m", "agent.source.isolation.worker", str(theirs.fileno())]
         try:
             with theirs:
-                self._process = subprocess.Popen(
-                    command,
+                self._process = python_child(
+                    WORKER,
+                    str(theirs.fileno()),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
                     # Decoding is one thread's work here; idle BLAS threads would only cost memory.
-                    env={**os.environ, "PYTHONPATH": search_path, "OPENBLAS_NUM_THREADS": "1"},
+                    env={"OPENBLAS_NUM_THREADS": "1"},
                 )
         except OSError as error:
             self._kill()
             raise CameraError(f"sources.{self._name}: no camera process can be started ({error})") from error
-        settings = self._settings.model_dump(mode="json")
-        self._order({"name": self._name, "settings": settings, "memory": self._memory})
+        self._order(self._setup)
 
-    def _order(self, body: dict[str, Any]) -> None:
+    def _order(self, order: Order) -> None:
         if self._wire is None:
             raise self._died()
         try:
-            self._wire.send(body)
+            self._wire.send(order)
         except PeerGoneError as error:
             raise self._died() from error
 
-    def _await(self, wanted: str, patience_s: float) -> dict[str, Any]:
+    def _await(self, wanted: type[Told], patience_s: float) -> Told:
         deadline_s = self._clock() + patience_s
         while (left_s := deadline_s - self._clock()) > 0.0:
             if self._stop.is_set():
                 raise SourceEnded(f"sources.{self._name}: stopped; start the agent to go on")
             message = self._receive(min(left_s, _LOOK_UP_S))
-            if message is None:
-                continue
-            if message["say"] == "failed":
-                error = ConfigError if message["for_good"] else CameraError
-                raise error(message["text"])
-            if message["say"] == wanted:
+            if isinstance(message, Failed):
+                raise (ConfigError if message.for_good else CameraError)(message.text)
+            if isinstance(message, wanted):
                 return message
         self._kill()
         raise CameraError(
@@ -162,38 +171,36 @@ class IsolatedCamera:
             " check its cable and network, it is opened anew"
         )
 
-    def _receive(self, timeout_s: float) -> dict[str, Any] | None:
+    def _receive(self, timeout_s: float) -> Order | Answer | None:
         try:
             packet = None if self._wire is None else self._wire.receive(timeout_s)
         except PeerGoneError as error:
             raise self._died() from error
         if packet is None:
             return None
-        if packet.descriptor is not None:
-            self._map(packet.body, packet.descriptor)
-        return packet.body
+        if packet.descriptor is not None and isinstance(packet.message, SlotLayout):
+            self._map(packet.message, packet.descriptor)
+        return packet.message
 
-    def _map(self, message: dict[str, Any], descriptor: int) -> None:
+    def _map(self, layout: SlotLayout, descriptor: int) -> None:
         if self._pictures is not None:
             self._pictures.retire()
-        layout = SlotLayout(*(message[key] for key in ("generation", "height_px", "width_px", "slots")))
         wire = self._wire
 
         def give_back(generation: int, slot: int) -> None:
             # Runs wherever a frame's last holder lets go, perhaps after the process has ended.
             with contextlib.suppress(PeerGoneError):
                 if wire is not None:
-                    wire.send({"do": "reuse", "generation": generation, "slot": slot})
+                    wire.send(Reuse(generation, slot))
 
         self._pictures = SlotReader(layout, descriptor, give_back)
 
     def _close_camera(self) -> None:
         try:
-            self._order({"do": "close"})
+            self._order(Close())
             deadline_s = self._clock() + _CLOSE_S
             while (left_s := deadline_s - self._clock()) > 0.0:
-                message = self._receive(min(left_s, _LOOK_UP_S))
-                if message is not None and message["say"] == "closed":
+                if isinstance(self._receive(min(left_s, _LOOK_UP_S)), Closed):
                     return
         except CameraError:
             return  # it died by itself, and _died has tidied up

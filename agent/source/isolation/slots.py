@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import weakref
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -44,10 +44,6 @@ class SlotLayout:
     def bytes_long(self) -> int:
         """Size of the whole."""
         return self.slots * self.height_px * self.width_px * 3
-
-    def to_message(self) -> dict[str, int]:
-        """For the wire."""
-        return asdict(self)
 
 
 def _map(descriptor: int, layout: SlotLayout) -> NDArray[np.uint8]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import socket
 import threading
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
+
+from agent.source.isolation.messages import from_json, to_json
+
+if TYPE_CHECKING:
+    from agent.source.isolation.messages import Answer, Order
 
 _LONGEST_MESSAGE_BYTES: Final = 65_536
 
@@ -16,14 +20,14 @@ _NO_SIGNAL: Final = socket.MSG_NOSIGNAL
 
 
 class PeerGoneError(Exception):
-    """The process at the other end has closed its socket or died."""
+    """The process at the other end has closed its socket or died, or talks nonsense."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packet:
     """One message and the file descriptor that came with it."""
 
-    body: dict[str, Any]
+    message: Order | Answer
     descriptor: int | None = None
     """Owned by whoever receives the packet."""
 
@@ -45,13 +49,13 @@ class Wire:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         return Wire(ours), theirs
 
-    def send(self, body: dict[str, Any], descriptor: int | None = None) -> None:
+    def send(self, message: Order | Answer, descriptor: int | None = None) -> None:
         """Send one message, with a file descriptor if given.
 
         Raises:
             PeerGoneError: Nobody listens any more.
         """
-        data = json.dumps(body).encode()
+        data = to_json(message)
         try:
             with self._open:
                 socket.send_fds(self._end, [data], [] if descriptor is None else [descriptor], _NO_SIGNAL)
@@ -62,7 +66,7 @@ class Wire:
         """The next message; None when none came in time. None as timeout waits for ever.
 
         Raises:
-            PeerGoneError: The other end is closed and everything it sent has been read.
+            PeerGoneError: The other end is closed and everything it sent has been read; or it talks nonsense.
         """
         if not self._ready.poll(None if timeout_s is None else max(0.0, timeout_s) * 1000.0):
             return None
@@ -74,7 +78,13 @@ class Wire:
             raise PeerGoneError
         for extra in descriptors[1:]:
             os.close(extra)
-        return Packet(json.loads(data), descriptors[0] if descriptors else None)
+        descriptor = descriptors[0] if descriptors else None
+        try:
+            return Packet(from_json(data), descriptor)
+        except ValueError as error:
+            if descriptor is not None:
+                os.close(descriptor)
+            raise PeerGoneError from error
 
     def close(self) -> None:
         """Close this end; the other one notices."""

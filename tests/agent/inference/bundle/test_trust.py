@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.errors import ConfigError, ModelError
+from agent.host import child
 from agent.inference.bundle import trust
 from agent.inference.bundle.manifest import MANIFEST, read_manifest
 from agent.inference.bundle.trust import SHIPPED_KEYS, SIGNATURE, open_bundle, read_public_key
@@ -169,25 +170,17 @@ def test_key_ids_are_what_openssl_says(tmp_path: Path) -> None:
     assert digest.stdout.decode().startswith(key.key_id)
 
 
-def test_without_the_library_nothing_runs(folder: Path, tmp_path: Path) -> None:
+def test_without_the_library_nothing_runs(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The check fails closed: a child that can't check is no "valid"."""
     key = sign(folder)
     gone = tmp_path / "path" / "cryptography"
     gone.mkdir(parents=True)
     (gone / "__init__.py").write_text("raise ModuleNotFoundError('cryptography is gone')")
-    program = (
-        "from pathlib import Path\n"
-        "from agent.inference.bundle.trust import open_bundle\n"
-        "from agent.settings import ModelsSettings\n"
-        f"open_bundle(ModelsSettings(bundle=Path({str(folder)!r}), trusted_keys=(Path({str(key)!r}),)))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(gone.parent)},
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert "can't be checked" in done.stderr.splitlines()[-1]
-    assert "cryptography is gone" in done.stderr.splitlines()[-1]
+    monkeypatch.setattr(child, "product_path", lambda: [str(gone.parent)])
+    with pytest.raises(ModelError, match=r"can't be checked \(.*cryptography is gone"):
+        opened(folder, key)
 
 
 def test_checking_a_signature_costs_the_daemon_no_memory() -> None:

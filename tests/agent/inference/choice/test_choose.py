@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.errors import BackendError, ModelError
+from agent.host import child
 from agent.inference.bundle.manifest import Bundle
 from agent.inference.choice.cache import FILE_NAME
 from agent.inference.choice.choose import TrialOptions, decide, load_pick, make_choice
-from agent.inference.choice.probe import Request
-from agent.inference.choice.trial import Trial
+from agent.inference.choice.trial import Request, Trial
 from agent.inference.choice.trying import probe_backend
 from agent.settings import ModelsSettings
 from tests.support.backend_fixtures import EMOTION, FACE, bundle_fixture, network_file
 from tests.support.network_fixtures import write_onnx
+from tests.support.places import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,7 @@ def replace_package_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         folder = tmp_path / "replaced" / name
         folder.mkdir(parents=True)
         (folder / "__init__.py").write_text(textwrap.dedent(code))
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "replaced"))
+        monkeypatch.setattr(child, "product_path", lambda: [str(tmp_path / "replaced"), str(ROOT)])
 
     return replace
 

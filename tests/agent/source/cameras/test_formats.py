@@ -40,7 +40,6 @@ from agent.host.opencv import load_opencv
 from agent.source.cameras.formats import list_formats, try_formats
 from agent.source.cameras.v4l2 import CameraMode
 device, cv2 = Path(sys.argv[1]), load_opencv()
-cv2.setNumThreads(1)
 offered = list_formats(device, CameraMode("auto", 640, 480, 15.0))
 print(json.dumps([asdict(trial) for trial in try_formats(cv2, device, offered, 15.0)]))
 """
@@ -184,9 +183,9 @@ def test_another_camera_in_its_place_is_tried_anew() -> None:
     memory = FormatMemory()
     yuyv = OfferedFormat(CameraMode("YUYV", 640, 480, 15.0), "YUYV 4:2:2", compressed=False)
     mjpg = OfferedFormat(CameraMode("MJPG", 640, 480, 15.0), "Motion-JPEG", compressed=True)
-    assert memory.to_message() is None
+    assert memory.chosen is None
     memory.keep((yuyv, mjpg), mjpg.mode)
-    carried = FormatMemory(json.loads(json.dumps(memory.to_message())))
+    carried = FormatMemory(memory.chosen)
     assert carried.recall((yuyv, mjpg)) == mjpg.mode
     assert carried.recall((mjpg,)) is None
 

@@ -11,6 +11,7 @@ import pytest
 from agent.errors import CameraError, ConfigError
 from agent.settings import OpenCvSource
 from agent.source.cameras.gstreamer import GStreamerCamera
+from agent.source.cameras.settings import OpenCvSettings
 from agent.source.isolation.camera import IsolatedCamera
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def settings_for(pipeline: str, width_px: int = 320, height_px: int = 240) -> Op
 
 @pytest.fixture
 def red() -> Iterator[GStreamerCamera]:
-    camera = GStreamerCamera("door", settings_for(f"{RED} ! appsink drop=1"))
+    camera = GStreamerCamera("door", OpenCvSettings.of(settings_for(f"{RED} ! appsink drop=1")))
     camera.open()
     yield camera
     camera.close()
@@ -52,7 +53,7 @@ def test_pictures_come_in_bgr_with_rising_indices(red: GStreamerCamera) -> None:
 def test_pictures_are_scaled_to_the_configured_size_whatever_the_row_padding(size: tuple[int, int]) -> None:
     """Rows of 322 or 101 pixels are padded on the way; a wrong stride would skew the picture."""
     bars = "videotestsrc pattern=smpte is-live=true ! video/x-raw,width=320,height=240"
-    camera = GStreamerCamera("door", settings_for(f"{bars} ! appsink", *size))
+    camera = GStreamerCamera("door", OpenCvSettings.of(settings_for(f"{bars} ! appsink", *size)))
     camera.open()
     frame = camera.read()
     camera.close()
@@ -87,7 +88,7 @@ def test_pictures_are_passed_over_at_rest(red: GStreamerCamera) -> None:
 @needs_gstreamer
 @pytest.mark.parametrize("pipeline", ["videotestsrc num-buffers=3 ! appsink", "nosuchelement ! appsink"])
 def test_a_pipeline_that_ends_or_never_starts_is_named(pipeline: str) -> None:
-    camera = GStreamerCamera("door", settings_for(pipeline))
+    camera = GStreamerCamera("door", OpenCvSettings.of(settings_for(pipeline)))
     camera.open()
     with pytest.raises(CameraError, match=r"sources\.door: the pipeline .* ended; try it with gst-launch"):
         _ = [camera.read() for _ in range(10)]
@@ -97,7 +98,7 @@ def test_a_pipeline_that_ends_or_never_starts_is_named(pipeline: str) -> None:
 def test_a_system_without_gstreamer_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ConfigError, match=r"apt install gstreamer1\.0-tools"):
-        GStreamerCamera("door", settings_for(f"{RED} ! appsink")).open()
+        GStreamerCamera("door", OpenCvSettings.of(settings_for(f"{RED} ! appsink"))).open()
 
 
 @needs_gstreamer

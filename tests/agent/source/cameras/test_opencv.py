@@ -13,6 +13,7 @@ from agent.errors import CameraError, ConfigError
 from agent.settings import OpenCvSource
 from agent.source.cameras.address import AddressKind, parse_address, with_credentials
 from agent.source.cameras.opencv import OpenCvCamera
+from agent.source.cameras.settings import OpenCvSettings
 from tests.support.clips import number_of
 from tests.support.mjpeg_server import MjpegServer, StreamPlan
 
@@ -27,7 +28,7 @@ def camera_at(device: int | str, *, credentials_file: Path | None = None) -> Ope
     settings = OpenCvSource(
         type="opencv", device=device, stall_timeout_s=1.0, credentials_file=credentials_file
     )
-    return OpenCvCamera("door", settings)
+    return OpenCvCamera("door", OpenCvSettings.of(settings))
 
 
 def read_frames(camera: OpenCvCamera, count: int) -> None:

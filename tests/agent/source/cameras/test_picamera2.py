@@ -19,6 +19,7 @@ import pytest
 from agent.errors import CameraError, ConfigError
 from agent.settings import Picamera2Source
 from agent.source.cameras.picamera2 import Picamera2Camera
+from agent.source.cameras.settings import Picamera2Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,9 +122,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[StandInPicamera2]
 
 
 def camera(index: int = 0, width_px: int = 320, height_px: int = 240) -> Picamera2Camera:
-    return Picamera2Camera(
-        "door", Picamera2Source(type="picamera2", camera=index, width_px=width_px, height_px=height_px)
-    )
+    source = Picamera2Source(type="picamera2", camera=index, width_px=width_px, height_px=height_px)
+    return Picamera2Camera("door", Picamera2Settings.of(source))
 
 
 @pytest.mark.parametrize(("width_px", "shape"), [(320, (240, 320, 3)), (301, (240, 300, 3))])
@@ -173,7 +173,8 @@ def test_a_small_picture_shows_as_much_of_the_scene_as_a_large_one(
 def test_frames_at_rest_go_back_to_the_driver_unread(stand_in: type[StandInPicamera2]) -> None:
     """A tenth of a second from one request to the next; the last one before the rest's end is read."""
     ticks = iter(range(100))
-    source = Picamera2Camera("door", Picamera2Source(type="picamera2"), clock=lambda: next(ticks) / 10)
+    settings = Picamera2Settings.of(Picamera2Source(type="picamera2"))
+    source = Picamera2Camera("door", settings, clock=lambda: next(ticks) / 10)
     source.open()
     assert [source.read().captured_at_s for _ in range(2)] == [0.0, 0.1]
     source.rest(0.65)

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.errors import CameraError, ConfigError, SourceEnded
+from agent.host import child
 from agent.settings import OpenCvSource, Picamera2Source
 from agent.source.isolation.camera import IsolatedCamera
 from agent.source.isolation.slots import SLOTS
 from tests.support.clips import number_of
 from tests.support.mjpeg_server import MjpegServer, StreamPlan
+from tests.support.places import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -292,7 +294,7 @@ def test_a_csi_camera_works_through_the_process_too(
         "    def close(self): pass\n"
     )
     (tmp_path / "libcamera.py").write_text("class ColorSpace: Smpte170m = staticmethod(lambda: None)\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(child, "product_path", lambda: [str(tmp_path), str(ROOT)])
     camera = IsolatedCamera("door", Picamera2Source(type="picamera2", width_px=320, height_px=240), stop)
     camera.open()
     assert camera.read().pixels[0, 0].tolist() == [130, 130, 130]  # (128 - 16) * 255 / 219

@@ -1,0 +1,36 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def replace_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Put a file in place: a reader sees the old content or the new, also after a power cut.
+
+    Args:
+        path: In a folder that exists.
+        content: All of it.
+        mode: Permissions of the new file, less what the umask takes.
+
+    Raises:
+        OSError: It can't be written; the old file is as it was, and nothing else is left behind.
+    """
+    # A name of its own, which nobody can have put there before: two processes may write at the same time.
+    partial = path.with_name(f"{path.name}.{os.urandom(4).hex()}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        partial.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
