@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from agent.assembly import build_pipeline
+from agent.commands.bench.measured import Several, Turn
 from agent.commands.bench.memory_camera import MemoryCamera
 from agent.commands.bench.still import HOUR_S
 from agent.source import Capture, Mailbox
 from agent.source.picture import PictureWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from agent.inference import Networks
+    from agent.pipeline import Pipeline
     from agent.settings import AgentSettings
 
 FAIR_WITHIN: Final = 0.1
@@ -35,7 +39,7 @@ def measure_several(
     count: int,
     fps: float,
     seconds: float,
-) -> dict[str, Any]:
+) -> Several:
     """Shares and latencies of ``count`` sources that take turns on one pipeline thread.
 
     Args:
@@ -45,11 +49,6 @@ def measure_several(
         count: Of sources.
         fps: Of each camera.
         seconds: To measure, after a second that isn't.
-
-    Returns:
-        ``sources``, a row per source with its ``share`` of an equal part (1 is exactly that), its latencies
-        in milliseconds and what was dropped; ``cpu_s_per_hour`` of the whole; ``fair``, whether all shares
-        lie within :data:`FAIR_WITHIN`; and ``in_time``, whether each p99 is within the budget.
     """
     names = [f"source-{number + 1}" for number in range(count)]
     stop, mailbox = threading.Event(), Mailbox(names)
@@ -72,12 +71,20 @@ def measure_several(
         mailbox.close()
         for capture in captures:
             capture.join(1.0)
-    rows = [_row(name, seen[name], dropped[name], spent_s) for name in names]
-    conditions = {"fps": fps, "cpu_s_per_hour": HOUR_S * cpu_s / spent_s}
-    return {**conditions, **_verdict(rows, settings.latency.budget_ms)}
+    equal = max(1.0, sum(len(latencies) for latencies in seen.values()) / count)
+    turns = tuple(_turn(name, seen[name], dropped[name], spent_s, equal) for name in names)
+    budget_ms = settings.latency.budget_ms
+    return Several(
+        fps=fps,
+        cpu_s_per_hour=HOUR_S * cpu_s / spent_s,
+        budget_ms=budget_ms,
+        sources=turns,
+        fair=all(abs(turn.share - 1.0) <= FAIR_WITHIN for turn in turns),
+        in_time=all(turn.p99_ms <= budget_ms for turn in turns),
+    )
 
 
-def _consume(mailbox: Mailbox, pipelines: dict[str, Any], seconds: float) -> dict[str, list[float]]:
+def _consume(mailbox: Mailbox, pipelines: Mapping[str, Pipeline], seconds: float) -> dict[str, list[float]]:
     """Latencies in milliseconds by source, of frames that were not dropped as stale."""
     seen: dict[str, list[float]] = {name: [] for name in pipelines}
     end_s = time.monotonic() + seconds
@@ -91,26 +98,16 @@ def _consume(mailbox: Mailbox, pipelines: dict[str, Any], seconds: float) -> dic
     return seen
 
 
-def _verdict(rows: list[dict[str, Any]], budget_ms: float) -> dict[str, Any]:
-    equal = max(1.0, sum(row["frames"] for row in rows) / len(rows))
-    shared = [{**row, "share": row["frames"] / equal} for row in rows]
-    return {
-        "budget_ms": budget_ms,
-        "sources": shared,
-        "fair": all(abs(row["share"] - 1.0) <= FAIR_WITHIN for row in shared),
-        "in_time": all(row["p99_ms"] <= budget_ms for row in shared),
-    }
-
-
-def _row(name: str, latencies_ms: list[float], dropped: int, seconds: float) -> dict[str, Any]:
+def _turn(name: str, latencies_ms: list[float], dropped: int, seconds: float, equal: float) -> Turn:
     p50, p95, p99 = np.percentile(latencies_ms or [0.0], (50, 95, 99)).tolist()
-    return {
-        "name": name,
-        "frames": len(latencies_ms),
-        "fps": len(latencies_ms) / seconds,
-        "p50_ms": p50,
-        "p95_ms": p95,
-        "p99_ms": p99,
-        "max_ms": max(latencies_ms, default=0.0),
-        "dropped": dropped,
-    }
+    return Turn(
+        name=name,
+        frames=len(latencies_ms),
+        fps=len(latencies_ms) / seconds,
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
+        max_ms=max(latencies_ms, default=0.0),
+        dropped=dropped,
+        share=len(latencies_ms) / equal,
+    )

@@ -8,7 +8,12 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
+
+# A script's own folder comes first on the path, and there this file would be taken for the package.
+_HERE = Path(__file__).resolve().parent
+sys.path = [entry for entry in sys.path if Path(entry).resolve() != _HERE]
 
 _LABELS = {
     "angry": "anger",
