@@ -83,8 +83,8 @@ def compare_peers(asked: PeersAsked, models: ModelsSettings, say: Callable[[str]
         ConfigError: The heads can't be used.
     """
     heads = read_heads(asked.heads) if asked.heads else []
-    groups = [heads[start : start + FACES] for start in range(0, len(heads), FACES)]
-    clips = [draw_crowd(FACES, group) for group in groups or [None]]
+    groups = [heads[start : start + FACES] for start in range(0, len(heads), FACES)] or [[]]
+    clips = [draw_crowd(FACES, group) for group in groups]
     settings = _eager(models)
     networks, _ = choose_networks(settings, None)
     ways: tuple[Callable[[Clip], Peer], ...] = (
