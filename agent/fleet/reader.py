@@ -60,6 +60,8 @@ class Reader:
         self._stop = stop or threading.Event()
         self._until_s = float("inf") if seconds is None else time.monotonic() + seconds
         self._backoff = Backoff()
+        self._link: BrokerLink | None = None
+        """Opened before the reading begins."""
         self._seen_any = False
 
     def read(self, handle: Callable[[Received], object], tick: Callable[[], None] = lambda: None) -> None:
@@ -68,29 +70,7 @@ class Reader:
         Raises:
             BrokerError: The first connection fails; later ones are tried again.
         """
-        self._keep_reading(self._connect(), handle, tick)
-
-    @contextmanager
-    def reading(self, handle: Callable[[Received], object]) -> Iterator[None]:
-        """Hand messages to ``handle`` in a thread of its own while the block lasts.
-
-        Raises:
-            BrokerError: The first connection fails; later ones are tried again.
-        """
-        link = self._connect()
-        thread = threading.Thread(
-            target=self._keep_reading, args=(link, handle, lambda: None), name="fleet-reader", daemon=True
-        )
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            thread.join()
-
-    def _keep_reading(
-        self, link: BrokerLink, handle: Callable[[Received], object], tick: Callable[[], None]
-    ) -> None:
+        link = self._link or self._connect()
         while not self._over():
             if link.alive:
                 link.step(STEP_S)
@@ -99,6 +79,22 @@ class Reader:
                 link = self._reconnect(link)
             tick()
         link.disconnect()
+
+    @contextmanager
+    def reading(self, handle: Callable[[Received], object]) -> Iterator[None]:
+        """Read in a thread of its own while the block lasts; what is published in it arrives.
+
+        Raises:
+            BrokerError: As with ``read``.
+        """
+        self._link = self._connect()
+        thread = threading.Thread(target=self.read, args=(handle,), name="fleet-reader", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            thread.join()
 
     def _connect(self) -> BrokerLink:
         link = BrokerLink(self._settings, self._client_id)

@@ -87,7 +87,7 @@ def find_out(request: Request, say: Say) -> Findings:
     classifier = request.classifier or agents.classifier
     evaluation = page = None
     write_page = _page_writer(request)
-    peers = () if request.peers is None else _compare(request, request.peers, detector, classifier, say)
+    peers = () if request.peers is None else _compare(request, request.peers, detector, classifier)
     if write_page is not None or not (request.protocols or peers):
         evaluation = evaluate(
             request.data_dir,
@@ -115,9 +115,7 @@ def find_out(request: Request, say: Say) -> Findings:
     return Findings(evaluation, protocols, page, peers)
 
 
-def _compare(
-    request: Request, asked: PeersAsked, detector: str, classifier: str, say: Say
-) -> tuple[Peer, ...]:
+def _compare(request: Request, asked: PeersAsked, detector: str, classifier: str) -> tuple[Peer, ...]:
     """Our bundle as the agent itself would run it, beside the peers."""
     models = ModelsSettings(
         bundle=request.bundle_dir,
@@ -126,7 +124,7 @@ def _compare(
         detector=detector,
         classifier=classifier,
     )
-    return compare_peers(asked, models, say)
+    return compare_peers(asked, models)
 
 
 def _page_writer(request: Request) -> PageWriter | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
+from agent.commands.bench.options import BenchOptions
 from agent.commands.options import AsJson
 
 TrustedKeys = Annotated[
@@ -38,7 +39,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure backends, the whole pipeline, and memory."""
-    from agent.commands.bench.runner import BenchOptions, run_bench  # noqa: PLC0415 - the help must not wait for NumPy
+    from agent.commands.bench.runner import run_bench  # noqa: PLC0415 - the help must not wait for NumPy
 
     options = BenchOptions(
         faces=tuple(int(count) for count in faces.split(",") if count),

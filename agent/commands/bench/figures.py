@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from agent.commands.bench.options import BenchOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -12,17 +14,8 @@ if TYPE_CHECKING:
     from agent.inference.choice import Choice, Trial
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """Under which everything was measured."""
-
-    budget_ms: float = 0.0
-    fps: float | None = None
-    """Pace of the drawn camera; None is as fast as possible."""
-    seconds: float = 0.0
-    """Per number of faces."""
-    threads: int = 0
-    burners: int = 0
+CONDITIONS: Final = ("budget_ms", "fps", "seconds", "threads", "burners")
+"""Of the options, what the figures depend on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +33,8 @@ class Figures:
     """An empty room with and without the motion gate."""
     several: Mapping[str, Several] = field(default_factory=dict)
     """Several sources at the camera's pace and overloaded, where that was asked for."""
-    conditions: Conditions = Conditions()
+    options: BenchOptions = field(default_factory=BenchOptions)
+    """Under which conditions."""
 
     @property
     def speedup(self) -> dict[str, float | None]:
@@ -65,7 +59,7 @@ class Figures:
         """Plain values, the only place that makes them; keys are only ever added."""
         results = list(self.pipeline.values())
         return {
-            "conditions": asdict(self.conditions),
+            "conditions": {name: getattr(self.options, name) for name in CONDITIONS},
             "speedup": self.speedup,
             "overhead_share": self.overhead_share,
             "pipeline": {faces: asdict(result) for faces, result in self.pipeline.items()},

@@ -7,7 +7,6 @@ import json
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from agent.commands.bench.children import Measured, burning, measure, shared
-from agent.commands.bench.figures import Conditions, Figures
+from agent.commands.bench.figures import Figures
 from agent.commands.bench.measured import Played, Several, Still
 from agent.commands.bench.request import Request
 from agent.commands.bench.table import print_figures
@@ -28,41 +27,12 @@ from agent.synthetic import draw_crowd, empty_room
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from agent.commands.bench.options import BenchOptions
     from agent.inference.choice import Choice
     from agent.synthetic import Clip
 
-FACES: Final = (1, 5, 20, 50)
 _PROBE_S: Final = 1.5
 _STEP: Final = 100.0
-
-
-@dataclass(frozen=True, slots=True)
-class BenchOptions:
-    """What to measure, and under which conditions."""
-
-    faces: tuple[int, ...] = FACES
-    budget_ms: float = 100.0
-    threads: int = 0
-    """0 is what the agent takes by itself."""
-    backend: str = "auto"
-    precision: str = "auto"
-    bundle: Path | None = None
-    """None is the one installed with the agent."""
-    trusted_keys: tuple[Path, ...] = ()
-    allow_unsigned: bool = False
-    """Both as in the configuration's ``[models]``."""
-    fps: float | None = 15.0
-    """Pace of the drawn camera; None goes as fast as it can."""
-    seconds: float = 10.0
-    """Per number of faces."""
-    burners: int = 0
-    """Processes that burn one core each beside the measurement."""
-    soak_frames: int = 0
-    """Frames of one face to run for the growth of memory; 0 leaves it out."""
-    still_s: float = 20.0
-    """Camera time of an empty room, which passes faster."""
-    sources: int = 0
-    """Sources to run at once in one process; 0 leaves it out."""
 
 
 def run_bench(options: BenchOptions, *, as_json: bool = False, console: Console | None = None) -> int:
@@ -119,9 +89,7 @@ class _Bench:
                 soak=self._soak(settings) if options.soak_frames else None,
                 still=self._still(settings),
                 several=self._several(settings) if options.sources else {},
-                conditions=Conditions(
-                    options.budget_ms, options.fps, options.seconds, options.threads, options.burners
-                ),
+                options=options,
             )
 
     def _choice(self, settings: AgentSettings) -> Choice:

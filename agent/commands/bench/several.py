@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from agent.source import Capture, Mailbox
 from agent.source.picture import PictureWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -51,37 +52,43 @@ def measure_several(
         seconds: To measure, after a second that isn't.
     """
     names = [f"source-{number + 1}" for number in range(count)]
-    stop, mailbox = threading.Event(), Mailbox(names)
-    captures = [
-        Capture(name, MemoryCamera(name, pictures, fps, stop), mailbox, stop, _STALL_S, watch=PictureWatch())
-        for name in names
-    ]
     pipelines = {name: build_pipeline(networks, settings, time.monotonic) for name in names}
-    for capture in captures:
-        capture.start()
-    try:
+    with _captured(names, pictures, fps) as mailbox:
         _consume(mailbox, pipelines, _WARM_UP_S)
         before = {name: mailbox.dropped_by(name) for name in names}
         began_s, began_cpu_s = time.monotonic(), time.process_time()
         seen = _consume(mailbox, pipelines, seconds)
         spent_s, cpu_s = time.monotonic() - began_s, time.process_time() - began_cpu_s
         dropped = {name: mailbox.dropped_by(name) - before[name] for name in names}
+    equal = max(1.0, sum(map(len, seen.values())) / count)
+    turns = tuple(_turn(name, seen[name], dropped[name], spent_s, equal) for name in names)
+    return Several(
+        fps=fps,
+        cpu_s_per_hour=HOUR_S * cpu_s / spent_s,
+        budget_ms=settings.latency.budget_ms,
+        sources=turns,
+        fair=all(abs(turn.share - 1.0) <= FAIR_WITHIN for turn in turns),
+        in_time=all(turn.p99_ms <= settings.latency.budget_ms for turn in turns),
+    )
+
+
+@contextmanager
+def _captured(names: Sequence[str], pictures: NDArray[np.uint8], fps: float) -> Iterator[Mailbox]:
+    """A camera and its capture for each name while the block lasts."""
+    stop, mailbox = threading.Event(), Mailbox(names)
+    captures = [
+        Capture(name, MemoryCamera(name, pictures, fps, stop), mailbox, stop, _STALL_S, watch=PictureWatch())
+        for name in names
+    ]
+    for capture in captures:
+        capture.start()
+    try:
+        yield mailbox
     finally:
         stop.set()
         mailbox.close()
         for capture in captures:
             capture.join(1.0)
-    equal = max(1.0, sum(len(latencies) for latencies in seen.values()) / count)
-    turns = tuple(_turn(name, seen[name], dropped[name], spent_s, equal) for name in names)
-    budget_ms = settings.latency.budget_ms
-    return Several(
-        fps=fps,
-        cpu_s_per_hour=HOUR_S * cpu_s / spent_s,
-        budget_ms=budget_ms,
-        sources=turns,
-        fair=all(abs(turn.share - 1.0) <= FAIR_WITHIN for turn in turns),
-        in_time=all(turn.p99_ms <= budget_ms for turn in turns),
-    )
 
 
 def _consume(mailbox: Mailbox, pipelines: Mapping[str, Pipeline], seconds: float) -> dict[str, list[float]]:

@@ -17,49 +17,52 @@ if TYPE_CHECKING:
 
 def print_figures(figures: Figures, console: Console) -> None:
     """Print all tables, then the summary."""
-    console.print(_candidates(figures))
-    console.print()
-    console.print(_pipeline(figures))
-    one = figures.pipeline.get("1")
-    if one is not None:
-        console.print()
-        console.print(_stages(one))
+    tables = [_candidates(figures), _pipeline(figures)]
+    if (one := figures.pipeline.get("1")) is not None:
+        tables.append(_stages(one))
     if figures.still is not None:
-        console.print()
-        console.print(_still(figures.still))
+        tables.append(_still(figures.still))
     if figures.several:
+        tables.append(_several(figures.several))
+    for table in tables:
+        console.print(table)
         console.print()
-        console.print(_several(figures.several))
-    console.print()
     for line in _summary(figures):
         console.print(line)
 
 
-def _candidates(figures: Figures) -> Table:
-    table = Table(title="One run of each network", title_justify="left")
-    for column in ("network", "backend", "precision"):
+def _table(title: str, words: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
+    """Columns of words, then of numbers."""
+    table = Table(title=title, title_justify="left")
+    for column in words:
         table.add_column(column)
-    for column in ("p50 ms", "p95 ms", "agreement"):
+    for column in numbers:
         table.add_column(column, justify="right")
+    return table
+
+
+def _candidates(figures: Figures) -> Table:
+    words, numbers = ("network", "backend", "precision"), ("p50 ms", "p95 ms", "agreement")
+    table = _table("One run of each network", words, numbers)
     table.add_column("verdict", overflow="fold")
     for row in figures.choice.rows:
         trial = row.trial
         backend = trial.backend if trial.device == "cpu" else f"{trial.backend} ({trial.device})"
-        numbers = [_number(trial.ms, 2), _number(trial.p95_ms, 2), _number(trial.agreement, 3)]
+        told = [_number(trial.ms, 2), _number(trial.p95_ms, 2), _number(trial.agreement, 3)]
         style = "bold green" if row.chosen else ""
-        table.add_row(trial.network or "all", backend, trial.precision, *numbers, row.verdict, style=style)
+        table.add_row(trial.network or "all", backend, trial.precision, *told, row.verdict, style=style)
     return table
 
 
 def _pipeline(figures: Figures) -> Table:
-    conditions = figures.conditions
-    pace = "as fast as possible" if conditions.fps is None else f"camera at {conditions.fps:g} fps"
-    title = f"Whole pipeline, 640x480, budget {conditions.budget_ms:g} ms, {pace}"
-    table = Table(title=title, title_justify="left")
-    for column in ("faces", "fps", "p50 ms", "p95 ms", "p99 ms", "dropped", "votes/frame", "tier changes"):
-        table.add_column(column, justify="right")
-    for column in ("CPU s/hour", "RSS MB"):
-        table.add_column(column, justify="right")
+    options = figures.options
+    pace = "as fast as possible" if options.fps is None else f"camera at {options.fps:g} fps"
+    latency = ("faces", "fps", "p50 ms", "p95 ms", "p99 ms")
+    table = _table(
+        f"Whole pipeline, 640x480, budget {options.budget_ms:g} ms, {pace}",
+        (),
+        (*latency, "dropped", "votes/frame", "tier changes", "CPU s/hour", "RSS MB"),
+    )
     for faces, result in figures.pipeline.items():
         table.add_row(
             faces,
@@ -76,10 +79,7 @@ def _pipeline(figures: Figures) -> Table:
 
 def _stages(result: Played) -> Table:
     total_ms = sum(result.stages_ms.values())
-    table = Table(title=f"Where one frame with one face goes ({total_ms:.2f} ms)", title_justify="left")
-    table.add_column("stage")
-    table.add_column("ms", justify="right")
-    table.add_column("share", justify="right")
+    table = _table(f"Where one frame with one face goes ({total_ms:.2f} ms)", ("stage",), ("ms", "share"))
     for stage, spent_ms in result.stages_ms.items():
         table.add_row(stage, f"{spent_ms:.3f}", f"{spent_ms / max(total_ms, 1e-9):.0%}")
     return table
@@ -87,40 +87,26 @@ def _stages(result: Played) -> Table:
 
 def _still(still: Still) -> Table:
     title = f"An hour of an empty room at {still.fps:g} fps, from memory, in processor seconds"
-    table = Table(title=title, title_justify="left")
-    table.add_column("motion gate")
-    for column in ("capture", "pipeline", "CPU s/hour", "share", "pipeline alone", "frames processed"):
-        table.add_column(column, justify="right")
-    for name, row in (("off", still.every_frame), ("on", still.gated)):
-        gated = row is still.gated
-        table.add_row(
-            name,
-            f"{row.capture_cpu_s_per_hour:.0f}",
-            f"{row.pipeline_cpu_s_per_hour:.0f}",
-            f"{row.cpu_s_per_hour:.0f}",
-            f"{still.share:.1%}" if gated else "100 %",
-            f"{still.detection_share:.1%}" if gated else "100 %",
-            f"{row.processed} of {row.frames}",
-        )
+    costs = ("capture", "pipeline", "CPU s/hour", "share", "pipeline alone", "frames processed")
+    table = _table(title, ("motion gate",), costs)
+    shares = (f"{still.share:.1%}", f"{still.detection_share:.1%}")
+    for name, row, told in (("off", still.every_frame, ("100 %",) * 2), ("on", still.gated, shares)):
+        spent_s = (row.capture_cpu_s_per_hour, row.pipeline_cpu_s_per_hour, row.cpu_s_per_hour)
+        table.add_row(name, *(f"{s:.0f}" for s in spent_s), *told, f"{row.processed} of {row.frames}")
     return table
 
 
 def _several(several: Mapping[str, Several]) -> Table:
-    table = Table(title="Several sources in one process, one face each", title_justify="left")
-    for column in ("load", "source"):
-        table.add_column(column)
-    for column in ("fps", "share", "p50 ms", "p95 ms", "p99 ms", "max ms", "dropped"):
-        table.add_column(column, justify="right")
+    table = _table(
+        "Several sources in one process, one face each",
+        ("load", "source"),
+        ("fps", "share", "p50 ms", "p95 ms", "p99 ms", "max ms", "dropped"),
+    )
     for load, result in several.items():
         for index, row in enumerate(result.sources):
-            table.add_row(
-                "" if index else load,
-                row.name,
-                f"{row.fps:.1f}",
-                f"{row.share:.2f}",
-                *(f"{ms:.1f}" for ms in (row.p50_ms, row.p95_ms, row.p99_ms, row.max_ms)),
-                str(row.dropped),
-            )
+            rates = (f"{row.fps:.1f}", f"{row.share:.2f}")
+            latency = (f"{ms:.1f}" for ms in (row.p50_ms, row.p95_ms, row.p99_ms, row.max_ms))
+            table.add_row("" if index else load, row.name, *rates, *latency, str(row.dropped))
     return table
 
 

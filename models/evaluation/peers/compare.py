@@ -34,7 +34,7 @@ from agent.settings import (
 )
 from agent.synthetic import draw_crowd
 from models.evaluation.peers.heads import read_heads
-from models.evaluation.peers.row import Peer, Shown, mean
+from models.evaluation.peers.row import Peer, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,13 +70,12 @@ class PeersAsked:
     """Of our bundle's signer, besides the shipped ones; an unsigned bundle runs."""
 
 
-def compare_peers(asked: PeersAsked, models: ModelsSettings, say: Callable[[str], None]) -> tuple[Peer, ...]:
+def compare_peers(asked: PeersAsked, models: ModelsSettings) -> tuple[Peer, ...]:
     """Milliseconds per frame and agreement with the clips' truth, ours first.
 
     Args:
         asked: What to compare with.
         models: What our agent runs.
-        say: Takes a line per finished package.
 
     Raises:
         ModelError: Our bundle is missing or broken, or its signer is a stranger.
@@ -87,16 +86,11 @@ def compare_peers(asked: PeersAsked, models: ModelsSettings, say: Callable[[str]
     clips = [draw_crowd(FACES, group) for group in groups]
     settings = _eager(models)
     networks, _ = choose_networks(settings, None)
-    ways: tuple[Callable[[Clip], Peer], ...] = (
-        lambda clip: _ours(clip, networks, settings),
-        lambda clip: _yunet(clip, asked.yunet, networks, settings),
-        lambda clip: _fer(clip, asked.python),
+    return (
+        _ours(clips, networks, settings),
+        _yunet(clips, asked.yunet, networks, settings),
+        _fer(clips, asked.python),
     )
-    peers = []
-    for way in ways:
-        peers.append(mean([way(clip) for clip in clips]))
-        say(f"{peers[-1].name}: {'left out' if peers[-1].shown is None else 'compared'}")
-    return tuple(peers)
 
 
 def _eager(models: ModelsSettings) -> AgentSettings:
@@ -111,20 +105,22 @@ def _eager(models: ModelsSettings) -> AgentSettings:
     )
 
 
-def _ours(clip: Clip, networks: Networks, settings: AgentSettings) -> Peer:
-    pipeline = build_pipeline(networks, settings, time.monotonic)
+def _ours(clips: Sequence[Clip], networks: Networks, settings: AgentSettings) -> Peer:
+    def begin() -> Label:
+        pipeline = build_pipeline(networks, settings, time.monotonic)
+        return lambda frame: [reading.label for reading in pipeline.step(frame).readings]
+
     file = networks.detectors[0].file
-    shown = _show(clip, lambda frame: [reading.label for reading in pipeline.step(frame).readings])
-    return Peer("emotion-agent", f"{file.backend} {file.precision}", shown)
+    return Peer("emotion-agent", f"{file.backend} {file.precision}", _show(clips, begin))
 
 
-def _yunet(clip: Clip, path: Path | None, networks: Networks, settings: AgentSettings) -> Peer:
+def _yunet(clips: Sequence[Clip], path: Path | None, networks: Networks, settings: AgentSettings) -> Peer:
     name = "YuNet + our classifier"
     if path is None:
         return Peer(name, "left out: give --yunet FILE.onnx from the OpenCV model zoo")
     if networks.classifier is None:
         return Peer(name, "left out: the configured detector classifies by itself")
-    height, width = clip.frames.shape[1:3]
+    height, width = clips[0].frames.shape[1:3]
     scale = YUNET_PX / max(width, height)
     size = (round(width * scale), round(height * scale))
     detector = cv2.FaceDetectorYN.create(str(path), "", size, 0.6)
@@ -143,32 +139,35 @@ def _yunet(clip: Clip, path: Path | None, networks: Networks, settings: AgentSet
         classifier.forget(())
         return [reading.label for reading in readings]
 
-    return Peer(name, f"input {YUNET_PX} px", _show(clip, label))
+    return Peer(name, f"input {YUNET_PX} px", _show(clips, lambda: label))
 
 
-def _show(clip: Clip, label: Label) -> Shown:
-    """Show the clip ``ROUNDS`` times."""
-    seen: list[list[str]] = []
+def _show(clips: Sequence[Clip], begin: Callable[[], Label]) -> Shown:
+    """Show each clip ``ROUNDS`` times to what begins with it."""
+    seen: list[tuple[Sequence[str], Sequence[str]]] = []
     spent_ms: list[float] = []
-    for shown in range(ROUNDS):
-        for index, pixels in enumerate(clip.frames):
-            started_s = time.perf_counter()
-            labels = label(Frame(pixels, time.monotonic(), "peers", index))
-            if shown:
-                spent_ms.append(1000.0 * (time.perf_counter() - started_s))
-                seen.append(labels)
-    return _agreement(clip, seen, float(np.mean(spent_ms)))
+    for clip in clips:
+        label = begin()
+        for shown in range(ROUNDS):
+            for index, pixels in enumerate(clip.frames):
+                started_s = time.perf_counter()
+                labels = label(Frame(pixels, time.monotonic(), "peers", index))
+                if shown:
+                    spent_ms.append(1000.0 * (time.perf_counter() - started_s))
+                    seen.append((clip.labels, labels))
+    return _judged(seen, float(np.mean(spent_ms)))
 
 
-def _fer(clip: Clip, python: str) -> Peer:
+def _fer(clips: Sequence[Clip], python: str) -> Peer:
     name = "fer package"
-    header = json.dumps({"shape": clip.frames.shape, "rounds": ROUNDS}).encode() + b"\n"
+    frames = np.concatenate([clip.frames for clip in clips])
+    header = json.dumps({"shape": frames.shape, "rounds": ROUNDS}).encode() + b"\n"
     try:
         result = subprocess.run(
             [python, str(_SCRIPT)],
-            input=header + clip.frames.tobytes(),
+            input=header + frames.tobytes(),
             capture_output=True,
-            timeout=_TIMEOUT_S,
+            timeout=_TIMEOUT_S * len(clips),
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -180,14 +179,14 @@ def _fer(clip: Clip, python: str) -> Peer:
     answer = json.loads(lines[-1])
     if "missing" in answer:
         return Peer(name, f"left out, {answer['missing']} is not installed for {python}: see --peer-python")
-    seen = [[label for _, label in faces] for faces in answer["faces"]]
-    return Peer(name, answer["version"], _agreement(clip, seen, answer["ms"]))
+    truths = [clip.labels for clip in clips for _ in clip.frames] * (ROUNDS - 1)
+    seen = list(zip(truths, answer["labels"], strict=True))
+    return Peer(name, answer["version"], _judged(seen, answer["ms"]))
 
 
-def _agreement(clip: Clip, seen: Sequence[Sequence[str]], ms: float) -> Shown:
-    """Compare counts with the truth: they are what leaves a device, wherever a face was seen."""
-    truth = Counter(clip.labels)
-    wanted = max(1, len(clip.labels) * len(seen))
-    found = sum(min(len(labels), len(clip.labels)) for labels in seen)
-    right = sum((truth & Counter(labels)).total() for labels in seen)
+def _judged(seen: Sequence[tuple[Sequence[str], Sequence[str]]], ms: float) -> Shown:
+    """Compare each frame's true counts with those found: where a face was seen doesn't leave a device."""
+    wanted = sum(len(truth) for truth, _ in seen)
+    found = sum(min(len(truth), len(labels)) for truth, labels in seen)
+    right = sum((Counter(truth) & Counter(labels)).total() for truth, labels in seen)
     return Shown(ms, found / wanted, right / wanted)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from models.evaluation.sheet import Sheet
 
@@ -38,16 +36,6 @@ class Peer:
         """A row; one that was left out has no figures."""
         figures = {} if self.shown is None else asdict(self.shown)
         return {"name": self.name, **figures, "note": self.note}
-
-
-def mean(rows: Sequence[Peer]) -> Peer:
-    """One row of as many clips; the first that says why it was left out speaks for all."""
-    shown = []
-    for row in rows:
-        if row.shown is None:
-            return row
-        shown.append(astuple(row.shown))
-    return replace(rows[0], shown=Shown(*np.mean(shown, axis=0).tolist()))
 
 
 def peer_sheet(peers: Sequence[Peer]) -> Sheet:

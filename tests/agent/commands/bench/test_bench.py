@@ -17,7 +17,8 @@ from rich.console import Console
 from agent.commands.bench.figures import Figures
 from agent.commands.bench.measured import Played
 from agent.commands.bench.memory_camera import MemoryCamera, StillCamera
-from agent.commands.bench.runner import BenchOptions, run_bench
+from agent.commands.bench.options import BenchOptions
+from agent.commands.bench.runner import run_bench
 from agent.errors import SourceEnded
 from agent.inference.choice.choose import decide
 from agent.inference.choice.trial import Trial

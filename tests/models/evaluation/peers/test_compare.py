@@ -14,8 +14,8 @@ pytest.importorskip("skimage", reason="the clips are drawn with scikit-image: pi
 from agent.settings import ModelsSettings
 from agent.synthetic import crowd as clip
 from models.evaluation.findings import Findings
-from models.evaluation.peers.compare import FACES, PeersAsked, compare_peers
-from models.evaluation.peers.row import Peer, Shown, mean, peer_sheet
+from models.evaluation.peers.compare import FACES, PeersAsked, _judged, compare_peers
+from models.evaluation.peers.row import Peer, Shown, peer_sheet
 from tests.support.backend_fixtures import bundle_fixture
 from tests.support.places import ROOT
 from tests.support.signing_fixtures import signer_of
@@ -39,7 +39,7 @@ def compared(bundle: Bundle, python: str) -> tuple[Peer, ...]:
         precision="int8_u8s8",
         threads=1,
     )
-    return compare_peers(PeersAsked(python), models, lambda _line: None)
+    return compare_peers(PeersAsked(python), models)
 
 
 def test_a_peer_that_is_not_installed_is_said_and_left_out(bundle: Bundle, tmp_path: Path) -> None:
@@ -95,10 +95,9 @@ def test_the_script_for_the_other_interpreter_imports_nothing_of_ours() -> None:
     assert not imported & {"agent", "models", "quantize"}
 
 
-def test_several_clips_make_one_row_and_one_that_was_left_out_speaks_for_all() -> None:
-    other = Peer("emotion-agent", "onnxruntime fp32", Shown(4.0, 0.5, 0.25))
-    assert mean([OURS, other]) == Peer("emotion-agent", "onnxruntime fp32", Shown(6.0, 0.75, 0.5))
-    assert mean([OURS, LEFT_OUT]) == LEFT_OUT
+def test_counts_are_compared_frame_by_frame_wherever_a_face_was_seen() -> None:
+    seen = [(("anger", "fear"), ["fear"]), (("fear",), ["sadness", "sadness"])]
+    assert _judged(seen, 2.0) == Shown(2.0, found=2 / 3, right=1 / 3)
 
 
 def test_rows_are_the_same_in_the_table_and_in_the_json() -> None:
