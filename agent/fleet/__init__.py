@@ -1,4 +1,7 @@
-"""The other side of the broker: a live view of many devices, and many devices made up."""
+"""The other side of the broker: what many devices say, as one live view.
+
+broker ──► Reader ──► FleetView.feed ──► Told | DeviceView and SourceView
+"""
 # mypy: implicit-reexport
 
 from typing import TYPE_CHECKING
@@ -7,7 +10,8 @@ from agent.door import opened
 
 if TYPE_CHECKING:
     from agent.fleet.reader import Reader, WatchFilter
-    from agent.fleet.seen import SeenCounts
+    from agent.fleet.seen import SeenBirth, SeenCounts, SeenHealth
+    from agent.fleet.told import Told
     from agent.fleet.view import DeviceView, FleetView, SourceView, printable
 else:
     __getattr__, __all__ = opened(__name__)

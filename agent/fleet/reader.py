@@ -1,10 +1,12 @@
-"""One subscription that is kept alive."""
+"""One subscription that is kept alive: the only reader of the fleet, for watch, demo and simulate alike."""
 
 from __future__ import annotations
 
 import logging
 import secrets
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -13,8 +15,7 @@ from agent.errors import BrokerError
 from agent.mqtt import Backoff, BrokerLink, explain_subscription
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from agent.mqtt import Received
     from agent.settings import MqttSettings
@@ -33,21 +34,43 @@ class WatchFilter:
 
 
 class Reader:
-    """Keeps one subscription alive and hands over its messages."""
+    """Keeps one subscription alive and hands over its messages.
+
+    Args:
+        settings: The broker.
+        chosen: Which devices.
+        name: Of the command that reads; part of its MQTT client id.
+        stop: Ends the reading.
+        seconds: After which it ends by itself.
+    """
 
     def __init__(
-        self, settings: MqttSettings, chosen: WatchFilter, stop: threading.Event, seconds: float | None
+        self,
+        settings: MqttSettings,
+        chosen: WatchFilter = WatchFilter(),
+        *,
+        name: str = "watch",
+        stop: threading.Event | None = None,
+        seconds: float | None = None,
     ) -> None:
         self._settings = settings
         self._filter = topics.fleet_filter(settings.root, chosen.site, chosen.device)
-        self._stop = stop
+        # Never the device's own id: the broker would drop the device in favour of this reader.
+        self._client_id = f"emotion-agent-{name}-{secrets.token_hex(4)}"
+        self._stop = stop or threading.Event()
         self._until_s = float("inf") if seconds is None else time.monotonic() + seconds
         self._backoff = Backoff()
+        self._link: BrokerLink | None = None
+        """Opened before the reading begins."""
         self._seen_any = False
 
     def read(self, handle: Callable[[Received], object], tick: Callable[[], None] = lambda: None) -> None:
-        """Hand every message to ``handle``, and call ``tick`` a few times a second."""
-        link = self._connect()
+        """Hand every message to ``handle``, and call ``tick`` a few times a second, until stopped.
+
+        Raises:
+            BrokerError: The first connection fails; later ones are tried again.
+        """
+        link = self._link or self._connect()
         while not self._over():
             if link.alive:
                 link.step(STEP_S)
@@ -57,9 +80,24 @@ class Reader:
             tick()
         link.disconnect()
 
+    @contextmanager
+    def reading(self, handle: Callable[[Received], object]) -> Iterator[None]:
+        """Read in a thread of its own while the block lasts; what is published in it arrives.
+
+        Raises:
+            BrokerError: As with ``read``.
+        """
+        self._link = self._connect()
+        thread = threading.Thread(target=self.read, args=(handle,), name="fleet-reader", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            thread.join()
+
     def _connect(self) -> BrokerLink:
-        # Never the device's own id: the broker would drop the device in favour of this reader.
-        link = BrokerLink(self._settings, f"emotion-agent-watch-{secrets.token_hex(4)}")
+        link = BrokerLink(self._settings, self._client_id)
         link.open()
         link.subscribe(self._filter)
         while link.alive and link.subscribed is None:

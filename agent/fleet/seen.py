@@ -24,6 +24,7 @@ class SeenCounts(Seen):
 
     session_id: Name
     seq: Integer
+    window_start: AwareDatetime
     window_end: AwareDatetime
     historical: bool = False
     suppressed: bool
@@ -39,6 +40,21 @@ class SeenCounts(Seen):
         return best if votes[best] > 0 else ""
 
 
+class SeenNetwork(Seen):
+    """Of the birth message."""
+
+    id: Name = ""
+    precision: Name = ""
+
+
+class SeenModels(Seen):
+    """Of the birth message."""
+
+    detector: SeenNetwork = SeenNetwork()
+    classifier: SeenNetwork | None = None
+    """None with a detector that tells expressions by itself."""
+
+
 class SeenPolicy(Seen):
     """Of the birth message."""
 
@@ -49,6 +65,8 @@ class SeenBirth(Seen):
     """A birth as far as it is shown."""
 
     agent: Name = ""
+    models: SeenModels = SeenModels()
+    backend: Name = ""
     policy: SeenPolicy = SeenPolicy()
 
 
@@ -69,6 +87,8 @@ class SeenHealth(Seen):
     """A health as far as it is shown."""
 
     state: Name
+    rss_mb: Number | None = None
+    fps: Number | None = None
     budget_ms: Number | None = None
     latency_ms: SeenLatency = SeenLatency()
     queue: SeenQueue = SeenQueue()

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
 from agent.contract import topics
 from agent.fleet.seen import SeenBirth, SeenCounts, SeenHealth, SeenPolicy
+from agent.fleet.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -125,8 +126,8 @@ class FleetView:
         self.refused = 0
         """Messages of devices beyond ``MAX_DEVICES`` and payloads beyond ``MAX_PAYLOAD_BYTES``."""
 
-    def feed(self, topic: str, payload: bytes, now_s: float) -> dict[str, Any] | None:
-        """Take in one message; the same as a plain object, or None if it is not (valid) v1.
+    def feed(self, topic: str, payload: bytes, now_s: float) -> Told | None:
+        """Take in one message; what it told, or None if it is not (valid) v1.
 
         Never raises, whatever the bytes are.
         """
@@ -144,9 +145,7 @@ class FleetView:
             told = None
         if told is None:
             view.malformed += 1
-            return None
-        place = {"site": address.site, "device": address.device, "kind": address.kind}
-        return place | ({"source": address.source} if address.source else {}) | told
+        return told
 
     def rows(self) -> Iterable[tuple[DeviceView, str, SourceView]]:
         """Every camera of every device, by site, device and source; devices without windows have one row."""
@@ -163,32 +162,31 @@ class FleetView:
             self.devices[key] = DeviceView(*key, first_seen_s=now_s)
         return self.devices[key]
 
-    def _take(
-        self, view: DeviceView, address: Address, payload: bytes, now_s: float
-    ) -> dict[str, Any] | None:
+    def _take(self, view: DeviceView, address: Address, payload: bytes, now_s: float) -> Told | None:
         match address.kind:
             case "availability":
                 if payload not in {topics.ONLINE.encode(), topics.OFFLINE.encode()}:
                     return None
                 view.online = payload == topics.ONLINE.encode()
-                return {"online": view.online}
+                return Told(address, online=view.online)
             case "birth":
                 view.birth = SeenBirth.model_validate_json(payload)
-                return {"message": _json(payload)}
+                return Told(address, json.loads(payload))
             case "health":
                 view.health = SeenHealth.model_validate_json(payload)
-                return {"message": _json(payload)}
+                return Told(address, json.loads(payload))
             case "counts":
-                return self._take_counts(view, address.source, payload, now_s)
+                return self._take_counts(view, address, payload, now_s)
 
     @staticmethod
-    def _take_counts(view: DeviceView, name: str, payload: bytes, now_s: float) -> dict[str, Any] | None:
+    def _take_counts(view: DeviceView, address: Address, payload: bytes, now_s: float) -> Told | None:
         window = SeenCounts.model_validate_json(payload)
-        if name not in view.sources and len(view.sources) >= MAX_SOURCES:
+        if address.source not in view.sources and len(view.sources) >= MAX_SOURCES:
             return None
-        source = view.sources.setdefault(name, SourceView())
+        source = view.sources.setdefault(address.source, SourceView())
         fresh = source.take(window, now_s)
-        return {"duplicate": not fresh, "missing": source.missing, "message": _json(payload)}
+        message = json.loads(payload)
+        return Told(address, message, window=window, duplicate=not fresh, missing=source.missing)
 
 
 def printable(text: str) -> str:
@@ -196,7 +194,3 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )
-
-
-def _json(payload: bytes) -> Any:
-    return json.loads(payload)

@@ -52,6 +52,18 @@ Limit = Annotated[
     int | None,
     typer.Option(min=1, help="Most pictures of each kind, or windows of the clip; all of them by default."),
 ]
+Peers = Annotated[bool, typer.Option("--peers", help="Compare with other packages on one clip.")]
+PeerPython = Annotated[
+    str, typer.Option(help="Python that has the fer package (pip install fer, in a venv of its own).")
+]
+YuNet = Annotated[Path | None, typer.Option(help="YuNet's .onnx file.", exists=True)]
+Heads = Annotated[
+    Path | None, typer.Option(help="Folder with heads.csv to show the peers instead.", exists=True)
+]
+TrustedKeys = Annotated[
+    list[Path] | None,
+    typer.Option(help="Public key of the bundle's signer, for --peers; repeatable.", exists=True),
+]
 
 
 def evaluate_command(
@@ -67,10 +79,15 @@ def evaluate_command(
     threshold: Threshold = None,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Of what a limit leaves, and of the clip.")] = 0,
+    peers: Peers = False,
+    peer_python: PeerPython = "python3",
+    yunet: YuNet = None,
+    heads: Heads = None,
+    trusted_key: TrustedKeys = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object of scores only.")] = False,
 ) -> None:
     """Score and time every network file of a bundle through the agent's own code."""
-    from models.evaluation import Request, find_out  # noqa: PLC0415 - the help must not wait for NumPy
+    from models.evaluation import PeersAsked, Request, find_out  # noqa: PLC0415 - the help must not wait for NumPy
 
     progress = Console(stderr=True, highlight=False)
     with errors_in_one_sentence(*BAD_INPUT), progress.status("evaluating"):
@@ -86,6 +103,7 @@ def evaluate_command(
             score_threshold=threshold,
             limit=limit,
             seed=seed,
+            peers=PeersAsked(peer_python, yunet, heads, tuple(trusted_key or ())) if peers else None,
         )
         findings = find_out(request, progress.print)
     if as_json:

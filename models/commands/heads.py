@@ -18,8 +18,8 @@ def heads_command(
     data: Data = DATA,
     per_label: Annotated[int, typer.Option(help="Most heads of each expression.", min=1)] = 10,
 ) -> None:
-    """Write heads of unseen people for ``emotion-agent bench --peers --heads``."""
-    from models.held_out_heads import write_heads  # noqa: PLC0415 - the help must not wait for NumPy
+    """Write heads of unseen people for ``python -m models evaluate --peers --heads``."""
+    from models.evaluation.peers import write_heads  # noqa: PLC0415 - the help must not wait for NumPy
 
     with errors_in_one_sentence(*BAD_INPUT):
         for label, count in write_heads(data, folder, per_label).items():

@@ -7,5 +7,6 @@ from agent.door import opened
 
 if TYPE_CHECKING:
     from models.evaluation.findings import Request, find_out
+    from models.evaluation.peers import PeersAsked
 else:
     __getattr__, __all__ = opened(__name__)

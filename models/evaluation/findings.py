@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.settings import ModelsSettings
 from models.evaluation.evaluate import EvaluationReport, evaluate
+from models.evaluation.peers import Peer, PeersAsked, compare_peers, peer_sheet
 from models.evaluation.protocols import ProtocolScores, run_protocols
 from models.evaluation.report import read_run
 from models.evaluation.subject import Subject, load_subject
@@ -42,27 +43,32 @@ class Request:
     """None is what the agent takes."""
     limit: int | None = None
     seed: int = 0
+    peers: PeersAsked | None = None
+    """Other packages to compare with; asked for alone, it needs no data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What there is to tell."""
 
-    evaluation: EvaluationReport | None
-    """None where only protocols were asked for."""
+    evaluation: EvaluationReport | None = None
+    """None where only protocols or peers were asked for."""
     protocols: Mapping[str, ProtocolScores] = field(default_factory=dict)
     page: Path | None = None
     """The report that was written."""
+    peers: tuple[Peer, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Scores of the files, if asked for, and one object per protocol."""
+        """Scores of the files, if asked for, one object per protocol, and a row per peer."""
         scores = {} if self.evaluation is None else self.evaluation.as_json()
-        return scores | {name: found.as_json() for name, found in self.protocols.items()}
+        scores |= {name: found.as_json() for name, found in self.protocols.items()}
+        return scores | ({"peers": [peer.as_json() for peer in self.peers]} if self.peers else {})
 
     def sheets(self) -> list[Sheet]:
         """All tables in the order of asking."""
         tables = [] if self.evaluation is None else list(report_tables(self.evaluation))
-        return [*tables, *(sheet for found in self.protocols.values() for sheet in found.sheets())]
+        tables += (sheet for found in self.protocols.values() for sheet in found.sheets())
+        return [*tables, peer_sheet(self.peers)] if self.peers else tables
 
 
 def find_out(request: Request, say: Say) -> Findings:
@@ -81,7 +87,8 @@ def find_out(request: Request, say: Say) -> Findings:
     classifier = request.classifier or agents.classifier
     evaluation = page = None
     write_page = _page_writer(request)
-    if write_page is not None or not request.protocols:
+    peers = () if request.peers is None else _compare(request, request.peers, detector, classifier)
+    if write_page is not None or not (request.protocols or peers):
         evaluation = evaluate(
             request.data_dir,
             request.bundle_dir,
@@ -91,7 +98,7 @@ def find_out(request: Request, say: Say) -> Findings:
             report=say,
         )
     if write_page is None and not request.protocols:
-        return Findings(evaluation)
+        return Findings(evaluation, peers=peers)
     subject = load_subject(
         request.bundle_dir,
         request.data_dir,
@@ -105,7 +112,19 @@ def find_out(request: Request, say: Say) -> Findings:
     protocols = run_protocols(request.protocols, subject, say)
     if write_page is not None and evaluation is not None:
         page = write_page(subject, evaluation, protocols, say)
-    return Findings(evaluation, protocols, page)
+    return Findings(evaluation, protocols, page, peers)
+
+
+def _compare(request: Request, asked: PeersAsked, detector: str, classifier: str) -> tuple[Peer, ...]:
+    """Our bundle as the agent itself would run it, beside the peers."""
+    models = ModelsSettings(
+        bundle=request.bundle_dir,
+        trusted_keys=asked.trusted_keys,
+        allow_unsigned=True,
+        detector=detector,
+        classifier=classifier,
+    )
+    return compare_peers(asked, models)
 
 
 def _page_writer(request: Request) -> PageWriter | None:

@@ -22,7 +22,7 @@ class Sheet:
         """As rich prints it."""
         table = Table(title=self.title, caption=self.note or None, caption_justify="left")
         for index, column in enumerate(self.columns):
-            table.add_column(column, justify="left" if index == 0 else "right")
+            table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
         for row in self.rows:
             table.add_row(*row)
         return table

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from agent.commands.bench.options import BenchOptions
 from agent.commands.options import AsJson
 
 TrustedKeys = Annotated[
     list[Path] | None, typer.Option(help="Public key of the bundle's signer; repeatable.", exists=True)
-]
-PeerPython = Annotated[
-    str, typer.Option(help="Python that has the fer package (pip install fer, in a venv of its own).")
-]
-Heads = Annotated[
-    Path | None, typer.Option(help="Folder with heads.csv to show the peers instead.", exists=True)
 ]
 STILL_S: Final = 20.0
 GATE_S: Final = 300.0
@@ -42,14 +36,10 @@ def bench(
     soak: Annotated[int, typer.Option(min=0, help="Frames to run for the growth of memory.")] = 0,
     gate: Annotated[bool, typer.Option("--gate", help="Five minutes of the empty room, not 20 s.")] = False,
     sources: Annotated[int, typer.Option(min=0, max=16, help="Cameras to run at once.")] = 0,
-    peers: Annotated[bool, typer.Option("--peers", help="Compare with other packages on one clip.")] = False,
-    peer_python: PeerPython = sys.executable,
-    yunet: Annotated[Path | None, typer.Option(help="YuNet's .onnx file.", exists=True)] = None,
-    heads: Heads = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure backends, the whole pipeline, memory, and peers."""
-    from agent.commands.bench.runner import BenchOptions, run_bench  # noqa: PLC0415 - the help must not wait for NumPy
+    """Measure backends, the whole pipeline, and memory."""
+    from agent.commands.bench.runner import run_bench  # noqa: PLC0415 - the help must not wait for NumPy
 
     options = BenchOptions(
         faces=tuple(int(count) for count in faces.split(",") if count),
@@ -66,9 +56,5 @@ def bench(
         soak_frames=soak,
         still_s=GATE_S if gate else STILL_S,
         sources=sources,
-        peers=peers,
-        peer_python=peer_python,
-        yunet=yunet,
-        heads=heads,
     )
     raise typer.Exit(run_bench(options, as_json=as_json))

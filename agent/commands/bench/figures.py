@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from agent.commands.bench.options import BenchOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from agent.commands.bench.measured import Played, Several, Still
     from agent.inference.choice import Choice, Trial
+
+
+CONDITIONS: Final = ("budget_ms", "fps", "seconds", "threads", "burners")
+"""Of the options, what the figures depend on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,17 +24,17 @@ class Figures:
 
     choice: Choice
     """Candidates with their times, and what was chosen."""
-    pipeline: Mapping[str, Mapping[str, Any]]
-    """By number of faces: the worker's result."""
-    baseline: Mapping[str, Any]
+    pipeline: Mapping[str, Played]
+    """By number of faces."""
+    baseline: Played | None = None
     """One face with ONNX Runtime FP32: what overhead is measured against."""
-    soak: Mapping[str, Any] | None = None
-    peers: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
-    still: Mapping[str, Any] = field(default_factory=dict)
+    soak: Played | None = None
+    still: Still | None = None
     """An empty room with and without the motion gate."""
-    several: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    several: Mapping[str, Several] = field(default_factory=dict)
     """Several sources at the camera's pace and overloaded, where that was asked for."""
-    conditions: Mapping[str, Any] = field(default_factory=dict)
+    options: BenchOptions = field(default_factory=BenchOptions)
+    """Under which conditions."""
 
     @property
     def speedup(self) -> dict[str, float | None]:
@@ -46,27 +53,22 @@ class Figures:
     def overhead_share(self) -> float | None:
         """Everything but the networks, at one face, as a share of the ONNX Runtime FP32 frame."""
         one = self.pipeline.get("1")
-        if one is None or not self.baseline:
-            return None
-        return float(one["overhead_ms"]) / float(self.baseline["frame_ms"])
+        return None if one is None or self.baseline is None else one.overhead_ms / self.baseline.frame_ms
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; keys are only ever added."""
+        """Plain values, the only place that makes them; keys are only ever added."""
         results = list(self.pipeline.values())
         return {
-            "conditions": dict(self.conditions),
+            "conditions": {name: getattr(self.options, name) for name in CONDITIONS},
             "speedup": self.speedup,
             "overhead_share": self.overhead_share,
-            "pipeline": {
-                faces: {**result, "dropped": result["dropped"]} for faces, result in self.pipeline.items()
-            },
-            "rss_mb": max((result["rss_mb"] for result in results), default=None),
-            "ready_s": results[0]["ready_s"] if results else None,
-            "baseline": dict(self.baseline),
-            "soak": None if self.soak is None else dict(self.soak),
-            "still": dict(self.still),
-            "several": {load: dict(result) for load, result in self.several.items()},
-            "peers": [dict(peer) for peer in self.peers],
+            "pipeline": {faces: asdict(result) for faces, result in self.pipeline.items()},
+            "rss_mb": max((result.rss_mb for result in results), default=None),
+            "ready_s": results[0].ready_s if results else None,
+            "baseline": {} if self.baseline is None else asdict(self.baseline),
+            "soak": None if self.soak is None else asdict(self.soak),
+            "still": {} if self.still is None else asdict(self.still),
+            "several": {load: asdict(result) for load, result in self.several.items()},
             "candidates": [
                 {**row.trial.as_json(), "chosen": row.chosen, "verdict": row.verdict}
                 for row in self.choice.rows

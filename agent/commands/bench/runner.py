@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
-from multiprocessing import shared_memory
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from agent.commands.bench.children import Measured, burning, measure, shared
 from agent.commands.bench.figures import Figures
-from agent.commands.bench.heads import read_heads
-from agent.commands.bench.peers import compare_peers
+from agent.commands.bench.measured import Played, Several, Still
 from agent.commands.bench.request import Request
 from agent.commands.bench.table import print_figures
 from agent.errors import AgentError
@@ -31,48 +27,12 @@ from agent.synthetic import draw_crowd, empty_room
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from agent.commands.bench.options import BenchOptions
+    from agent.inference.choice import Choice
     from agent.synthetic import Clip
 
-FACES: Final = (1, 5, 20, 50)
 _PROBE_S: Final = 1.5
 _STEP: Final = 100.0
-
-
-@dataclass(frozen=True, slots=True)
-class BenchOptions:
-    """What to measure, and under which conditions."""
-
-    faces: tuple[int, ...] = FACES
-    budget_ms: float = 100.0
-    threads: int = 0
-    """0 is what the agent takes by itself."""
-    backend: str = "auto"
-    precision: str = "auto"
-    bundle: Path | None = None
-    """None is the one installed with the agent."""
-    trusted_keys: tuple[Path, ...] = ()
-    allow_unsigned: bool = False
-    """Both as in the configuration's ``[models]``."""
-    fps: float | None = 15.0
-    """Pace of the drawn camera; None goes as fast as it can."""
-    seconds: float = 10.0
-    """Per number of faces."""
-    burners: int = 0
-    """Processes that burn one core each beside the measurement."""
-    soak_frames: int = 0
-    """Frames of one face to run for the growth of memory; 0 leaves it out."""
-    still_s: float = 20.0
-    """Camera time of an empty room, which passes faster."""
-    sources: int = 0
-    """Sources to run at once in one process; 0 leaves it out."""
-    peers: bool = False
-    """Compare with other packages on the same clip."""
-    peer_python: str = sys.executable
-    """Interpreter of an environment that has the ``fer`` package."""
-    yunet: Path | None = None
-    """``.onnx`` file of OpenCV's YuNet."""
-    heads: Path | None = None
-    """Folder of heads to show the peers; None is the astronaut."""
 
 
 def run_bench(options: BenchOptions, *, as_json: bool = False, console: Console | None = None) -> int:
@@ -116,93 +76,84 @@ class _Bench:
         self._progress = progress
 
     def run(self) -> Figures:
-        """All measurements."""
+        """All measurements, one after the other."""
         options = self._options
         settings = self._settings(options.backend, options.precision)
+        choice = self._choice(settings)
+        with burning(options.burners):
+            pipeline = {str(count): self._faces(settings, count) for count in options.faces}
+            return Figures(
+                choice,
+                pipeline,
+                baseline=self._baseline() if "1" in pipeline else None,
+                soak=self._soak(settings) if options.soak_frames else None,
+                still=self._still(settings),
+                several=self._several(settings) if options.sources else {},
+                options=options,
+            )
+
+    def _choice(self, settings: AgentSettings) -> Choice:
+        """Every candidate tried; what is chosen is kept for the workers."""
         bundle = open_bundle(settings.models)
         with self._task("candidates") as task:
-            choice = make_choice(
-                bundle,
-                settings.models,
-                self._folder,
-                options.budget_ms,
-                options=TrialOptions(
-                    seconds=_PROBE_S, report=lambda _trial: self._progress.advance(task, _STEP / 20)
-                ),
+            trying = TrialOptions(
+                seconds=_PROBE_S, report=lambda _trial: self._progress.advance(task, _STEP / 20)
             )
-        with _burning(options.burners):
-            pipeline = {str(count): self._faces(settings, count) for count in options.faces}
-            baseline: dict[str, Any] = {}
-            if "1" in pipeline:
-                fp32 = self._settings("onnxruntime", "fp32")
-                baseline = self._play("1 face, ONNX Runtime FP32", fp32, draw_crowd(1), fps=None)
-            soak: dict[str, Any] | None = None
-            if options.soak_frames:
-                soak = self._play(
-                    f"soak, {options.soak_frames} frames",
-                    settings,
-                    draw_crowd(1),
-                    options.soak_frames,
-                    fps=None,
-                )
-            still = self._play(
-                "empty room", settings, empty_room(), fps=options.fps, seconds=options.still_s, still=True
-            )
-            several = self._several(settings) if options.sources else {}
-            peers: list[dict[str, Any]] = []
-            if options.peers:
-                with self._task("peers"):
-                    heads = read_heads(options.heads) if options.heads else None
-                    peers = compare_peers(options.peer_python, options.yunet, settings, heads)
-        conditions = {
-            "budget_ms": options.budget_ms,
-            "fps": options.fps,
-            "seconds": options.seconds,
-            "threads": options.threads,
-            "burners": options.burners,
-        }
-        return Figures(choice, pipeline, baseline, soak, peers, still, several, conditions)
+            return make_choice(bundle, settings.models, self._folder, self._options.budget_ms, options=trying)
 
-    def _faces(self, settings: AgentSettings, count: int) -> dict[str, Any]:
+    def _faces(self, settings: AgentSettings, count: int) -> Played:
         """Latency at the camera's pace; rate and shares of the stages without waiting for it."""
         clip = draw_crowd(count)
         name = f"{count} face{'s' if count > 1 else ''}"
-        free = self._play(f"{name}, unpaced", settings, clip, fps=None)
-        if self._options.fps is None:
+        free = self._measure(f"{name}, unpaced", Played, settings, clip, fps=None)
+        fps = self._options.fps
+        if fps is None:
             return free
-        paced = self._play(f"{name}, {self._options.fps:g} fps", settings, clip, fps=self._options.fps)
-        timed = ("p50_ms", "p95_ms", "p99_ms", "max_ms", "tier_changes", "last_tier", "readings_per_frame")
-        dropped = ("dropped", "dropped_in_mailbox", "dropped_stale", "frames", "classifications_per_frame")
-        costs = ("rss_mb", "cpu_s_per_hour")
-        return {**free, **{key: paced[key] for key in (*timed, *dropped, *costs)}}
+        return free.at_pace(self._measure(f"{name}, {fps:g} fps", Played, settings, clip, fps=fps))
 
-    def _several(self, settings: AgentSettings) -> dict[str, Any]:
+    def _baseline(self) -> Played:
+        settings = self._settings("onnxruntime", "fp32")
+        return self._measure("1 face, ONNX Runtime FP32", Played, settings, draw_crowd(1), fps=None)
+
+    def _soak(self, settings: AgentSettings) -> Played:
+        frames = self._options.soak_frames
+        name = f"soak, {frames} frames"
+        return self._measure(name, Played, settings, draw_crowd(1), fps=None, frames=frames)
+
+    def _still(self, settings: AgentSettings) -> Still:
+        fps, seconds = self._options.fps, self._options.still_s
+        return self._measure(
+            "empty room", Still, settings, empty_room(), fps=fps, seconds=seconds, still=True
+        )
+
+    def _several(self, settings: AgentSettings) -> dict[str, Several]:
         """Sources at once, at the camera's pace and at one that no pipeline keeps up with."""
-        count = self._options.sources
+        count, clip = self._options.sources, draw_crowd(1)
         return {
-            load: self._play(f"{count} sources, {load}", settings, draw_crowd(1), fps=fps, sources=count)
+            load: self._measure(f"{count} sources, {load}", Several, settings, clip, fps=fps, sources=count)
             for load, fps in (("paced", self._options.fps), ("overloaded", None))
         }
 
-    def _play(
+    def _measure(
         self,
         name: str,
+        kind: type[Measured],
         settings: AgentSettings,
         clip: Clip,
-        frames: int | None = None,
         *,
         fps: float | None,
         seconds: float | None = None,
+        frames: int | None = None,
         still: bool = False,
         sources: int = 0,
-    ) -> dict[str, Any]:
+    ) -> Measured:
         own_seconds = self._options.seconds if fps is not None else min(self._options.seconds, 5.0)
-        with self._task(name) as task, _shared(clip) as memory:
+        with self._task(name) as task, shared(clip) as memory:
             request = Request(
-                settings=settings.model_dump(mode="json"),
-                state_dir=str(self._folder),
+                settings=settings,
+                state_dir=self._folder,
                 memory=memory,
-                shape=tuple(clip.frames.shape),
+                shape=clip.frames.shape,
                 spawned_s=time.monotonic(),
                 fps=fps,
                 seconds=own_seconds if seconds is None else seconds,
@@ -210,15 +161,15 @@ class _Bench:
                 still=still,
                 sources=sources,
             )
-            for message in _serve(request):
-                if "result" in message:
-                    result: dict[str, Any] = message["result"]
-                    return result
-                self._progress.update(task, completed=_STEP * message.get("progress", 0.0))
-        raise AgentError(f"the measured process ended without a result ({name}): run it with --verbose")
+            measured = measure(
+                request, kind, lambda share: self._progress.update(task, completed=_STEP * share)
+            )
+        if measured is None:
+            raise AgentError(f"the measured process ended without a result ({name}): run it with --verbose")
+        return measured
 
     @contextlib.contextmanager
-    def _task(self, name: str) -> Iterator[Any]:
+    def _task(self, name: str) -> Iterator[TaskID]:
         task = self._progress.add_task(name, total=_STEP)
         try:
             yield task
@@ -242,45 +193,3 @@ class _Bench:
             ),
             latency=LatencySettings(budget_ms=options.budget_ms),
         )
-
-
-@contextlib.contextmanager
-def _shared(clip: Clip) -> Iterator[str]:
-    """The clip's frames in shared memory; gives its name."""
-    memory = shared_memory.SharedMemory(create=True, size=clip.frames.nbytes)
-    try:
-        view: Any = np.ndarray(clip.frames.shape, np.uint8, memory.buf)
-        np.copyto(view, clip.frames)
-        del view
-        yield memory.name
-    finally:
-        memory.close()
-        memory.unlink()
-
-
-def _serve(request: Request) -> Iterator[dict[str, Any]]:
-    """Messages of a worker; its errors go where ours go."""
-    command = [sys.executable, "-m", "agent.commands.bench.worker"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        if process.stdin is None or process.stdout is None:
-            return
-        try:
-            process.stdin.write(json.dumps(asdict(request)))
-            process.stdin.close()
-            for line in process.stdout:
-                if line.startswith("{"):
-                    yield json.loads(line)
-        finally:
-            process.kill()
-
-
-@contextlib.contextmanager
-def _burning(count: int) -> Iterator[None]:
-    """Neighbours that want all of a core."""
-    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()

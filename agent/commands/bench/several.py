@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from agent.assembly import build_pipeline
+from agent.commands.bench.measured import Several, Turn
 from agent.commands.bench.memory_camera import MemoryCamera
 from agent.commands.bench.still import HOUR_S
 from agent.source import Capture, Mailbox
 from agent.source.picture import PictureWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from agent.inference import Networks
+    from agent.pipeline import Pipeline
     from agent.settings import AgentSettings
 
 FAIR_WITHIN: Final = 0.1
@@ -35,7 +40,7 @@ def measure_several(
     count: int,
     fps: float,
     seconds: float,
-) -> dict[str, Any]:
+) -> Several:
     """Shares and latencies of ``count`` sources that take turns on one pipeline thread.
 
     Args:
@@ -45,39 +50,48 @@ def measure_several(
         count: Of sources.
         fps: Of each camera.
         seconds: To measure, after a second that isn't.
-
-    Returns:
-        ``sources``, a row per source with its ``share`` of an equal part (1 is exactly that), its latencies
-        in milliseconds and what was dropped; ``cpu_s_per_hour`` of the whole; ``fair``, whether all shares
-        lie within :data:`FAIR_WITHIN`; and ``in_time``, whether each p99 is within the budget.
     """
     names = [f"source-{number + 1}" for number in range(count)]
-    stop, mailbox = threading.Event(), Mailbox(names)
-    captures = [
-        Capture(name, MemoryCamera(name, pictures, fps, stop), mailbox, stop, _STALL_S, watch=PictureWatch())
-        for name in names
-    ]
     pipelines = {name: build_pipeline(networks, settings, time.monotonic) for name in names}
-    for capture in captures:
-        capture.start()
-    try:
+    with _captured(names, pictures, fps) as mailbox:
         _consume(mailbox, pipelines, _WARM_UP_S)
         before = {name: mailbox.dropped_by(name) for name in names}
         began_s, began_cpu_s = time.monotonic(), time.process_time()
         seen = _consume(mailbox, pipelines, seconds)
         spent_s, cpu_s = time.monotonic() - began_s, time.process_time() - began_cpu_s
         dropped = {name: mailbox.dropped_by(name) - before[name] for name in names}
+    equal = max(1.0, sum(map(len, seen.values())) / count)
+    turns = tuple(_turn(name, seen[name], dropped[name], spent_s, equal) for name in names)
+    return Several(
+        fps=fps,
+        cpu_s_per_hour=HOUR_S * cpu_s / spent_s,
+        budget_ms=settings.latency.budget_ms,
+        sources=turns,
+        fair=all(abs(turn.share - 1.0) <= FAIR_WITHIN for turn in turns),
+        in_time=all(turn.p99_ms <= settings.latency.budget_ms for turn in turns),
+    )
+
+
+@contextmanager
+def _captured(names: Sequence[str], pictures: NDArray[np.uint8], fps: float) -> Iterator[Mailbox]:
+    """A camera and its capture for each name while the block lasts."""
+    stop, mailbox = threading.Event(), Mailbox(names)
+    captures = [
+        Capture(name, MemoryCamera(name, pictures, fps, stop), mailbox, stop, _STALL_S, watch=PictureWatch())
+        for name in names
+    ]
+    for capture in captures:
+        capture.start()
+    try:
+        yield mailbox
     finally:
         stop.set()
         mailbox.close()
         for capture in captures:
             capture.join(1.0)
-    rows = [_row(name, seen[name], dropped[name], spent_s) for name in names]
-    conditions = {"fps": fps, "cpu_s_per_hour": HOUR_S * cpu_s / spent_s}
-    return {**conditions, **_verdict(rows, settings.latency.budget_ms)}
 
 
-def _consume(mailbox: Mailbox, pipelines: dict[str, Any], seconds: float) -> dict[str, list[float]]:
+def _consume(mailbox: Mailbox, pipelines: Mapping[str, Pipeline], seconds: float) -> dict[str, list[float]]:
     """Latencies in milliseconds by source, of frames that were not dropped as stale."""
     seen: dict[str, list[float]] = {name: [] for name in pipelines}
     end_s = time.monotonic() + seconds
@@ -91,26 +105,16 @@ def _consume(mailbox: Mailbox, pipelines: dict[str, Any], seconds: float) -> dic
     return seen
 
 
-def _verdict(rows: list[dict[str, Any]], budget_ms: float) -> dict[str, Any]:
-    equal = max(1.0, sum(row["frames"] for row in rows) / len(rows))
-    shared = [{**row, "share": row["frames"] / equal} for row in rows]
-    return {
-        "budget_ms": budget_ms,
-        "sources": shared,
-        "fair": all(abs(row["share"] - 1.0) <= FAIR_WITHIN for row in shared),
-        "in_time": all(row["p99_ms"] <= budget_ms for row in shared),
-    }
-
-
-def _row(name: str, latencies_ms: list[float], dropped: int, seconds: float) -> dict[str, Any]:
+def _turn(name: str, latencies_ms: list[float], dropped: int, seconds: float, equal: float) -> Turn:
     p50, p95, p99 = np.percentile(latencies_ms or [0.0], (50, 95, 99)).tolist()
-    return {
-        "name": name,
-        "frames": len(latencies_ms),
-        "fps": len(latencies_ms) / seconds,
-        "p50_ms": p50,
-        "p95_ms": p95,
-        "p99_ms": p99,
-        "max_ms": max(latencies_ms, default=0.0),
-        "dropped": dropped,
-    }
+    return Turn(
+        name=name,
+        frames=len(latencies_ms),
+        fps=len(latencies_ms) / seconds,
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
+        max_ms=max(latencies_ms, default=0.0),
+        dropped=dropped,
+        share=len(latencies_ms) / equal,
+    )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from agent.assembly import build_pipeline
+from agent.commands.bench.measured import Still, Watched
 from agent.commands.bench.memory_camera import StillCamera
 from agent.source import Capture, Mailbox
 from agent.source.picture import MotionGate, PictureWatch
@@ -47,7 +48,7 @@ class FrameClock:
 
 def measure_still(
     networks: Networks, settings: AgentSettings, pictures: NDArray[np.uint8], *, fps: float, seconds: float
-) -> dict[str, Any]:
+) -> Still:
     """Processor seconds per hour of an empty room.
 
     Args:
@@ -56,10 +57,6 @@ def measure_still(
         pictures: N×H×W×3 BGR of a room where nothing moves, with the noise of a sensor.
         fps: Of the camera.
         seconds: Of camera time, which passes faster.
-
-    Returns:
-        ``every_frame`` and ``gated``, each with ``cpu_s_per_hour``, its parts, and frames and detections; and
-        ``share``, what the gate leaves of the cost, with ``detection_share``, the same of the pipeline alone.
     """
     interval_s = next(iter(settings.sources.values())).idle_interval_ms / 1000.0
     stop = threading.Event()
@@ -71,19 +68,19 @@ def measure_still(
     frames = max(1, round(fps * seconds))
     every = _watch(networks, settings, room(frames), None)
     gated = _watch(networks, settings, room(frames), MotionGate(interval_s) if interval_s else None)
-    return {
-        "fps": fps,
-        "seconds": seconds,
-        "every_frame": every,
-        "gated": gated,
-        "share": gated["cpu_s_per_hour"] / every["cpu_s_per_hour"],
-        "detection_share": gated["pipeline_cpu_s_per_hour"] / every["pipeline_cpu_s_per_hour"],
-    }
+    return Still(
+        fps=fps,
+        seconds=seconds,
+        every_frame=every,
+        gated=gated,
+        share=gated.cpu_s_per_hour / every.cpu_s_per_hour,
+        detection_share=gated.pipeline_cpu_s_per_hour / every.pipeline_cpu_s_per_hour,
+    )
 
 
 def _watch(
     networks: Networks, settings: AgentSettings, camera: StillCamera, gate: MotionGate | None
-) -> dict[str, Any]:
+) -> Watched:
     clock, mailbox = FrameClock(), Mailbox([_NAME])
     pipeline = build_pipeline(networks, settings, clock)
     capture = Capture(_NAME, camera, mailbox, camera.stop, _STALL_S, watch=PictureWatch(), gate=gate)
@@ -100,11 +97,11 @@ def _watch(
     cpu_s = time.process_time() - began_s
     capture.join(1.0)
     per_hour = HOUR_S / camera.lasted_s
-    return {
-        "cpu_s_per_hour": cpu_s * per_hour,
-        "capture_cpu_s_per_hour": camera.cpu_s * per_hour,
-        "pipeline_cpu_s_per_hour": (cpu_s - camera.cpu_s) * per_hour,
-        "frames": camera.frames,
-        "read": camera.copied,
-        "processed": taken,
-    }
+    return Watched(
+        cpu_s_per_hour=cpu_s * per_hour,
+        capture_cpu_s_per_hour=camera.cpu_s * per_hour,
+        pipeline_cpu_s_per_hour=(cpu_s - camera.cpu_s) * per_hour,
+        frames=camera.frames,
+        read=camera.copied,
+        processed=taken,
+    )

@@ -12,24 +12,25 @@ import time
 from dataclasses import asdict
 from multiprocessing import resource_tracker, shared_memory
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import cv2
 import numpy as np
 
 from agent.assembly import build_pipeline
+from agent.commands.bench.measured import Played, Several, Still
 from agent.commands.bench.recording import RecordingScheduler, Times, timed
 from agent.commands.bench.request import Request
 from agent.commands.bench.several import measure_several
 from agent.commands.bench.still import HOUR_S, measure_still
 from agent.frame import Frame
+from agent.host import load_opencv
 from agent.inference import Networks, choose_networks
-from agent.settings import AgentSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.pipeline import Pipeline, Step
+    from agent.settings import AgentSettings
 
 WARM_UP_FRAMES: Final = 60
 MOST_LATENCIES: Final = 100_000
@@ -42,38 +43,28 @@ _OVERLOAD: Final = 1.5
 
 def main() -> None:
     """Serve one request."""
-    # As the daemon does: a pool of threads would compete with inference for the cores.
-    cv2.setNumThreads(1)
-    raw = json.load(sys.stdin)
-    request = Request(**{**raw, "shape": tuple(raw["shape"])})
-    settings = AgentSettings.model_validate(request.settings)
-    state_dir = None if request.state_dir is None else Path(request.state_dir)
-    networks, choice = choose_networks(settings, state_dir)
+    load_opencv()
+    request = Request.from_json(sys.stdin.buffer.read())
+    settings = request.settings
+    networks, choice = choose_networks(settings, request.state_dir)
     memory = shared_memory.SharedMemory(request.memory)
     # The parent made it and removes it; this process must not.
     resource_tracker.unregister(memory._name, "shared_memory")  # type: ignore[attr-defined]  # noqa: SLF001
     pictures: NDArray[np.uint8] = np.ndarray(request.shape, np.uint8, memory.buf)
     if request.still:
         fps = request.fps or _STILL_FPS
-        say(result=measure_still(networks, settings, pictures, fps=fps, seconds=request.seconds))
+        say_result(measure_still(networks, settings, pictures, fps=fps, seconds=request.seconds))
     elif request.sources:
         fps = request.fps or _OVERLOAD * _capacity_fps(networks, settings, pictures) / request.sources
         count, seconds = request.sources, request.seconds
-        say(result=measure_several(networks, settings, pictures, count=count, fps=fps, seconds=seconds))
+        say_result(measure_several(networks, settings, pictures, count=count, fps=fps, seconds=seconds))
     else:
-        play(request, settings, networks, pictures, cached=choice.cached)
+        say_result(play(request, networks, pictures, cached=choice.cached))
     del pictures
     memory.close()
 
 
-def play(
-    request: Request,
-    settings: AgentSettings,
-    networks: Networks,
-    pictures: NDArray[np.uint8],
-    *,
-    cached: bool,
-) -> None:
+def play(request: Request, networks: Networks, pictures: NDArray[np.uint8], *, cached: bool) -> Played:
     """Measure the pipeline of one source, stage by stage."""
     times = Times()
     measured = Networks(
@@ -83,23 +74,13 @@ def play(
         networks.costs,
     )
     scheduler = RecordingScheduler(
-        times, settings.latency.budget_ms, measured.relative_costs, measured.start_tier
+        times, request.settings.latency.budget_ms, measured.relative_costs, measured.start_tier
     )
-    pipeline = build_pipeline(measured, settings, time.monotonic, scheduler)
+    pipeline = build_pipeline(measured, request.settings, time.monotonic, scheduler)
     ready_s = time.monotonic() - request.spawned_s
     run = Run(pipeline, pictures, times)
     run.play(request)
-    result = run.result()
-    say(
-        result={
-            **result,
-            "ready_s": ready_s,
-            "cached": cached,
-            "backend": networks.detectors[0].file.backend,
-            "precision": networks.detectors[0].file.precision,
-            "tiers": [network.name for network in networks.detectors],
-        }
-    )
+    return run.result(networks, ready_s, cached=cached)
 
 
 def _capacity_fps(networks: Networks, settings: AgentSettings, pictures: NDArray[np.uint8]) -> float:
@@ -170,41 +151,51 @@ class Run:
             spent_s = max(1e-9, time.monotonic() - started_s)
             self._cpu_s_per_hour = HOUR_S * (time.process_time() - started_cpu_s) / spent_s
 
-    def result(self) -> dict[str, Any]:
-        """All figures; times in milliseconds."""
+    def result(self, networks: Networks, ready_s: float, *, cached: bool) -> Played:
+        """All figures, with what ran and how soon it was ready."""
         latencies = self._latencies_ms[: max(1, min(self._measured, MOST_LATENCIES))]
         p50, p95, p99 = (float(np.percentile(latencies, cut)) for cut in (50, 95, 99))
         per_frame = 1000.0 / max(1, self._frames)
+        busy_s = self._copy_s + self._step_s
         network_s = self._times.detector_network_s + self._times.classifier_network_s
+        file = networks.detectors[0].file
+        return Played(
+            frames=self._frames,
+            fps=self._frames / max(1e-9, busy_s),
+            p50_ms=p50,
+            p95_ms=p95,
+            p99_ms=p99,
+            max_ms=float(latencies.max()),
+            dropped=self._skipped + self._stale,
+            dropped_in_mailbox=self._skipped,
+            dropped_stale=self._stale,
+            readings_per_frame=self._readings / max(1, self._frames),
+            classifications_per_frame=self._times.classifications / max(1, self._frames),
+            tier_changes=self._tier_changes,
+            last_tier=self._last_tier or 0,
+            frame_ms=busy_s * per_frame,
+            overhead_ms=(busy_s - network_s) * per_frame,
+            stages_ms={stage: spent_s * per_frame for stage, spent_s in self._stages_s().items()},
+            cpu_s_per_hour=self._cpu_s_per_hour,
+            rss_mb=memory_mb("VmRSS") - memory_mb("RssShmem"),
+            rss_growth_mb=_growth(self._private_mb),
+            ready_s=ready_s,
+            cached=cached,
+            backend=file.backend,
+            precision=file.precision,
+            tiers=tuple(network.name for network in networks.detectors),
+        )
+
+    def _stages_s(self) -> dict[str, float]:
+        """Of all frames; by what people call the stage."""
+        times = self._times
         return {
-            "frames": self._frames,
-            "cpu_s_per_hour": self._cpu_s_per_hour,
-            "frame_ms": (self._copy_s + self._step_s) * per_frame,
-            "fps": self._frames / max(1e-9, self._copy_s + self._step_s),
-            "p50_ms": p50,
-            "p95_ms": p95,
-            "p99_ms": p99,
-            "max_ms": float(latencies.max()),
-            "dropped": self._skipped + self._stale,
-            "dropped_in_mailbox": self._skipped,
-            "dropped_stale": self._stale,
-            "readings_per_frame": self._readings / max(1, self._frames),
-            "classifications_per_frame": self._times.classifications / max(1, self._frames),
-            "tier_changes": self._tier_changes,
-            "last_tier": self._last_tier or 0,
-            "overhead_ms": (self._copy_s + self._step_s - network_s) * per_frame,
-            "stages_ms": {
-                "capture copy": self._copy_s * per_frame,
-                "detector network": self._times.detector_network_s * per_frame,
-                "letterbox, decode, track": (self._times.detection_s - self._times.detector_network_s)
-                * per_frame,
-                "classifier network": self._times.classifier_network_s * per_frame,
-                "crop, vote": (self._times.classification_s - self._times.classifier_network_s) * per_frame,
-                "rest": (self._step_s - self._times.detection_s - self._times.classification_s) * per_frame,
-            },
-            "rss_mb": memory_mb("VmRSS") - memory_mb("RssShmem"),
-            # Of the process's own memory: pages of libraries come and go as the system likes.
-            "rss_growth_mb": _growth(self._private_mb),
+            "capture copy": self._copy_s,
+            "detector network": times.detector_network_s,
+            "letterbox, decode, track": times.detection_s - times.detector_network_s,
+            "classifier network": times.classifier_network_s,
+            "crop, vote": times.classification_s - times.classifier_network_s,
+            "rest": self._step_s - times.detection_s - times.classification_s,
         }
 
     def _show(self, index: int, captured_s: float) -> Step:
@@ -238,7 +229,7 @@ class Run:
             return
         self._told_s = now_s
         share = self._frames / request.frames if request.frames else (now_s - started_s) / request.seconds
-        say(progress=min(1.0, share))
+        _say(progress=min(1.0, share))
 
 
 def memory_mb(kind: str) -> float:
@@ -264,8 +255,12 @@ def _growth(samples: list[float]) -> float:
     return float(np.median(samples[-tenth:]) - np.median(samples[tenth : 2 * tenth]))
 
 
-def say(**message: Any) -> None:
-    """One line to the parent."""
+def say_result(measured: Played | Still | Several) -> None:
+    """What the parent waits for."""
+    _say(result=asdict(measured))
+
+
+def _say(**message: object) -> None:
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 

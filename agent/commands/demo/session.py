@@ -9,15 +9,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 from rich.live import Live
 
 from agent.commands.demo.broker import EmbeddedBroker
 from agent.commands.demo.table import Arrivals
 from agent.daemon import Daemon
-from agent.errors import AgentError, BrokerError
+from agent.errors import AgentError
+from agent.fleet import Reader
 from agent.inference.backends import precision_order
 from agent.settings import (
     AgentSettings,
@@ -33,14 +32,12 @@ from agent.settings import (
 from agent.synthetic import write_clip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from agent.settings import SourceSettings
 
-CLIP_S: Final = 40.0
 WINDOW_S: Final = 5.0
 _REFRESH_S: Final = 0.25
-_CONNECT_S: Final = 15.0
+_GOODBYE_S: Final = 2.0
+"""For the last message to come through the broker."""
 
 _OPENING: Final = (
     "No frame leaves this process, and none is stored: only counts travel, through a broker on 127.0.0.1."
@@ -71,11 +68,12 @@ def run_demo(*, camera: str | None, video: Path | None, duration_s: float) -> in
         source = _source(camera, video, folder, duration_s, console)
         console.print(_OPENING, _POLICY, sep="\n", style="dim")
         broker = stack.enter_context(EmbeddedBroker())
-        arrivals = Arrivals()
-        stack.callback(_subscribe(broker.port, arrivals))
-        daemon = Daemon(_settings(source, broker.port, folder))
+        settings = _settings(source, broker.port, folder)
+        arrivals = Arrivals(settings.mqtt.root)
+        stack.enter_context(Reader(settings.mqtt, name="demo").reading(arrivals.take))
         limit_s = duration_s if camera is not None else None
-        _show(daemon, arrivals, console, limit_s)
+        _show(Daemon(settings), arrivals, console, limit_s)
+        arrivals.gone.wait(_GOODBYE_S)
     _summarise(arrivals, console)
     return arrivals.received
 
@@ -108,31 +106,6 @@ def _settings(source: SourceSettings, port: int, folder: Path) -> AgentSettings:
         health=HealthSettings(interval_s=2.0),
         state=StateSettings(directory=folder / "state"),
     )
-
-
-def _subscribe(port: int, arrivals: Arrivals) -> Callable[[], None]:
-    """Connect a subscriber; returns what disconnects it."""
-    client = Client(CallbackAPIVersion.VERSION2, client_id="emotion-agent-demo-table")
-    subscribed = threading.Event()
-
-    def take(_client: Client, _data: object, message: MQTTMessage) -> None:
-        arrivals.feed(message.topic, bytes(message.payload))
-
-    client.on_subscribe = lambda *_: subscribed.set()
-    client.on_message = take
-    client.connect("127.0.0.1", port)
-    client.loop_start()
-    client.subscribe("emotion-agent/v1/#", qos=1)
-    if not subscribed.wait(_CONNECT_S):
-        raise BrokerError(
-            f"the embedded broker on port {port} accepted no subscription; start the demo again"
-        )
-
-    def leave() -> None:
-        client.disconnect()
-        client.loop_stop()
-
-    return leave
 
 
 def _show(daemon: Daemon, arrivals: Arrivals, console: Console, limit_s: float | None) -> None:

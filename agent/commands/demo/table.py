@@ -2,53 +2,63 @@
 
 from __future__ import annotations
 
-import json
 import threading
+import time
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from agent.domain import LABELS
+from agent.fleet import FleetView
+
+if TYPE_CHECKING:
+    from agent.fleet import DeviceView, SeenBirth, SeenCounts, SeenHealth
+    from agent.mqtt import Received
 
 _ROWS: Final = 10
-_TIME_OF_DAY: Final = slice(11, 19)
-"""Of an RFC 3339 time: hours, minutes, seconds."""
 
 
-@dataclass(slots=True)
 class Arrivals:
-    """Messages of one device, fed by the subscriber's thread and drawn by the console's."""
+    """Messages of one device, fed by the reader's thread and drawn by the console's.
 
-    windows: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_ROWS))
-    availability: str = "offline"
-    birth: dict[str, Any] = field(default_factory=dict)
-    health: dict[str, Any] = field(default_factory=dict)
-    received: int = 0
-    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LABELS, 0))
-    # Held only while one message is taken in or one table drawn: the deque must not change under the loop.
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    Args:
+        root: Of the device's topics.
+    """
 
-    def feed(self, topic: str, payload: bytes) -> None:
+    def __init__(self, root: str) -> None:
+        self.received = 0
+        self.totals = dict.fromkeys(LABELS, 0)
+        self.gone = threading.Event()
+        """The device has said goodbye."""
+        self._windows: deque[SeenCounts] = deque(maxlen=_ROWS)
+        self._view = FleetView(root)
+        # Held while one message is taken in or one table drawn: the deque must not change under the loop.
+        self._lock = threading.Lock()
+
+    @property
+    def availability(self) -> str:
+        """In one word."""
+        device = self._device
+        return "online" if device is not None and device.online else "offline"
+
+    def take(self, message: Received) -> None:
         """Take in one message."""
-        leaf = topic.rsplit("/", 2)
         with self._lock:
-            if leaf[-1] == "availability":
-                self.availability = payload.decode()
-            elif leaf[-1] == "birth":
-                self.birth = json.loads(payload)
-            elif leaf[-1] == "health":
-                self.health = json.loads(payload)
-            elif leaf[-2] == "counts":
-                self._count(json.loads(payload))
+            told = self._view.feed(message.topic, message.payload, time.monotonic())
+            if told is None:
+                return
+            if told.online is False:
+                self.gone.set()
+            if told.window is not None and not told.duplicate:
+                self._count(told.window)
 
-    def _count(self, window: dict[str, Any]) -> None:
+    def _count(self, window: SeenCounts) -> None:
         self.received += 1
-        self.windows.append(window)
-        for label, votes in (window["counts"] or {}).items():
+        self._windows.append(window)
+        for label, votes in (window.counts or {}).items():
             self.totals[label] += votes
 
     def render(self) -> Group:
@@ -60,7 +70,7 @@ class Arrivals:
             table.add_column(label, justify="right")
         table.add_column("coverage", justify="right")
         with self._lock:
-            for window in self.windows:
+            for window in self._windows:
                 table.add_row(*_cells(window))
             return Group(Text(self._headline()), table)
 
@@ -68,37 +78,46 @@ class Arrivals:
         """One line for each window after the first ``after`` ones, for output that is no terminal."""
         with self._lock:
             fresh = self.received - after
-            return [_line(window) for window in list(self.windows)[-fresh:]] if fresh > 0 else []
+            return [_line(window) for window in list(self._windows)[-fresh:]] if fresh > 0 else []
+
+    @property
+    def _device(self) -> DeviceView | None:
+        return next(iter(self._view.devices.values()), None)
 
     def _headline(self) -> str:
-        models = self.birth.get("models", {})
         parts = [f"agent {self.availability}"]
-        if models:
-            detector, classifier = models["detector"], models["classifier"]
-            parts.append(f"{detector['id']} + {classifier['id']} ({detector['precision']})")
-            parts.append(self.birth["backend"])
-        if self.health:
-            latency = self.health["latency_ms"]["p99"]
-            told = None not in {latency, self.health["fps"]}
-            figures = (
-                f"{self.health['fps']:.0f} fps · p99 {latency:.0f} ms" if told else "first window to come"
-            )
-            parts.append(figures)
-            parts.append(f"{self.health['rss_mb']:.0f} MB")
+        device = self._device
+        if device is not None and device.birth is not None:
+            parts += _networks(device.birth)
+        if device is not None and device.health is not None:
+            parts += _pace(device.health)
         return " · ".join(parts)
 
 
-def _cells(window: dict[str, Any]) -> list[str]:
-    span = f"{window['window_start'][_TIME_OF_DAY]} - {window['window_end'][_TIME_OF_DAY]}"
-    coverage = f"{window['coverage']:.0%}"
-    if window["suppressed"]:
+def _networks(birth: SeenBirth) -> list[str]:
+    detector, classifier = birth.models.detector, birth.models.classifier
+    names = detector.id if classifier is None else f"{detector.id} + {classifier.id}"
+    return [f"{names} ({detector.precision})", birth.backend]
+
+
+def _pace(health: SeenHealth) -> list[str]:
+    p99_ms, fps = health.latency_ms.p99, health.fps
+    pace = "first window to come"
+    if p99_ms is not None and fps is not None:
+        pace = f"{fps:.0f} fps · p99 {p99_ms:.0f} ms"
+    return [pace] if health.rss_mb is None else [pace, f"{health.rss_mb:.0f} MB"]
+
+
+def _cells(window: SeenCounts) -> list[str]:
+    span = f"{window.window_start:%H:%M:%S} - {window.window_end:%H:%M:%S}"
+    coverage = f"{window.coverage:.0%}"
+    if window.counts is None:
         return [span, "few", *("" for _ in LABELS), coverage]
-    votes = [str(window["counts"][label] or "·") for label in LABELS]
-    return [span, str(window["people"]), *votes, coverage]
+    votes = [str(window.counts.get(label) or "·") for label in LABELS]
+    return [span, str(window.people), *votes, coverage]
 
 
-def _line(window: dict[str, Any]) -> str:
+def _line(window: SeenCounts) -> str:
     span, people, *_ = _cells(window)
-    counts = window["counts"] or {}
-    votes = ", ".join(f"{label} {count}" for label, count in counts.items() if count)
-    return f"{span} UTC  people {people}: {votes or 'nobody'}  (coverage {window['coverage']:.0%})"
+    votes = ", ".join(f"{label} {count}" for label, count in (window.counts or {}).items() if count)
+    return f"{span} UTC  people {people}: {votes or 'nobody'}  (coverage {window.coverage:.0%})"

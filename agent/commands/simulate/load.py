@@ -11,21 +11,22 @@ import logging
 import random
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agent.commands.simulate.device import VirtualDevice
 from agent.commands.simulate.report import SimulationReport, Traffic, processor_seconds
 from agent.contract import counts_message, new_session_id, topics
 from agent.errors import BrokerError, ConfigError
-from agent.fleet import FleetView
-from agent.mqtt import Backoff, BrokerLink, explain_subscription
+from agent.fleet import FleetView, Reader, WatchFilter
+from agent.mqtt import Backoff, BrokerLink
 from agent.publisher import Delivery, Outbox, Route, Stamper, WaitingWindow, WallClock
 from agent.settings import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agent.mqtt import Received
     from agent.settings import MqttSettings
 
 logger = logging.getLogger(__name__)
@@ -91,29 +92,28 @@ def simulate(
         VirtualDevice(f"device-{number:05d}", random.Random(f"{plan.seed}/{number}"))  # noqa: S311 - a load
         for number in range(plan.devices)
     ]
-    reader = _Reader(settings)
+    arrivals = _Arrivals(settings.root)
     started_s, cpu_s = time.monotonic(), processor_seconds(broker_pid)
     lines = [_Line(settings, plan, devices[k :: plan.connections], k) for k in range(plan.connections)]
-    reader.start()
-    for line in lines:
-        line.start()
-    for line in lines:
-        line.join()
-    reader.finish(plan.devices * plan.windows)
-    elapsed_s = time.monotonic() - started_s
-    used_s = processor_seconds(broker_pid)
-    failures = [line.failure for line in lines if line.failure]
-    if failures:
-        raise BrokerError(failures[0])
+    with Reader(settings, WatchFilter(SITE), name="simulate").reading(arrivals.take):
+        for line in lines:
+            line.start()
+        for line in lines:
+            line.join()
+        failures = [line.failure for line in lines if line.failure]
+        if failures:
+            raise BrokerError(failures[0])
+        arrivals.wait_for(plan.devices * plan.windows)
+        elapsed_s, used_s = time.monotonic() - started_s, processor_seconds(broker_pid)
     return SimulationReport(
         devices=plan.devices,
         windows_closed=plan.devices * plan.windows,
-        windows_arrived=reader.arrived,
-        duplicates=reader.duplicates,
-        missing=reader.missing,
+        windows_arrived=len(arrivals.latencies_ms),
+        duplicates=arrivals.duplicates,
+        missing=arrivals.missing,
         elapsed_s=elapsed_s,
         traffic=Traffic.total(line.traffic for line in lines),
-        latencies_ms=tuple(sorted(reader.latencies_ms)),
+        latencies_ms=tuple(sorted(arrivals.latencies_ms)),
         broker_cpu=None if cpu_s is None or used_s is None else (used_s - cpu_s) / elapsed_s,
     )
 
@@ -222,45 +222,25 @@ class _Line(threading.Thread):
         return topics.counts_topic(topics.Identity(SITE, device, self._settings.root), "camera")
 
 
-@dataclass
-class _Reader:
-    """Receives what the fleet says, as a dashboard would."""
+class _Arrivals:
+    """Takes in what the fleet says, as a dashboard would; the reader's thread feeds it."""
 
-    settings: MqttSettings
-    latencies_ms: list[float] = field(default_factory=list)
-    _stop: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, root: str) -> None:
+        self.latencies_ms: list[float] = []
+        """Of each window that arrived, counted once."""
+        self._view = FleetView(root)
 
-    def start(self) -> None:
-        """Subscribe, then read in a thread.
+    def take(self, message: Received) -> None:
+        """One message."""
+        told = self._view.feed(message.topic, message.payload, time.monotonic())
+        if told is not None and told.window is not None and not told.duplicate:
+            self.latencies_ms.append(max(0.0, time.time() - told.window.window_end.timestamp()) * 1000.0)
 
-        Raises:
-            BrokerError: The broker can't be reached or refuses.
-        """
-        self._view = FleetView(self.settings.root)
-        self._link = BrokerLink(self.settings, f"emotion-agent-simulate-{new_session_id()[:8]}")
-        self._link.open()
-        topic_filter = topics.fleet_filter(self.settings.root, site=SITE)
-        self._link.subscribe(topic_filter)
-        while self._link.alive and self._link.subscribed is None:
-            self._link.step(_STEP_S)
-        if not self._link.subscribed:
-            raise BrokerError(self._link.end_reason or explain_subscription(self.settings, topic_filter))
-        self._thread = threading.Thread(target=self._read, name="simulate-reader", daemon=True)
-        self._thread.start()
-
-    def finish(self, expected: int) -> None:
-        """Wait until ``expected`` windows have arrived, or no more can be hoped for."""
+    def wait_for(self, windows: int) -> None:
+        """Until so many have arrived, or no more can be hoped for."""
         give_up_s = time.monotonic() + _SETTLE_S
-        while self.arrived < expected and self._link.alive and time.monotonic() < give_up_s:
+        while len(self.latencies_ms) < windows and time.monotonic() < give_up_s:
             time.sleep(_STEP_S)
-        self._stop.set()
-        self._thread.join()
-        self._link.disconnect()
-
-    @property
-    def arrived(self) -> int:
-        """Windows, each counted once."""
-        return len(self.latencies_ms)
 
     @property
     def duplicates(self) -> int:
@@ -271,17 +251,3 @@ class _Reader:
     def missing(self) -> int:
         """Numbers left out between windows that arrived."""
         return sum(source.missing for _, _, source in self._view.rows())
-
-    def _read(self) -> None:
-        while not self._stop.is_set() and self._link.alive:
-            self._link.step(_STEP_S)
-            while self._link.received:
-                message = self._link.received.popleft()
-                told = self._view.feed(message.topic, message.payload, time.monotonic())
-                if told is not None and told["kind"] == "counts" and not told["duplicate"]:
-                    self._note(told["site"], told["device"], told["source"])
-
-    def _note(self, site: str, device: str, source: str) -> None:
-        last = self._view.devices[site, device].sources[source].last
-        if last is not None:
-            self.latencies_ms.append(max(0.0, time.time() - last.window_end.timestamp()) * 1000.0)

@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -17,6 +17,7 @@ from agent.fleet import FleetView, Reader, WatchFilter
 from agent.mqtt import broker_name, load_credentials, tls_context
 
 if TYPE_CHECKING:
+    from agent.fleet import Told
     from agent.mqtt import Received
     from agent.settings import MqttSettings
 
@@ -49,7 +50,7 @@ def watch(
     load_credentials(settings)
     tls_context(settings)
     view = FleetView(settings.root)
-    reader = Reader(settings, chosen or WatchFilter(), stop or threading.Event(), seconds)
+    reader = Reader(settings, chosen or WatchFilter(), stop=stop, seconds=seconds)
     console = Console(file=output)
     if as_json:
         reader.read(lambda message: _print_json(view, message, output))
@@ -75,16 +76,16 @@ def _show_table(reader: Reader, view: FleetView, console: Console, broker: str) 
 def _print_json(view: FleetView, message: Received, output: TextIO) -> None:
     told = _feed(view, message)
     if told is not None:
-        print(json.dumps(told, separators=(",", ":")), file=output, flush=True)
+        print(json.dumps(told.as_json(), separators=(",", ":")), file=output, flush=True)
 
 
 def _print_line(view: FleetView, message: Received, output: TextIO) -> None:
     told = _feed(view, message)
-    if told is not None and told["kind"] == "counts":
-        device = view.devices[told["site"], told["device"]]
-        source = told["source"]
+    if told is not None and told.window is not None:
+        device = view.devices[told.address.site, told.address.device]
+        source = told.address.source
         print(line(device, source, device.sources[source], time.monotonic()), file=output, flush=True)
 
 
-def _feed(view: FleetView, message: Received) -> dict[str, Any] | None:
+def _feed(view: FleetView, message: Received) -> Told | None:
     return view.feed(message.topic, message.payload, time.monotonic())

@@ -9,7 +9,6 @@ import site
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,9 +16,6 @@ from agent.host import child
 from agent.host.child import ask_child, command, python_child
 from tests.support.places import ROOT
 from tests.support.stranger import Stranger
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 NAMES = ("agent", "cryptography", "json", "numpy", "runpy", "site")
 """Ours, a library's, the standard library's, and what a child is started with."""
@@ -153,14 +149,5 @@ def test_a_child_that_does_not_answer_is_ended(tmp_path: Path) -> None:
         ask_child(tmp_path / "hangs.py", b"", 0.5)
 
 
-def test_no_other_file_starts_a_python() -> None:
-    def starts(text: str) -> bool:
-        return "subprocess." in text and "sys.executable" in text
-
-    found: Sequence[str] = [
-        path.relative_to(ROOT).as_posix()
-        for path in sorted((ROOT / "agent").rglob("*.py"))
-        if starts(path.read_text()) and "bench" not in path.parts
-    ]
-    assert found == ["agent/host/child.py"]
+def test_a_child_is_isolated_and_writes_no_byte_code() -> None:
     assert command("agent.x")[1:4] == ["-I", "-S", "-B"]

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 pytest.importorskip("amqtt", reason="extra demo is not installed")
 pytest.importorskip("skimage", reason="extra demo is not installed")
 
 from agent.commands.demo.broker import EmbeddedBroker
 from agent.commands.demo.table import Arrivals
+from agent.contract.messages import counts_message
 from agent.inference.bundle.place import default_bundle_folder
+from agent.mqtt.link import Received
+from agent.publisher.wallclock import WallClock
 from agent.synthetic.astronaut import HEIGHT_PX, WIDTH_PX
 from agent.synthetic.visits import FPS, VISITS, render
+from tests.support.message_samples import SESSION, SUPPRESSED, birth, disclosure, health, window
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from agent.domain import Disclosure
+
+BRANCH = "emotion-agent/v1/lab/box"
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -70,10 +80,39 @@ def test_two_brokers_can_run_side_by_side() -> None:
 
 
 def test_the_table_shows_suppressed_windows_without_numbers() -> None:
-    arrivals = Arrivals()
-    window = b"""{"window_start": "2026-01-01T00:00:00.000Z", "window_end": "2026-01-01T00:05:00.000Z",
-        "suppressed": true, "people": null, "counts": null, "coverage": 1.0}"""
-    arrivals.feed("emotion-agent/v1/lab/box/counts/door", window)
+    arrivals = fed(("counts/door", payload(0, SUPPRESSED)))
     (line,) = arrivals.lines(0)
     assert "few" in line
     assert sum(arrivals.totals.values()) == 0
+
+
+def test_the_headline_names_networks_and_pace_and_the_goodbye_is_heard() -> None:
+    arrivals = fed(
+        ("availability", b"online"),
+        ("birth", birth().payload()),
+        ("health", health().payload()),
+        ("counts/door", payload(0, disclosure())),
+        ("counts/door", payload(0, disclosure())),
+    )
+    assert (arrivals.availability, arrivals.received, arrivals.gone.is_set()) == ("online", 1, False)
+    console = Console(file=io.StringIO(), width=200, record=True)
+    console.print(arrivals.render())
+    text = console.export_text()
+    sent = birth()
+    for words in ("agent online", sent.models.detector.id, sent.backend, " MB", "counts received over MQTT"):
+        assert words in text
+    arrivals.take(Received(f"{BRANCH}/availability", b"offline", retained=False))
+    assert (arrivals.availability, arrivals.gone.is_set()) == ("offline", True)
+
+
+def fed(*messages: tuple[str, bytes]) -> Arrivals:
+    arrivals = Arrivals("emotion-agent")
+    for leaf, content in messages:
+        arrivals.take(Received(f"{BRANCH}/{leaf}", content, retained=False))
+    return arrivals
+
+
+def payload(seq: int, told: Disclosure) -> bytes:
+    closed = window(seq)
+    stamps = WallClock().stamps(closed.opened_at_s, closed.closed_at_s)
+    return counts_message(closed, told, SESSION, stamps).payload()

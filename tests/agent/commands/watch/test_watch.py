@@ -97,6 +97,29 @@ def test_suppressed_windows_are_shown_as_such_and_not_as_zero() -> None:
     assert "suppressed" in drawn(fed(counts(0, SUPPRESSED)))
 
 
+def test_every_kind_of_message_is_told_as_one_json_object() -> None:
+    view, place = FleetView(), {"site": "museum", "device": "door-1"}
+
+    def told(leaf: str, payload: bytes) -> dict[str, object]:
+        found = view.feed(f"{BRANCH}/{leaf}", payload, 0.0)
+        assert found is not None
+        return found.as_json()
+
+    later = json.loads(counts(7)) | {"of a later version": [1]}
+    assert told("availability", b"offline") == place | {"kind": "availability", "online": False}
+    for kind, payload in (("birth", birth().payload()), ("health", health().payload())):
+        assert told(kind, payload) == place | {"kind": kind, "message": json.loads(payload)}
+    assert told("counts/door", counts(5))["missing"] == 0
+    for duplicate in (False, True):
+        assert told("counts/door", json.dumps(later).encode()) == place | {
+            "kind": "counts",
+            "source": "door",
+            "duplicate": duplicate,
+            "missing": 1,
+            "message": later,
+        }
+
+
 def test_offline_and_silent_devices_are_told_apart() -> None:
     view = fed(counts(0))
     view.feed(f"{BRANCH}/availability", b"online", 0.0)

@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.commands.bench.heads import read_heads
 from agent.domain import Box
 from agent.errors import ConfigError
 from agent.synthetic.crowd import draw_crowd
+from models.evaluation.peers.heads import read_heads, write_heads
+from tests.support.places import DATA
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,3 +55,12 @@ def test_a_folder_without_index_or_heads_is_refused(tmp_path: Path) -> None:
         read_heads(tmp_path)
     with pytest.raises(ConfigError, match="lists no head"):
         read_heads(write_folder(tmp_path))
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
+def test_heads_of_unseen_people_are_written_as_they_are_read(tmp_path: Path) -> None:
+    counts = write_heads(DATA, tmp_path, 2)
+    heads = read_heads(tmp_path)
+    assert {label: [head.label for head in heads].count(label) for label in counts} == counts
+    for head in heads:
+        assert 0.0 <= head.face.left < head.face.right <= head.pixels.shape[1]
