@@ -1,12 +1,32 @@
-"""Settings for all tests."""
+"""Settings for all tests: a home of their own, one thread each, and the plug-ins of ``tests/support``."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 
 from hypothesis import settings
 
 from tests.support.places import BUNDLE
+
+pytest_plugins = [
+    "tests.support.backend_fixtures",
+    "tests.support.certificates",
+    "tests.support.clips",
+    "tests.support.guards",
+    "tests.support.marking",
+    "tests.support.mosquitto_fixtures",
+]
+
+# Before NumPy, OpenCV, torch or a runtime is loaded, here and in every child process: as many threads as cores
+# in each of several processes take turns instead of working, and a small training takes eight times as long.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+# What lies in the user's home or stands in the user's environment must not decide a test.
+for name in [name for name in os.environ if name.startswith(("XDG_", "EMOTION_AGENT_"))]:
+    del os.environ[name]
+os.environ["HOME"] = tempfile.mkdtemp(prefix="emotion-agent-home-")
 
 # No deadline: a busy machine is slow, not wrong. Repeatable: the same commit always sees the same examples.
 settings.register_profile("house", deadline=None, derandomize=True)
@@ -15,3 +35,8 @@ settings.load_profile("house")
 # Between a rebuild of the bundle and its signature one test fails (test_trust), not every run of an agent.
 if not (BUNDLE / "manifest.toml.sig").exists():
     os.environ["EMOTION_AGENT_MODELS__ALLOW_UNSIGNED"] = "true"
+
+
+def pytest_unconfigure() -> None:
+    """Take the home away again."""
+    shutil.rmtree(os.environ["HOME"], ignore_errors=True)

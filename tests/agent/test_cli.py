@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.mosquitto_fixtures import Broker, broker, free_port
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-__all__ = ["broker"]
+    from tests.support.mosquitto_fixtures import Broker
 
 
 def agent(*arguments: str) -> subprocess.CompletedProcess[str]:

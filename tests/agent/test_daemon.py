@@ -18,25 +18,13 @@ import pytest
 from agent.contract.messages import CountsMessage, HealthMessage
 from agent.inference.bundle.place import default_bundle_folder
 from tests.support.agent_process import AgentProcess, replay, write_config
-from tests.support.mosquitto_fixtures import Broker, Recorder, broker, free_port
+from tests.support.mosquitto_fixtures import Broker, Recorder
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.mosquitto_fixtures import Record
-
-__all__ = ["broker"]
-
-
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight seconds with one face, then two."""
-    pytest.importorskip("skimage", reason="the clip is drawn from scikit-image's astronaut (extra: demo)")
-    from agent.synthetic.visits import write_clip  # noqa: PLC0415 - only with the extra
-
-    path = tmp_path_factory.mktemp("clip") / "clip.avi"
-    write_clip(path, 9.0)
-    return path
 
 
 def counts_seen(number: int) -> Callable[[list[Record]], object]:

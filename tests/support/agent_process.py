@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
 from agent.inference.bundle.place import default_bundle_folder
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     import signal
@@ -108,10 +108,12 @@ class AgentProcess:
         except subprocess.TimeoutExpired:
             pytest.fail(f"the agent did not end within {timeout_s} s; it said:\n{self.log}")
 
-    def wait_for_log(self, words: str, timeout_s: float = 30.0) -> None:
+    def wait_for_log(self, words: str) -> None:
         """Until it has said ``words``."""
-        deadline_s = time.monotonic() + timeout_s
-        while words not in self.log:
-            assert self.process.poll() is None, f"the agent ended early and said:\n{self.log}"
-            assert time.monotonic() < deadline_s, f"{words!r} not said in time, but:\n{self.log}"
-            time.sleep(0.05)
+        wait_until(lambda: self._said(words), f"{words!r} to be said", last_words=lambda: self.log)
+
+    def _said(self, words: str) -> bool:
+        if words in self.log:
+            return True
+        assert self.process.poll() is None, f"the agent ended early and said:\n{self.log}"
+        return False

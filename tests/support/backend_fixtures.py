@@ -28,15 +28,10 @@ FACE = f"{FAMILY}_{FACE_PX}"
 EMOTION = "mobilenet_emotion"
 
 
-_made: dict[str, Bundle] = {}
-
-
 @pytest.fixture(name="bundle", scope="session")
 def bundle_fixture(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """Made once for all test files that import this fixture; nobody may change it."""
-    if "bundle" not in _made:
-        _made["bundle"] = make_bundle(tmp_path_factory.mktemp("bundle"))
-    return _made["bundle"]
+    """Made once for all tests; nobody may change it."""
+    return make_bundle(tmp_path_factory.mktemp("bundle"))
 
 
 def make_bundle(folder: Path) -> Bundle:

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,6 +19,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from tests.support.contract import check_contract
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,13 +37,6 @@ def mosquitto_path() -> str:
     if path is None:
         pytest.skip("mosquitto is not installed (apt install mosquitto)")
     return path
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -113,15 +107,7 @@ class Broker:
             self._process = subprocess.Popen(
                 [self._program, "-v", "-c", str(configuration)], stdout=log, stderr=log
             )
-        deadline_s = time.monotonic() + 15.0
-        while time.monotonic() < deadline_s:
-            assert self._process.poll() is None, f"mosquitto ended at once: {self.log}"
-            with socket.socket() as probe:
-                probe.settimeout(0.2)
-                if probe.connect_ex((self.host, self.port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise AssertionError(f"mosquitto does not listen: {self.log}")
+        wait_until(self._listens, "mosquitto to listen", last_words=lambda: self.log)
 
     def stop(self) -> None:
         """End it cleanly; connected clients see their connection closed."""
@@ -145,6 +131,13 @@ class Broker:
         """Let a paused broker go on."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+
+    def _listens(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"mosquitto ended at once: {self.log}"
+        with socket.socket() as probe:
+            probe.settimeout(0.2)
+            return probe.connect_ex((self.host, self.port)) == 0
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:

@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.agent.test_daemon import clip
 from tests.support.agent_process import AgentProcess, replay, write_config
-from tests.support.mosquitto_fixtures import Broker, broker
+from tests.support.mosquitto_fixtures import Broker
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-__all__ = ["broker", "clip"]
 
 OPENED: Final = re.compile(
     r'(?:open|openat|openat2|creat)\((?:[^"]*)"(?P<path>[^"]+)", (?P<flags>[^)]*)\)\s+= \d+'

@@ -22,15 +22,12 @@ from tests.support.canary import (
     make_canary,
     write_pictures,
 )
-from tests.support.mosquitto_fixtures import Broker, Recorder, broker
+from tests.support.mosquitto_fixtures import Broker, Recorder
 from tests.support.places import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-__all__ = ["broker"]
-
 
 FIXED: Final = '[models]\nbackend = "onnxruntime"\nprecision = "fp32"'
 """Saves the timing of every backend, which is not what is tested here."""

@@ -22,7 +22,7 @@ from agent.contract.messages import (
     schema_text,
 )
 from agent.domain import LABELS, Disclosure, EmotionWindow, Stamps
-from tests.support.contract import jsonschema
+from tests.support.contract import schema_checker
 from tests.support.message_samples import SESSION, SUPPRESSED, birth, disclosure, health
 
 START = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
@@ -35,11 +35,10 @@ def counts(told: Disclosure | None = None, stamps: Stamps = STAMPS) -> CountsMes
 
 
 def validate(name: str, payload: dict[str, Any]) -> None:
-    if jsonschema is None:
+    checker = schema_checker(name)
+    if checker is None:
         pytest.skip("jsonschema is not installed (dev extra)")
-    jsonschema.Draft202012Validator(
-        json_schema(name), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
-    ).validate(payload)
+    checker.validate(payload)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

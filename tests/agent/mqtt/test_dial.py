@@ -13,7 +13,7 @@ from agent.mqtt.dial import Dial
 from agent.mqtt.link import BrokerLink
 from agent.mqtt.wake import Wake
 from agent.settings import MqttSettings
-from tests.support.mosquitto_fixtures import free_port
+from tests.support.ports import free_port
 
 
 @given(st.integers(0, 40), st.floats(0.0, 1.0))

@@ -13,15 +13,15 @@ from agent.mqtt.credentials import load_credentials, tls_context
 from agent.mqtt.link import BrokerLink
 from agent.publisher.thread import Publisher
 from agent.settings import MqttSettings
-from tests.agent.publisher.test_publisher import counts, has_counts, quick, wait_until
-from tests.support.certificates import SCRIPT, Lab, lab, other_lab
+from tests.agent.publisher.test_publisher import counts, has_counts, quick
+from tests.support.certificates import SCRIPT, Lab
 from tests.support.message_samples import IDENTITY, birth, disclosure, window
-from tests.support.mosquitto_fixtures import Broker, BrokerOptions, Recorder, free_port
+from tests.support.mosquitto_fixtures import Broker, BrokerOptions, Recorder
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-__all__ = ["lab", "other_lab"]  # fixtures
 
 ACL = "user fleet-watch\ntopic read emotion-agent/v1/#\npattern write emotion-agent/v1/+/%u/#\n"
 
@@ -131,7 +131,7 @@ def test_a_device_may_write_its_own_branch_only(tmp_path: Path, lab: Lab) -> Non
         stranger = publisher_with_certificate(broker, lab, "door-2")
         stranger.start()
         stranger.publish_counts(window(1), disclosure())
-        wait_until(lambda: "not authorised" in stranger.status().reason)
+        wait_until(lambda: "not authorised" in stranger.status().reason, "the broker to refuse the stranger")
         assert "mqtt.username" in stranger.status().reason
         assert stranger.status().queue_depth == 1
         stranger.stop(1.0)
@@ -164,7 +164,9 @@ def test_the_shipped_broker_recipe_works_with_the_lab_certificates(tmp_path: Pat
             publisher.stop()
             stranger = publisher_with_certificate(broker, lab, "door-2")
             stranger.start()
-            wait_until(lambda: "not authorised" in stranger.status().reason)
+            wait_until(
+                lambda: "not authorised" in stranger.status().reason, "the broker to refuse the stranger"
+            )
             stranger.stop(1.0)
         assert "certificate_file" in refusal(broker.port, ca_file=lab.authority)
         assert {r.topic.split("/")[3] for r in recorder.records} == {"door-1"}

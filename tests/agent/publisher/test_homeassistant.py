@@ -15,12 +15,10 @@ from agent.publisher.thread import Publisher
 from agent.publisher.wallclock import WallClock
 from agent.settings import HomeAssistantSettings, MqttSettings
 from tests.support.message_samples import IDENTITY, SESSION, SUPPRESSED, birth, disclosure, window
-from tests.support.mosquitto_fixtures import Broker, Recorder, broker
+from tests.support.mosquitto_fixtures import Broker, Recorder
 
 if TYPE_CHECKING:
     from agent.domain import Disclosure
-
-__all__ = ["broker"]  # a fixture
 
 TOPIC = "homeassistant/device/emotion-agent_museum_door-1/config"
 

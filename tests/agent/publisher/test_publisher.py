@@ -20,13 +20,13 @@ from agent.publisher.wallclock import WallClock
 from agent.settings import MqttSettings
 from tests.support.contract import check_contract
 from tests.support.message_samples import IDENTITY, SUPPRESSED, birth, disclosure, health, window
-from tests.support.mosquitto_fixtures import Broker, BrokerOptions, Record, Recorder, broker, free_port
+from tests.support.mosquitto_fixtures import Broker, BrokerOptions, Record, Recorder
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-__all__ = ["broker"]  # a fixture
 
 BRANCH = "emotion-agent/v1/museum/door-1"
 
@@ -44,14 +44,6 @@ def publisher_for(port: int, state_dir: Path | None = None, **settings: Any) -> 
         backoff=quick(),
         replay_per_s=500.0,
     )
-
-
-def wait_until(condition: Callable[[], object], deadline_s: float = 10.0) -> None:
-    tick = threading.Event()
-    by_s = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < by_s, "the condition did not come true"
-        tick.wait(0.02)
 
 
 def counts(records: list[Record]) -> list[dict[str, Any]]:
@@ -77,7 +69,7 @@ def test_a_session_reads_online_birth_counts_health_offline(broker: Broker, prot
     with Recorder(broker) as recorder:
         publisher = publisher_for(broker.port, protocol=protocol)
         publisher.start()
-        wait_until(lambda: publisher.status().connected)
+        wait_until(lambda: publisher.status().connected, "the publisher to connect")
         publisher.publish_counts(window(0), disclosure())
         publisher.publish_counts(window(1), SUPPRESSED)
         recorder.wait_for(has_counts(2))
@@ -105,7 +97,10 @@ def test_availability_birth_and_health_are_retained_counts_are_not(broker: Broke
     publisher.start()
     publisher.publish_health(health())
     publisher.publish_counts(window(0), disclosure())
-    wait_until(lambda: publisher.status().connected and publisher.status().queue_depth == 0)
+    wait_until(
+        lambda: publisher.status().connected and publisher.status().queue_depth == 0,
+        "the publisher to connect and its queue to empty",
+    )
     with Recorder(broker) as late:
         late.wait_for(lambda records: len(records) == 3)
         publisher.stop()
@@ -122,7 +117,9 @@ def test_windows_closed_before_the_broker_exists_arrive_once_in_order_as_histori
     publisher.start()
     for seq in range(50):
         publisher.publish_counts(window(seq), disclosure())
-    wait_until(lambda: "is not listening" in publisher.status().reason)
+    wait_until(
+        lambda: "is not listening" in publisher.status().reason, "the publisher to say that nobody listens"
+    )
     assert publisher.status().queue_depth == 50
     with late_broker, Recorder(late_broker) as recorder:
         recorder.wait_for(has_counts(50))
@@ -137,9 +134,12 @@ def test_a_killed_broker_costs_no_window(broker: Broker) -> None:
     publisher = publisher_for(broker.port)
     publisher.start()
     publisher.publish_counts(window(0), disclosure())
-    wait_until(lambda: publisher.status().connected and publisher.status().queue_depth == 0)
+    wait_until(
+        lambda: publisher.status().connected and publisher.status().queue_depth == 0,
+        "the publisher to connect and its queue to empty",
+    )
     broker.kill()
-    wait_until(lambda: not publisher.status().connected)
+    wait_until(lambda: not publisher.status().connected, "the publisher to notice the loss")
     for seq in range(1, 6):
         publisher.publish_counts(window(seq), disclosure())
     broker.start()
@@ -191,7 +191,10 @@ def test_a_refused_password_is_said_in_one_sentence_that_names_the_keys(
         publisher = publisher_for(guarded.port, protocol=protocol, **login)
         publisher.start()
         publisher.publish_counts(window(0), disclosure())
-        wait_until(lambda: "mqtt.password_file" in publisher.status().reason)
+        wait_until(
+            lambda: "mqtt.password_file" in publisher.status().reason,
+            "the publisher to name the password file",
+        )
         assert not publisher.status().connected
         assert publisher.status().queue_depth == 1
         assert f"127.0.0.1:{guarded.port}" in publisher.status().reason
@@ -208,8 +211,8 @@ def test_the_memory_queue_is_bounded_and_counts_what_it_drops() -> None:
     publisher.start()
     for seq in range(25):
         publisher.publish_counts(window(seq), disclosure())
-        wait_until(lambda: publisher.status().queue_depth <= 10)
-    wait_until(lambda: publisher.status().dropped == 15)
+        wait_until(lambda: publisher.status().queue_depth <= 10, "the queue to shrink to its limit")
+    wait_until(lambda: publisher.status().dropped == 15, "15 windows to be dropped")
     assert publisher.status().queue_depth == 10
     publisher.stop(0.5)
 
@@ -252,7 +255,7 @@ def test_restarts_of_the_broker_lose_no_window_and_invent_none(broker: Broker) -
             broker.restart()
             recorder.wait_subscribed(15.0)
         publisher.publish_counts(window(5), disclosure())
-        wait_until(lambda: publisher.status().queue_depth == 0, 20.0)
+        wait_until(lambda: publisher.status().queue_depth == 0, "the queue to empty")
         publisher.stop()
     # The recorder itself was away during restarts, so what matters is that all were acknowledged, and
     # that what it saw is unique up to the flag.
@@ -280,9 +283,12 @@ def test_a_broker_that_takes_few_messages_at_once_gets_no_more(tmp_path: Path) -
 def test_two_devices_with_one_name_are_told_so(broker: Broker) -> None:
     first, second = publisher_for(broker.port), publisher_for(broker.port)
     first.start()
-    wait_until(lambda: first.status().connected)
+    wait_until(lambda: first.status().connected, "the first publisher to connect")
     second.start()
-    wait_until(lambda: "mqtt.client_id" in first.status().reason + second.status().reason)
+    wait_until(
+        lambda: "mqtt.client_id" in first.status().reason + second.status().reason,
+        "one of two to be told of the client id they share",
+    )
     second.stop()
     first.stop()
 
@@ -302,7 +308,9 @@ def test_windows_of_a_wrong_clock_are_stamped_anew_once_it_is_right(tmp_path: Pa
     closed_at_s = first_window.closed_at_s
     publisher.publish_counts(first_window, disclosure())
     publisher.publish_counts(EmotionWindow("door", 1, closed_at_s, closed_at_s + 60.0, 1.0), disclosure())
-    wait_until(lambda: "is not listening" in publisher.status().reason)
+    wait_until(
+        lambda: "is not listening" in publisher.status().reason, "the publisher to say that nobody listens"
+    )
     right.set()
     with late_broker, Recorder(late_broker) as recorder:
         recorder.wait_for(has_counts(2))

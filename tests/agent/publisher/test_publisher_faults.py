@@ -17,16 +17,15 @@ from agent.publisher import delivery
 from agent.publisher.outbox import Outbox
 from agent.publisher.spool import FILE_NAME, Spool
 from tests.agent.publisher.test_outbox import seqs, take_all, waiting
-from tests.agent.publisher.test_publisher import counts, has_counts, publisher_for, wait_until
+from tests.agent.publisher.test_publisher import counts, has_counts, publisher_for
 from tests.support.lossy_proxy import LossyProxy
 from tests.support.message_samples import disclosure, window
-from tests.support.mosquitto_fixtures import Broker, Recorder, broker
+from tests.support.mosquitto_fixtures import Broker, Recorder
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-__all__ = ["broker"]  # a fixture
 
 
 @pytest.fixture
@@ -92,7 +91,7 @@ def test_fifty_windows_of_an_outage_survive_a_clean_restart_of_the_agent(broker:
         second = publisher_for(broker.port, state)
         second.start()
         recorder.wait_for(has_counts(50))
-        wait_until(lambda: second.status().queue_depth == 0)
+        wait_until(lambda: second.status().queue_depth == 0, "the second publisher's queue to empty")
         second.stop()
     arrived = counts(recorder.records)
     assert [message["seq"] for message in arrived] == list(range(50))
@@ -108,9 +107,9 @@ def test_a_cut_connection_repeats_at_most_what_was_in_flight(broker: Broker, sta
         for seq in range(100):
             publisher.publish_counts(window(seq), disclosure())
             if seq % 10 == 5:
-                wait_until(lambda: publisher.status().connected)
+                wait_until(lambda: publisher.status().connected, "the publisher to connect")
                 proxy.cut()
-        wait_until(lambda: publisher.status().queue_depth == 0, 30.0)
+        wait_until(lambda: publisher.status().queue_depth == 0, "the queue to empty")
         publisher.stop()
         recorder.wait_for(lambda records: {m["seq"] for m in counts(records)} == set(range(100)))
     times = Counter(message["seq"] for message in counts(recorder.records))
@@ -126,15 +125,15 @@ def test_a_stopped_broker_is_left_and_windows_are_stored(
     with Recorder(broker) as recorder:
         publisher = publisher_for(broker.port, state)
         publisher.start()
-        wait_until(lambda: publisher.status().connected)
+        wait_until(lambda: publisher.status().connected, "the publisher to connect")
         broker.pause()
         for seq in range(3):
             publisher.publish_counts(window(seq), disclosure())
-        wait_until(lambda: publisher.status().queue_stored == 3)
-        wait_until(lambda: not publisher.status().connected)
+        wait_until(lambda: publisher.status().queue_stored == 3, "three windows to be stored")
+        wait_until(lambda: not publisher.status().connected, "the publisher to notice the loss")
         publisher.publish_counts(window(3), disclosure())
         broker.resume()
-        wait_until(lambda: publisher.status().queue_depth == 0, 30.0)
+        wait_until(lambda: publisher.status().queue_depth == 0, "the queue to empty")
         recorder.wait_for(lambda records: {m["seq"] for m in counts(records)} == {0, 1, 2, 3})
         publisher.stop()
     assert list(state.iterdir()) == []

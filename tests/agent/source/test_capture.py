@@ -24,9 +24,10 @@ from agent.source.recordings.replay import ReplayCamera
 from tests.support.clips import number_of, write_video
 from tests.support.mjpeg_server import MjpegServer, StreamPlan
 from tests.support.scripted_source import ScriptedSource
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -82,14 +83,6 @@ class Rig:
 
 def until(condition: threading.Event) -> None:
     assert condition.wait(10.0)
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Look every few milliseconds until it holds, at most ten seconds."""
-    deadline_s = time.monotonic() + 10.0
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.005)
 
 
 def test_frames_arrive_from_a_thread_named_after_the_source() -> None:
@@ -151,7 +144,7 @@ def test_the_status_gives_the_reason_of_the_last_failed_attempt() -> None:
     second = CameraError("sources.door: gone; plug it in")
     rig = Rig(ScriptedSource([first, second, [blocked, 1]]))
     rig.capture.start()
-    eventually(lambda: rig.capture.status().reason == str(second))
+    wait_until(lambda: rig.capture.status().reason == str(second), "the second error to be told")
     assert rig.capture.status().state == "reopening"
     blocked.set()
     assert rig.take(1) == [1]
@@ -204,7 +197,7 @@ def test_shutdown_does_not_wait_for_the_next_attempt() -> None:
     patient = RetryPolicy(first_s=3600.0, longest_s=3600.0)
     capture = Capture("door", ScriptedSource([absent]), Mailbox(["door"]), stop, 20.0, retry=patient)
     capture.start()
-    eventually(lambda: capture.status().state == "reopening")
+    wait_until(lambda: capture.status().state == "reopening", "the camera to be opened again")
     stop.set()
     assert capture.join(3.0)
 
@@ -261,7 +254,10 @@ def test_a_picture_that_is_no_frame_is_refused_in_words_and_the_source_reopened(
     blocked = threading.Event()
     rig = Rig(ScriptedSource([[pixels, 1], [blocked, 2]]))
     rig.capture.start()
-    eventually(lambda: f"a picture of {shown} is unusable; " in rig.capture.status().reason)
+    wait_until(
+        lambda: f"a picture of {shown} is unusable; " in rig.capture.status().reason,
+        "the picture to be called unusable",
+    )
     blocked.set()
     assert rig.take(1) == [2]
     rig.close()
@@ -293,7 +289,7 @@ def test_useless_pictures_stay_away_from_the_pipeline_and_show_in_the_status(
     source = ScriptedSource(script, every_frame=False, clock=lambda: float(next(times_s)))
     rig = Rig(source, watch=PictureWatch())
     rig.capture.start()
-    eventually(lambda: rig.capture.status().picture == "black")
+    wait_until(lambda: rig.capture.status().picture == "black", "the picture to be called black")
     status = rig.capture.status()
     assert status.state == "delivering"
     assert status.reason == "sources.door: the picture is black; uncover the lens or light the room"
@@ -373,7 +369,7 @@ def test_a_frozen_picture_is_noticed_in_time_though_the_camera_rests() -> None:
     source = ScriptedSource([[*frozen, threading.Event()]], every_frame=False, clock=lambda: next(times_s))
     rig = Rig(source, watch=PictureWatch(), gate=MotionGate(0.5))
     rig.capture.start()
-    eventually(lambda: rig.capture.status().picture == "frozen")
+    wait_until(lambda: rig.capture.status().picture == "frozen", "the picture to be called frozen")
     # In each second after the first it was told to rest, and yet the frozen picture was noticed.
     assert {int(at_s) for at_s in source.rests} >= set(range(1002, 1012))
     rig.stop.set()

@@ -22,7 +22,6 @@ from agent.commands.bench.runner import BenchOptions, run_bench
 from agent.errors import SourceEnded
 from agent.inference.choice.choose import decide
 from agent.inference.choice.trial import Trial
-from tests.support.backend_fixtures import bundle_fixture
 from tests.support.signing_fixtures import signer_of
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ from agent.settings import AgentSettings, DeploymentSettings, ModelsSettings, Re
 from agent.synthetic import crowd as clip
 from agent.synthetic.astronaut import HEIGHT_PX, WIDTH_PX
 from tests.support.places import ROOT
-
-__all__ = ["bundle_fixture"]
 
 
 def test_json_has_the_figures_that_dashboards_read(bundle: Bundle) -> None:

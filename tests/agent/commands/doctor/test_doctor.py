@@ -34,8 +34,8 @@ from agent.settings import (
     OpenCvSource,
     ReplaySource,
 )
-from tests.support.backend_fixtures import bundle_fixture
 from tests.support.places import SYSTEMD
+from tests.support.ports import free_port
 from tests.support.signing_fixtures import signer_of
 from tests.support.v4l2_stand_in import MJPG, UNREADABLE, YUYV, install, slow
 
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
     from agent.inference.bundle.manifest import Bundle
 
-__all__ = ["bundle_fixture"]
-
 
 def settings_for(bundle: Bundle, tmp_path: Path) -> AgentSettings:
     return AgentSettings(
@@ -55,14 +53,8 @@ def settings_for(bundle: Bundle, tmp_path: Path) -> AgentSettings:
         models=ModelsSettings(
             bundle=bundle.folder, trusted_keys=(signer_of(bundle.folder),), backend="onnxruntime", threads=1
         ),
-        mqtt=MqttSettings(host="127.0.0.1", port=closed_port()),
+        mqtt=MqttSettings(host="127.0.0.1", port=free_port()),
     )
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 @pytest.fixture(name="listener")
@@ -139,7 +131,7 @@ def test_a_broken_bundle_is_a_finding_not_a_crash(tmp_path: Path) -> None:
         deployment=DeploymentSettings(site="s", device="d", context="demo"),
         sources={"door": ReplaySource(type="replay", path=tmp_path)},
         models=ModelsSettings(bundle=tmp_path, allow_unsigned=True),
-        mqtt=MqttSettings(host="127.0.0.1", port=closed_port()),
+        mqtt=MqttSettings(host="127.0.0.1", port=free_port()),
     )
     output = io.StringIO()
     assert run_doctor(settings, console=Console(file=output, width=200)) == 3
@@ -176,7 +168,7 @@ def test_a_silent_broker_is_given_up(listener: socket.socket) -> None:
 
 
 def test_a_refused_connection_says_what_to_do() -> None:
-    facts = check_broker(MqttSettings(host="127.0.0.1", port=closed_port()))
+    facts = check_broker(MqttSettings(host="127.0.0.1", port=free_port()))
     assert "start the broker or correct mqtt.port" in facts.detail
 
 

@@ -14,9 +14,8 @@ from agent.contract.messages import counts_message, new_session_id
 from agent.errors import BrokerError, ConfigError
 from agent.publisher.wallclock import WallClock
 from agent.settings import MqttSettings
-from tests.support.mosquitto_fixtures import Broker, Recorder, broker, free_port
-
-__all__ = ["broker"]  # a fixture
+from tests.support.mosquitto_fixtures import Broker, Recorder
+from tests.support.ports import free_port
 
 
 def settings_for(broker: Broker) -> MqttSettings:

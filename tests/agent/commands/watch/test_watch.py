@@ -28,12 +28,11 @@ from agent.publisher.thread import Publisher
 from agent.publisher.wallclock import WallClock
 from agent.settings import MqttSettings
 from tests.support.message_samples import IDENTITY, SESSION, SUPPRESSED, birth, disclosure, health, window
-from tests.support.mosquitto_fixtures import Broker, broker, free_port
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from agent.domain import Disclosure
-
-__all__ = ["broker"]  # a fixture
+    from tests.support.mosquitto_fixtures import Broker
 
 BRANCH = "emotion-agent/v1/museum/door-1"
 

@@ -15,7 +15,7 @@ import pytest
 from agent.errors import ModelError
 from agent.inference.backends.opening import load_network
 from agent.inference.bundle.manifest import InputSpec
-from tests.support.backend_fixtures import EMOTION, FACE, bundle_fixture, pictures
+from tests.support.backend_fixtures import EMOTION, FACE, pictures
 from tests.support.network_fixtures import make_entry, write_onnx
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install '.[openvino]'")
 from agent.inference.backends.openvino_runtime import OpenVinoNetwork, find_devices
 
-__all__ = ["bundle_fixture"]
 SPEC = InputSpec(height_px=32, width_px=32, colour="BGR")
 
 

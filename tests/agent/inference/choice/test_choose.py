@@ -21,7 +21,7 @@ from agent.inference.choice.probe import Request
 from agent.inference.choice.trial import Trial
 from agent.inference.choice.trying import probe_backend
 from agent.settings import ModelsSettings
-from tests.support.backend_fixtures import EMOTION, FACE, bundle_fixture, network_file
+from tests.support.backend_fixtures import EMOTION, FACE, network_file
 from tests.support.network_fixtures import write_onnx
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 for _package in ("openvino", "ai_edge_litert"):
     pytest.importorskip(_package, reason=f"{_package} is not installed: pip install '.[openvino,litert]'")
 
-__all__ = ["bundle_fixture"]
 SETTINGS = ModelsSettings(threads=1)
 ONE_BACKEND = SETTINGS.model_copy(update={"backend": "onnxruntime"})
 QUICK = TrialOptions(seconds=0.01)

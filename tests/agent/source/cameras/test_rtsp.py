@@ -15,6 +15,7 @@ from agent.source.capture import Capture, RetryPolicy
 from agent.source.mailbox import Mailbox
 from agent.source.seam import make_source
 from tests.support.rtsp_server import RtspServer, missing_parts
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,22 +73,19 @@ class Watch:
                 return frame
         raise AssertionError(f"no frame within {patience_s} s: {self.status}")
 
-    def until(self, condition: Callable[[CameraStatus], bool], patience_s: float = 15.0) -> None:
-        deadline_s = time.monotonic() + patience_s
-        while not condition(self.status):
-            assert time.monotonic() < deadline_s, self.status
-            self.mailbox.take(0.02)
+    def until(self, condition: Callable[[CameraStatus], bool], what: str) -> None:
+        wait_until(lambda: condition(self.status), what, last_words=lambda: self.status)
 
     def silent(self) -> None:
         """Wait until capture has noticed that the camera is gone."""
-        self.until(lambda status: status.state == "reopening")
+        self.until(lambda status: status.state == "reopening", "the camera to be opened again")
 
 
 def test_a_killed_and_restarted_server_delivers_again_and_its_address_is_told_meanwhile() -> None:
     with RtspServer() as server, Watch(server.url) as watch:
         watch.frame()
         server.kill()
-        watch.until(lambda status: "does not open; check the address" in status.reason)
+        watch.until(lambda status: "does not open; check the address" in status.reason, "a refused opening")
         server.start()
         watch.frame(MOST_S)
         assert watch.status.reconnects == 1
@@ -106,7 +104,7 @@ def test_a_server_that_freezes_while_connected_is_noticed_and_returns() -> None:
 def test_a_stream_that_the_server_ends_is_asked_for_again() -> None:
     server = RtspServer(frames=20)
     with server, Watch(server.url) as watch:
-        watch.until(lambda status: status.reconnects >= 1, 30.0)
+        watch.until(lambda status: status.reconnects >= 1, "the stream to be asked for again")
 
 
 def test_a_camera_that_comes_back_in_another_size_delivers_that_size() -> None:

@@ -18,9 +18,10 @@ from agent.source.isolation.camera import IsolatedCamera
 from agent.source.isolation.slots import SLOTS
 from tests.support.clips import number_of
 from tests.support.mjpeg_server import MjpegServer, StreamPlan
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -57,13 +58,6 @@ def read_frames(camera: IsolatedCamera, count: int) -> None:
 def process_of(camera: IsolatedCamera) -> int:
     assert camera.process_id is not None
     return camera.process_id
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 10.0
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.005)
 
 
 def alive(process_id: int) -> bool:
@@ -245,7 +239,7 @@ def test_the_camera_process_ends_when_the_agent_is_killed(served: MjpegServer) -
         process_id = int(agent.stdout.readline())
         os.kill(process_id, signal.SIGSTOP)  # not even a blocked one is left behind
         agent.kill()
-    eventually(lambda: not alive(process_id))
+    wait_until(lambda: not alive(process_id), "the camera process to end")
 
 
 def test_the_process_ignores_the_signals_meant_for_the_agent(camera: IsolatedCamera) -> None:

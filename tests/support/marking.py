@@ -1,0 +1,30 @@
+"""Which marker a test carries, and which file is run first."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import pytest
+
+BY_FIXTURE: Final = {"broker": "broker", "lab": "slow", "other_lab": "slow"}
+"""Whoever asks for the fixture carries the marker."""
+_SECONDS: Final = {"train": 5.0, "camera": 3.0, "broker": 2.0, "slow": 2.0}
+"""Roughly, of one test with the marker; one without any takes next to nothing."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Add the markers that follow from fixtures; files of long tests come first, so that none is left for last."""
+    length_s: Counter[os.PathLike[str]] = Counter()
+    for item in items:
+        for fixture in BY_FIXTURE.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(BY_FIXTURE[fixture])
+        length_s[item.path] += max((_SECONDS.get(mark.name, 0.0) for mark in item.iter_markers()), default=0.0)
+    items.sort(key=lambda item: -length_s[item.path])
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: some tests wait for time to pass."""
+    return (os.cpu_count() or 1) + 1
