@@ -19,8 +19,8 @@ pytest_plugins = [
     "tests.support.mosquitto_fixtures",
 ]
 
-# Before NumPy, OpenCV, torch or a runtime is loaded, here and in every child process: as many threads as cores
-# in each of several processes take turns instead of working, and a small training takes eight times as long.
+# Before NumPy, OpenCV, torch or a runtime is loaded, here and in every child process: where several processes
+# have a thread per core each, all wait for all, and a small training takes eight times as long.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 # What lies in the user's home or stands in the user's environment must not decide a test.

@@ -82,6 +82,7 @@ def test_only_the_pipeline_knows_the_order_and_only_the_assembly_builds() -> Non
         assert len(stages - {own}) < 2, f"{path.relative_to(ROOT)} knows {sorted(stages)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", PIXEL_FREE)
 def test_what_comes_after_counting_cannot_reach_pixels(module: str) -> None:
     """A fresh interpreter that imports it has loaded neither NumPy nor OpenCV nor the frame type."""
@@ -140,6 +141,7 @@ def test_a_device_installs_neither_torch_nor_scipy_nor_matplotlib() -> None:
     assert not [name for name in ("torch", "scipy", "matplotlib", "amqtt", "scikit") if name in named]
 
 
+@pytest.mark.slow
 def test_committed_artefacts_are_small() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     large = [

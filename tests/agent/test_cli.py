@@ -12,6 +12,7 @@ from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     from tests.support.mosquitto_fixtures import Broker
 
 
@@ -20,12 +21,14 @@ def agent(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.slow
 def test_help_names_every_command() -> None:
     shown = agent("--help").stdout
     for command in ("run", "check", "demo", "doctor", "bench", "notice", "watch", "simulate"):
         assert command in shown
 
 
+@pytest.mark.slow
 def test_an_error_is_a_sentence_and_a_traceback_only_when_asked_for(tmp_path: Path) -> None:
     missing = str(tmp_path / "none.toml")
     quiet, verbose = agent("check", "-c", missing), agent("--verbose", "check", "-c", missing)
@@ -34,6 +37,7 @@ def test_an_error_is_a_sentence_and_a_traceback_only_when_asked_for(tmp_path: Pa
     assert "Traceback" in verbose.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -48,6 +52,7 @@ def test_wrong_options_exit_2_and_are_named(arguments: tuple[str, ...], words: s
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_watching_a_broker_that_is_not_there_says_so() -> None:
     result = agent("watch", "--port", str(free_port()), "--seconds", "5")
     assert result.returncode == 1

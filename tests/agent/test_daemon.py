@@ -133,6 +133,7 @@ def test_a_killed_agent_is_declared_offline_by_the_broker(broker: Broker, clip: 
         recorder.wait_for(lambda records: records[-1].payload == b"offline", 20.0)
 
 
+@pytest.mark.broker
 def test_windows_counted_before_the_broker_exists_arrive_when_it_does(clip: Path, tmp_path: Path) -> None:
     folder = tmp_path / "broker"
     folder.mkdir()
@@ -167,6 +168,7 @@ def failure(config: Path, command: str = "run") -> tuple[int, str]:
         return agent.wait(), agent.log
 
 
+@pytest.mark.slow
 def test_a_wrong_configuration_exits_2_and_names_every_key(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('[deployment]\nsite = "x"\n[sources.a]\ntype = "opencv"\ndevic = 0\n')
@@ -177,6 +179,7 @@ def test_a_wrong_configuration_exits_2_and_names_every_key(tmp_path: Path) -> No
     assert "Traceback" not in log
 
 
+@pytest.mark.slow
 def test_a_prohibited_context_exits_2_with_the_reason(clip: Path, tmp_path: Path) -> None:
     config = write_config(tmp_path, replay(clip), 1)
     config.write_text(config.read_text().replace('"research"', '"education"'))
@@ -184,6 +187,7 @@ def test_a_prohibited_context_exits_2_with_the_reason(clip: Path, tmp_path: Path
     assert (status, "Art. 5(1)(f)" in log) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncate", "swap", "remove"])
 def test_a_damaged_model_file_exits_3_before_the_camera_opens(
     clip: Path, tmp_path: Path, damage: str
@@ -207,6 +211,7 @@ def test_a_damaged_model_file_exits_3_before_the_camera_opens(
     assert "Traceback" not in log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["not a video", "no frames", "empty folder"])
 def test_an_unusable_clip_ends_the_run_with_one_sentence(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "input.avi"
@@ -236,6 +241,7 @@ def test_a_folder_with_a_broken_picture_is_counted_through(broker: Broker, tmp_p
     assert agent.log.count("05.jpg") == 1
 
 
+@pytest.mark.slow
 def test_check_opens_neither_camera_nor_connection(tmp_path: Path) -> None:
     config = write_config(tmp_path, 'type = "opencv"\ndevice = "/dev/nothing"', 1)
     status, log = failure(config, "check")

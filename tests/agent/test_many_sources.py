@@ -109,6 +109,7 @@ def test_a_source_that_fails_for_ever_takes_nothing_from_the_others() -> None:
     assert failing.opened > 10
 
 
+@pytest.mark.camera
 def test_a_camera_process_that_is_gone_leaves_the_other_camera_alone() -> None:
     with MjpegServer(StreamPlan(interval_s=0.02)) as server, MjpegServer(StreamPlan(stall_after=3)) as silent:
         agent = Agent(["door", "yard"])

@@ -45,8 +45,6 @@ def make_bundle(folder: Path) -> Bundle:
     from tests.support.small_networks import SMALL_MOBILENET  # noqa: PLC0415
 
     torch.manual_seed(1)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     work = folder / "work"
     face = settled(make_yolo("pico"), (4, 3, FACE_PX, FACE_PX), 1.0)
     emotion = settled(MobileNetEmotion(SMALL_MOBILENET), (8, 1, 48, 48), 255.0)
@@ -54,7 +52,6 @@ def make_bundle(folder: Path) -> Bundle:
         FACE: export_face(face, work / f"{FACE}.fp32.onnx", FACE_PX),
         EMOTION: export_emotion(emotion, work / f"{EMOTION}.fp32.onnx"),
     }
-    torch.set_num_threads(threads)
     entries: dict[str, NetworkEntry] = {}
     files: dict[str, Path] = {}
     for name, path in fp32.items():

@@ -26,8 +26,8 @@ def _schema(kind: str) -> dict[str, Any]:
 def schema_checker(kind: str) -> Any:
     """Checks payloads against the shipped schema file of a kind, formats included.
 
-    None without jsonschema, which is of the dev extra: then the models still check, the schema files don't. It
-    takes a second to load, so only who checks loads it.
+    None without jsonschema, which is of the dev extra: then the models still check, the schema files don't.
+    Only who checks loads it: it takes a second.
     """
     if importlib.util.find_spec("jsonschema") is None:
         return None

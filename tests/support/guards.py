@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
-OUTSIDE: Final = ("broker", "camera", "train", "slow")
-"""``make quick`` leaves tests with one of these markers out, and only they may start a child process."""
+MAY_START: Final = ("broker", "camera", "train", "slow", "hardware")
+"""Only tests with one of these markers may start a child process; ``make quick`` leaves them out."""
 _STARTS: Final = {"subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.forkpty"}
 
-_unmarked: list[str] = []  # the running test, where it may not start a child process
-_started: list[str] = []  # what it has started nevertheless
+_forbidden: list[str] = []
+"""The running test, where it may start nothing."""
 
 
 def pytest_configure() -> None:
@@ -26,28 +26,33 @@ def pytest_configure() -> None:
 
 
 def _refuse_child(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in _STARTS and _unmarked:
-        import os
-        with open("/tmp/h1_children.txt", "a") as f: f.write(f"{_unmarked[0]}\t{arguments[1:2]}\n")
+    if event in _STARTS and _forbidden:
+        command = arguments[1] if event == "subprocess.Popen" else event
+        pytest.fail(f"{_forbidden[0]} starts {command}: give it one of the markers {', '.join(MAY_START)}")
 
 
 def _raise(_handler: logging.Handler, _record: logging.LogRecord) -> None:
+    """Instead of "--- Logging error ---" on a stream that nobody reads."""
     raise  # noqa: PLE0704 - called while the error is handled
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    _unmarked[:] = [item.nodeid]
-    result = yield
-    _unmarked.clear()
-    return result
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Remember an unmarked test, its fixtures included."""
+    if not any(map(item.get_closest_marker, MAY_START)):
+        _forbidden.append(item.nodeid)
+    try:
+        return (yield)
+    finally:
+        _forbidden.clear()
 
 
 @pytest.fixture(autouse=True)
-def _loggers_as_before() -> Iterator[None]:
+def _root_logger_as_before() -> Iterator[None]:
     """A handler that a command has set up writes to a stream that is closed after the test."""
     yield
     root = logging.getLogger()
     for handler in root.handlers[:]:
         if type(handler) is logging.StreamHandler:
             root.removeHandler(handler)
+            handler.close()

@@ -40,13 +40,20 @@ def missing_parts() -> str:
 
 
 class RtspServer:
-    """One server process at a fixed address, which can be stopped, killed, frozen and started again."""
+    """One server process at a fixed address, which can be stopped, killed, frozen and started again.
+
+    Skips the calling test where none can run.
+    """
 
     def __init__(
         self, *, width_px: int = 320, height_px: int = 240, frames: int = 0, login: str | None = None
     ) -> None:
-        from tests.support.ports import free_port  # noqa: PLC0415 - the system's Python does not find it
+        import pytest  # noqa: PLC0415 - the system's Python does not have it
 
+        from tests.support.ports import free_port  # noqa: PLC0415 - nor does it find this
+
+        if reason := missing_parts():
+            pytest.skip(reason)
         self.port = free_port()
         self.width_px = width_px
         self.height_px = height_px

@@ -14,6 +14,8 @@ from tests.support.mosquitto_fixtures import Broker
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.broker
+
 OPENED: Final = re.compile(
     r'(?:open|openat|openat2|creat)\((?:[^"]*)"(?P<path>[^"]+)", (?P<flags>[^)]*)\)\s+= \d+'
 )

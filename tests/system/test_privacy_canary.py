@@ -131,6 +131,7 @@ def test_no_file_message_or_log_line_holds_a_pixel(
             assert found_in(path.read_bytes(), needles) == [], path
 
 
+@pytest.mark.slow
 def test_a_forced_crash_tells_the_size_of_the_picture_and_not_one_pixel(
     broker: Broker, canary: Canary, pictures: Path, tmp_path: Path, children: list[Child]
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_forced_crash_tells_the_size_of_the_picture_and_not_one_pixel(
     assert not found_in_numbers(said.decode(errors="replace"), canary)
 
 
+@pytest.mark.slow
 @needs_root
 def test_after_the_pipeline_has_stopped_its_memory_holds_no_picture(
     broker: Broker, canary: Canary, pictures: Path, tmp_path: Path, children: list[Child]

@@ -108,6 +108,7 @@ def test_availability_birth_and_health_are_retained_counts_are_not(broker: Broke
     assert retained == {"availability", "birth", "health"}
 
 
+@pytest.mark.broker
 def test_windows_closed_before_the_broker_exists_arrive_once_in_order_as_historical(
     tmp_path: Path,
 ) -> None:
@@ -177,6 +178,7 @@ def test_kill_minus_nine_makes_the_broker_say_offline(broker: Broker) -> None:
         recorder.wait_for(offline_is_last)
 
 
+@pytest.mark.broker
 @pytest.mark.parametrize("password", ["wrong", None], ids=["wrong", "absent"])
 def test_a_refused_password_is_said_in_one_sentence_that_names_the_keys(
     tmp_path: Path, protocol: str, password: str | None
@@ -265,6 +267,7 @@ def test_restarts_of_the_broker_lose_no_window_and_invent_none(broker: Broker) -
     assert publisher.status().dropped == 0
 
 
+@pytest.mark.broker
 def test_a_broker_that_takes_few_messages_at_once_gets_no_more(tmp_path: Path) -> None:
     """MQTT 5 brokers say how many unacknowledged messages they take; more would end the connection."""
     (tmp_path / "broker").mkdir()
@@ -293,6 +296,7 @@ def test_two_devices_with_one_name_are_told_so(broker: Broker) -> None:
     first.stop()
 
 
+@pytest.mark.broker
 def test_windows_of_a_wrong_clock_are_stamped_anew_once_it_is_right(tmp_path: Path) -> None:
     (tmp_path / "broker").mkdir()
     late_broker = Broker(tmp_path / "broker")
@@ -321,6 +325,7 @@ def test_windows_of_a_wrong_clock_are_stamped_anew_once_it_is_right(tmp_path: Pa
     assert abs(datetime.fromisoformat(first["window_start"]).timestamp() - time.time()) < 3_600.0
 
 
+@pytest.mark.slow
 def test_importing_the_publisher_loads_neither_numpy_nor_opencv() -> None:
     script = (
         "import sys, agent.publisher.thread; "

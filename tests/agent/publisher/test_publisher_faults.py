@@ -51,6 +51,7 @@ def closed_before_the_kill(process: subprocess.Popen[str], after: int) -> list[t
     return [(session, int(seq)) for session, seq in whole]
 
 
+@pytest.mark.broker
 def test_kill_minus_nine_while_offline_loses_no_closed_window(tmp_path: Path, state: Path) -> None:
     """Five runs are killed; the sixth delivers what they had closed, oldest first, each once."""
     (tmp_path / "broker").mkdir()
@@ -152,6 +153,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_windows_in_memory_and_stores_them_when_there_is_room(small_disk: Path) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"x" * (200 * 1024))
@@ -174,6 +176,7 @@ def fill(path: Path) -> None:
             pass
 
 
+@pytest.mark.slow
 def test_acknowledged_windows_on_a_full_disk_are_not_sent_again(small_disk: Path) -> None:
     outbox = Outbox(10_000, Spool(small_disk / FILE_NAME))
     for seq in range(20):

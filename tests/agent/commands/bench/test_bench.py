@@ -37,6 +37,7 @@ from agent.synthetic.astronaut import HEIGHT_PX, WIDTH_PX
 from tests.support.places import ROOT
 
 
+@pytest.mark.slow
 def test_json_has_the_figures_that_dashboards_read(bundle: Bundle) -> None:
     options = BenchOptions(
         faces=(1, 5),
@@ -124,6 +125,7 @@ def test_a_still_camera_shows_each_picture_once_whatever_the_time() -> None:
     camera.close()
 
 
+@pytest.mark.slow
 def test_the_tables_name_every_measurement(bundle: Bundle) -> None:
     options = BenchOptions(
         faces=(1,),
@@ -202,6 +204,7 @@ def test_overhead_is_told_as_a_share_of_the_fp32_frame() -> None:
     assert figures.overhead_share == pytest.approx(0.1)
 
 
+@pytest.mark.slow
 def test_a_peer_that_is_not_installed_is_said_and_left_out(bundle: Bundle, tmp_path: Path) -> None:
     peers = compare_peers(str(tmp_path / "no-python"), None, settings_for(bundle))
     assert [peer["name"] for peer in peers] == ["emotion-agent", "YuNet + our classifier", "fer package"]
@@ -210,6 +213,7 @@ def test_a_peer_that_is_not_installed_is_said_and_left_out(bundle: Bundle, tmp_p
     assert "left out" in peers[2]["note"]
 
 
+@pytest.mark.slow
 def test_the_fer_package_is_run_by_another_interpreter(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +252,7 @@ def test_the_script_for_the_other_interpreter_imports_nothing_of_ours() -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_bench_has_a_help_text_that_says_how_to_add_a_peer() -> None:
     command = [sys.executable, "-m", "agent", "bench", "--help"]
     text = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout

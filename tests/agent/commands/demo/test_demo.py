@@ -26,6 +26,7 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.slow
 def test_the_demo_counts_happiness_through_mqtt_and_ends_by_itself() -> None:
     default_bundle_folder()
     result = demo("--seconds", "12")
@@ -38,6 +39,7 @@ def test_the_demo_counts_happiness_through_mqtt_and_ends_by_itself() -> None:
     assert "The agent is offline." in result.stdout
 
 
+@pytest.mark.slow
 def test_a_video_that_is_none_ends_the_demo_with_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_text("no film")
@@ -47,6 +49,7 @@ def test_a_video_that_is_none_ends_the_demo_with_one_sentence(tmp_path: Path) ->
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_camera_and_video_exclude_each_other(tmp_path: Path) -> None:
     result = demo("--camera", "0", "--video", str(tmp_path))
     assert result.returncode == 2

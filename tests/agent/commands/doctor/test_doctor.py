@@ -63,6 +63,7 @@ def listener_fixture() -> Iterator[socket.socket]:
         yield server
 
 
+@pytest.mark.slow
 def test_the_table_names_device_candidates_and_the_reason_each_lost(bundle: Bundle, tmp_path: Path) -> None:
     output = io.StringIO()
     status = run_doctor(settings_for(bundle, tmp_path), console=Console(file=output, width=200))
@@ -77,6 +78,7 @@ def test_the_table_names_device_candidates_and_the_reason_each_lost(bundle: Bund
     assert "valid, by bundle-signer" in text
 
 
+@pytest.mark.slow
 def test_a_remedy_with_brackets_reaches_the_reader_whole(bundle: Bundle, tmp_path: Path) -> None:
     """Pip's extras stand in brackets, which a table may take for markup."""
     remedy = "install it with pip install 'emotion-agent[openvino]'"
@@ -89,6 +91,7 @@ def test_a_remedy_with_brackets_reaches_the_reader_whole(bundle: Bundle, tmp_pat
     assert remedy in output.getvalue()
 
 
+@pytest.mark.slow
 def test_json_holds_the_same_as_plain_values(bundle: Bundle, tmp_path: Path) -> None:
     output = io.StringIO()
     run_doctor(settings_for(bundle, tmp_path), as_json=True, console=Console(file=output, width=200))
@@ -102,6 +105,7 @@ def test_json_holds_the_same_as_plain_values(bundle: Bundle, tmp_path: Path) -> 
     assert report["signature"].startswith("valid, by bundle-signer")
 
 
+@pytest.mark.slow
 def test_what_the_daemon_kept_is_shown_and_nothing_is_written(bundle: Bundle, tmp_path: Path) -> None:
     settings = settings_for(bundle, tmp_path)
     fresh = examine(settings, state_dir=tmp_path / "state")
@@ -222,6 +226,7 @@ def test_cameras_are_listed_with_their_stable_names(tmp_path: Path) -> None:
     assert cameras[0].stable_path is None
 
 
+@pytest.mark.slow
 def test_each_format_of_a_configured_camera_is_measured_and_explained(tmp_path: Path) -> None:
     """In a process into which a stand-in for the kernel's driver is preloaded."""
     program = (

@@ -75,6 +75,7 @@ def wheel_folder(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_wheel_folder_is_listed_with_the_digests_that_the_install_checks(tmp_path: Path) -> None:
     document = json.loads(sbom_of_wheels(wheel_folder(tmp_path)))
     agent = document["metadata"]["component"]
@@ -115,6 +116,7 @@ def test_the_same_content_has_the_same_number_and_a_fixed_time_makes_it_reproduc
     assert json.loads(sbom_of_wheels(tmp_path))["serialNumber"] != json.loads(first)["serialNumber"]
 
 
+@pytest.mark.slow
 def test_a_folder_can_be_listed_with_nothing_installed(tmp_path: Path) -> None:
     """As make_wheelhouse.sh does: an interpreter without any package."""
     command = [sys.executable, "-S", "-m", "agent.commands.sbom.cyclonedx", str(wheel_folder(tmp_path))]

@@ -109,6 +109,7 @@ def test_a_device_that_is_not_there_is_refused_in_one_sentence(tmp_path: Path) -
         OpenVinoNetwork(path, make_entry(SPEC), 1, "gpu.7")
 
 
+@pytest.mark.slow
 def test_importing_the_backend_loads_no_telemetry() -> None:
     """OpenVINO reports its import to its maker by a package that must not get loaded, nor write a file."""
     program = (
@@ -120,6 +121,7 @@ def test_importing_the_backend_loads_no_telemetry() -> None:
     assert result.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: apt-get install strace")
 def test_loading_and_running_opens_no_socket_and_writes_no_file(bundle: Bundle, tmp_path: Path) -> None:
     log = tmp_path / "trace"

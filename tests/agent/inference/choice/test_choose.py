@@ -63,6 +63,7 @@ def replace_package_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return replace
 
 
+@pytest.mark.slow
 def test_every_file_is_tried_and_one_runtime_wins_every_network(bundle: Bundle, tmp_path: Path) -> None:
     choice = quick(bundle, tmp_path)
     tried = {(row.trial.network, row.trial.backend, row.trial.precision) for row in choice.rows}
@@ -77,6 +78,7 @@ def test_every_file_is_tried_and_one_runtime_wins_every_network(bundle: Bundle, 
     assert len(loaded.network.run()) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", list(PACKAGES))
 def test_without_one_backend_the_next_best_is_taken_and_the_row_says_why(
     bundle: Bundle, tmp_path: Path, replace_package: Any, backend: str
@@ -90,6 +92,7 @@ def test_without_one_backend_the_next_best_is_taken_and_the_row_says_why(
     assert f"pip install 'emotion-agent[{backend}]'" in row.verdict
 
 
+@pytest.mark.slow
 def test_a_backend_that_segfaults_costs_its_row_and_nothing_else(
     bundle: Bundle, tmp_path: Path, replace_package: Any
 ) -> None:
@@ -101,6 +104,7 @@ def test_a_backend_that_segfaults_costs_its_row_and_nothing_else(
     assert choice.detectors[0].backend != "openvino"
 
 
+@pytest.mark.slow
 def test_a_file_that_segfaults_when_run_costs_its_row_only(bundle: Bundle, replace_package: Any) -> None:
     """The next file of the same backend is tried all the same, in a new child."""
     replace_package(
@@ -122,6 +126,7 @@ def test_a_file_that_segfaults_when_run_costs_its_row_only(bundle: Bundle, repla
     assert [(trial.network, trial.outcome) for trial in trials] == [(FACE, "crashed"), (EMOTION, "failed")]
 
 
+@pytest.mark.slow
 def test_a_backend_that_hangs_is_ended_and_the_next_best_is_taken(
     bundle: Bundle, replace_package: Any
 ) -> None:
@@ -136,6 +141,7 @@ def test_a_backend_that_hangs_is_ended_and_the_next_best_is_taken(
     assert "no answer for 1 s" in choice.rows[0].verdict
 
 
+@pytest.mark.slow
 def test_a_file_that_answers_wrong_loses_however_fast_it_is(bundle: Bundle, tmp_path: Path) -> None:
     """Right digest, right shapes, wrong numbers."""
     folder = tmp_path / "bundle"
@@ -156,6 +162,7 @@ def test_a_file_that_answers_wrong_loses_however_fast_it_is(bundle: Bundle, tmp_
     assert choice.detectors[0].backend != "openvino"
 
 
+@pytest.mark.slow
 def test_a_manifest_exchanged_after_its_signature_was_checked_is_not_tried(
     bundle: Bundle, tmp_path: Path
 ) -> None:
@@ -174,6 +181,7 @@ def write_manifest(bundle: Bundle) -> None:
     (bundle.folder / "manifest.toml").write_text(tomli_w.dumps(plain))
 
 
+@pytest.mark.slow
 def test_when_nothing_runs_the_error_names_every_reason(
     bundle: Bundle, tmp_path: Path, replace_package: Any
 ) -> None:
@@ -187,6 +195,7 @@ def test_when_nothing_runs_the_error_names_every_reason(
     assert not (tmp_path / FILE_NAME).exists()
 
 
+@pytest.mark.slow
 def test_a_kept_choice_starts_no_child_and_reselect_does(
     bundle: Bundle, tmp_path: Path, replace_package: Any
 ) -> None:
@@ -206,6 +215,7 @@ def test_a_kept_choice_starts_no_child_and_reselect_does(
         quick(bundle, tmp_path / "made" / "for it", ONE_BACKEND, reselect=True)
 
 
+@pytest.mark.slow
 def test_other_circumstances_make_a_new_choice(bundle: Bundle, tmp_path: Path, replace_package: Any) -> None:
     """A changed manifest, thread count or wish: a child that can import nothing shows it was asked."""
     quick(bundle, tmp_path, ONE_BACKEND)
@@ -223,6 +233,7 @@ def test_other_circumstances_make_a_new_choice(bundle: Bundle, tmp_path: Path, r
             quick(bundle, tmp_path, ONE_BACKEND.model_copy(update=change))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"\xff\xfe", b"[]", b'{"circumstances": {}}', b'{"circumstances": 1, "trials": [{"x": 1}]}'],
@@ -237,6 +248,7 @@ def test_an_unreadable_cache_is_ignored_and_written_anew(
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
+@pytest.mark.slow
 def test_trials_that_make_no_sense_are_made_again(bundle: Bundle, tmp_path: Path) -> None:
     """Right circumstances, but fields of the wrong kind."""
     quick(bundle, tmp_path, ONE_BACKEND)
@@ -247,6 +259,7 @@ def test_trials_that_make_no_sense_are_made_again(bundle: Bundle, tmp_path: Path
     assert quick(bundle, tmp_path, ONE_BACKEND).cached
 
 
+@pytest.mark.slow
 def test_a_state_directory_that_cannot_be_written_is_said_and_tolerated(
     bundle: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -257,6 +270,7 @@ def test_a_state_directory_that_cannot_be_written_is_said_and_tolerated(
     assert [record for record in caplog.records if "can't be kept" in record.message]
 
 
+@pytest.mark.slow
 def test_without_a_state_directory_nothing_is_kept(bundle: Bundle) -> None:
     assert not quick(bundle, None, ONE_BACKEND).cached
     assert not quick(bundle, None, ONE_BACKEND).cached
@@ -278,6 +292,7 @@ def test_a_precision_that_the_bundle_lacks_is_refused(bundle: Bundle, tmp_path: 
         quick(bundle, tmp_path, settings)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: apt-get install strace")
 def test_choosing_writes_one_file_and_talks_to_nobody(bundle: Bundle, tmp_path: Path) -> None:
     """Children included, of all backends."""

@@ -104,6 +104,7 @@ def test_whatever_was_measured_one_is_chosen_that_no_other_beats(
         assert chosen[0].load == min(row.load or 0.0 for row in able)
 
 
+@pytest.mark.slow
 def test_raw_pictures_are_taken_where_the_link_carries_them(tmp_path: Path) -> None:
     """Decoding a JPEG takes several times the processor time of unpacking YUYV."""
     rows = try_all(tmp_path, MJPG, YUYV, UNREADABLE)
@@ -113,12 +114,14 @@ def test_raw_pictures_are_taken_where_the_link_carries_them(tmp_path: Path) -> N
     assert rows["MJPG"]["cpu_ms"] > rows["YUYV"]["cpu_ms"] > 0.0
 
 
+@pytest.mark.slow
 def test_motion_jpeg_is_taken_where_raw_pictures_come_too_slowly(tmp_path: Path) -> None:
     rows = try_all(tmp_path, slow(YUYV, 4.0), MJPG)
     assert [name for name, row in rows.items() if row["chosen"]] == ["MJPG"]
     assert rows["YUYV"]["verdict"].endswith("of 15 frames a second")
 
 
+@pytest.mark.slow
 def test_a_single_readable_format_is_taken_without_being_tried(tmp_path: Path) -> None:
     rows = try_all(tmp_path, UNREADABLE, MJPG)
     assert rows["MJPG"]["chosen"]
@@ -144,6 +147,7 @@ def camera(
     camera.close()
 
 
+@pytest.mark.camera
 def test_the_camera_process_takes_the_chosen_format_and_keeps_the_choice(
     camera: IsolatedCamera, tmp_path: Path
 ) -> None:
@@ -162,6 +166,7 @@ def test_the_camera_process_takes_the_chosen_format_and_keeps_the_choice(
     assert opened_again[-1] == ("MJPG", 0)
 
 
+@pytest.mark.camera
 def test_a_camera_process_that_had_to_be_killed_is_replaced_by_one_that_knows_the_choice(
     camera: IsolatedCamera, tmp_path: Path
 ) -> None:
@@ -191,6 +196,7 @@ def test_another_camera_in_its_place_is_tried_anew() -> None:
     assert carried.recall((mjpg,)) is None
 
 
+@pytest.mark.camera
 def test_the_driver_gets_a_buffer_to_fill_while_one_is_being_read(
     camera: IsolatedCamera, tmp_path: Path
 ) -> None:
@@ -200,6 +206,7 @@ def test_the_driver_gets_a_buffer_to_fill_while_one_is_being_read(
     assert asked(tmp_path, "buffers")[-1] == ("MJPG", 2)
 
 
+@pytest.mark.camera
 def test_a_v4l2_camera_rests_and_comes_back(camera: IsolatedCamera) -> None:
     camera.open()
     first_s, second_s = (camera.read().captured_at_s for _ in range(2))

@@ -16,6 +16,8 @@ from agent.source.isolation.camera import IsolatedCamera
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.camera
+
 needs_gstreamer = pytest.mark.skipif(
     shutil.which("gst-launch-1.0") is None, reason="gst-launch-1.0 is not installed (gstreamer1.0-tools)"
 )

@@ -14,7 +14,7 @@ from agent.settings import OpenCvSource
 from agent.source.capture import Capture, RetryPolicy
 from agent.source.mailbox import Mailbox
 from agent.source.seam import make_source
-from tests.support.rtsp_server import RtspServer, missing_parts
+from tests.support.rtsp_server import RtspServer
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from agent.domain import CameraStatus
     from agent.frame import Frame
-
-pytestmark = pytest.mark.skipif(missing_parts() != "", reason=missing_parts() or "all parts are there")
 
 STALL_TIMEOUT_S = 2.0
 MOST_S = STALL_TIMEOUT_S + 5.0
@@ -81,6 +79,7 @@ class Watch:
         self.until(lambda status: status.state == "reopening", "the camera to be opened again")
 
 
+@pytest.mark.camera
 def test_a_killed_and_restarted_server_delivers_again_and_its_address_is_told_meanwhile() -> None:
     with RtspServer() as server, Watch(server.url) as watch:
         watch.frame()
@@ -91,6 +90,7 @@ def test_a_killed_and_restarted_server_delivers_again_and_its_address_is_told_me
         assert watch.status.reconnects == 1
 
 
+@pytest.mark.camera
 def test_a_server_that_freezes_while_connected_is_noticed_and_returns() -> None:
     with RtspServer() as server, Watch(server.url) as watch:
         watch.frame()
@@ -101,12 +101,14 @@ def test_a_server_that_freezes_while_connected_is_noticed_and_returns() -> None:
         watch.frame(MOST_S)
 
 
+@pytest.mark.camera
 def test_a_stream_that_the_server_ends_is_asked_for_again() -> None:
     server = RtspServer(frames=20)
     with server, Watch(server.url) as watch:
         watch.until(lambda status: status.reconnects >= 1, "the stream to be asked for again")
 
 
+@pytest.mark.camera
 def test_a_camera_that_comes_back_in_another_size_delivers_that_size() -> None:
     with RtspServer(width_px=320, height_px=240) as server, Watch(server.url) as watch:
         assert watch.frame().width == 320
@@ -117,6 +119,7 @@ def test_a_camera_that_comes_back_in_another_size_delivers_that_size() -> None:
         assert watch.frame(MOST_S).width == 640
 
 
+@pytest.mark.camera
 def test_a_camera_absent_at_start_is_found_when_it_appears() -> None:
     server = RtspServer()
     with Watch(server.url) as watch:
@@ -126,6 +129,7 @@ def test_a_camera_absent_at_start_is_found_when_it_appears() -> None:
             assert watch.status.reconnects == 0
 
 
+@pytest.mark.camera
 def test_a_wrong_password_is_retried_until_it_is_right_and_never_shown(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -143,11 +147,13 @@ def test_a_wrong_password_is_retried_until_it_is_right_and_never_shown(
         assert "s3cret" not in text
 
 
+@pytest.mark.camera
 def test_udp_is_there_for_cameras_whose_tcp_stalls() -> None:
     with RtspServer() as server, Watch(server.url, transport="udp") as watch:
         watch.frame()
 
 
+@pytest.mark.camera
 @pytest.mark.parametrize("state", ["absent", "delivering", "frozen"])
 def test_shutdown_is_quick_in_every_state(state: str) -> None:
     """The assertion is in Watch: the thread has ended after three seconds."""
@@ -191,6 +197,7 @@ TRIALS = int(os.environ.get("EMOTION_AGENT_RTSP_TRIALS", "3"))
 """A hundred is the acceptance run; three are enough to notice when the way back is broken."""
 
 
+@pytest.mark.camera
 def test_random_faults_in_a_row_are_all_survived() -> None:
     dice = random.Random(7)  # noqa: S311 - a repeatable choice of faults
     with RtspServer() as server, Watch(server.url) as watch:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.camera
+
 
 @pytest.fixture
 def stop() -> threading.Event:

@@ -167,6 +167,7 @@ def whole_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ffmpeg_video(tmp_path_factory.mktemp("clips") / "clip.mkv", "-c:v", "mjpeg", seconds=4.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [tenth / 10 for tenth in range(1, 10)])
 def test_a_truncated_video_delivers_what_is_there_then_says_so_and_ends(
     whole_clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, share: float
@@ -180,6 +181,7 @@ def test_a_truncated_video_delivers_what_is_there_then_says_so_and_ends(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [tenth / 10 for tenth in range(1, 10)])
 def test_a_truncated_mp4_has_lost_its_index_and_is_named(tmp_path: Path, share: float) -> None:
     clip = ffmpeg_video(tmp_path / "clip.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p", seconds=0.5)
@@ -217,6 +219,7 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
         replay(tmp_path).open()
 
 
+@pytest.mark.slow
 def test_a_video_that_changes_size_midway_is_delivered_whole_in_its_first_size(tmp_path: Path) -> None:
     dark = tmp_path / "dark.ts"
     light = tmp_path / "light.ts"
@@ -264,6 +267,7 @@ def test_a_folder_of_broken_images_only_ends_with_its_name_instead_of_looping(tm
         frames_of(replay(folder, loop=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "width_px"),
     [
@@ -283,6 +287,7 @@ def test_common_codecs_and_layouts_decode(
     assert [w for _, _, w in frames_of(replay(clip))] == [width_px] * 10
 
 
+@pytest.mark.slow
 def test_a_portrait_video_stands_upright(tmp_path: Path) -> None:
     flat = ffmpeg_video(tmp_path / "flat.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p", seconds=1.0)
     upright = tmp_path / "upright.mp4"
@@ -294,6 +299,7 @@ def test_a_portrait_video_stands_upright(tmp_path: Path) -> None:
     assert (frame.width, frame.height) == (120, 160)
 
 
+@pytest.mark.slow
 def test_a_variable_frame_rate_is_kept(tmp_path: Path) -> None:
     clip = tmp_path / "variable.mkv"
     ffmpeg(
