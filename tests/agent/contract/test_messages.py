@@ -47,6 +47,7 @@ def test_schema_files_are_generated_from_the_models(name: str) -> None:
     assert (SCHEMA_FOLDER / f"{name}.v1.json").read_text(encoding="utf-8") == schema_text(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "message"),
     [("counts", counts()), ("counts", counts(SUPPRESSED)), ("birth", birth()), ("health", health())],
@@ -87,6 +88,7 @@ def test_windows_of_no_or_negative_length_are_refused() -> None:
         counts(stamps=Stamps(START, START, synced=True))
 
 
+@pytest.mark.slow
 def test_an_old_schema_accepts_a_field_that_a_later_version_adds() -> None:
     """Within v1 messages grow only by addition, so readers made today must not break."""
     grown = json.loads(counts().payload()) | {"added_later": 1}

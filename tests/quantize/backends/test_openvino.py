@@ -24,6 +24,8 @@ from models.bundling.reference import reference_picture
 from quantize.backends.openvino import quantize_openvino
 from quantize.calibration import CalibrationSet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(name="quantized", scope="module", params=[EMOTION, FACE])
 def quantized_fixture(

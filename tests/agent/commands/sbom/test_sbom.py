@@ -94,6 +94,7 @@ def test_a_broken_wheel_and_an_empty_folder_are_one_sentence(tmp_path: Path, con
         sbom_of_wheels(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_document_satisfies_the_published_schema(installed: dict[str, Any], tmp_path: Path) -> None:
     validation = pytest.importorskip(
         "cyclonedx.validation.json", reason="install the dev extra for cyclonedx-python-lib"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install '.[litert]'")
 from agent.inference.backends.litert_runtime import LiteRtNetwork, find_devices
 
+pytestmark = pytest.mark.slow
+
 SPEC = InputSpec(height_px=32, width_px=32, colour="BGR")
 
 

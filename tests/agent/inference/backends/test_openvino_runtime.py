@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install '.[openvino]'")
 from agent.inference.backends.openvino_runtime import OpenVinoNetwork, find_devices
 
+pytestmark = pytest.mark.slow
+
 SPEC = InputSpec(height_px=32, width_px=32, colour="BGR")
 
 

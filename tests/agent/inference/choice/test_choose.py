@@ -276,6 +276,7 @@ def test_without_a_state_directory_nothing_is_kept(bundle: Bundle) -> None:
     assert not quick(bundle, None, ONE_BACKEND).cached
 
 
+@pytest.mark.slow
 def test_where_nothing_is_left_to_choose_nothing_is_tried(
     bundle: Bundle, tmp_path: Path, replace_package: Any
 ) -> None:
@@ -286,6 +287,7 @@ def test_where_nothing_is_left_to_choose_nothing_is_tried(
     assert not list(tmp_path.glob(FILE_NAME))
 
 
+@pytest.mark.slow
 def test_a_precision_that_the_bundle_lacks_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"backend": "litert", "precision": "fp32"})
     with pytest.raises(ModelError, match="no fp32 file"):
