@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def agent(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "agent", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=2.0 * DEADLINE_S, check=False)
 
 
 @pytest.mark.slow
@@ -61,13 +62,15 @@ def test_watching_a_broker_that_is_not_there_says_so() -> None:
 
 def test_simulated_devices_are_seen_by_watch(broker: Broker) -> None:
     options = ["--devices", "5", "--windows", "2", "--window-s", "0.5", "--port", str(broker.port)]
-    watching = subprocess.Popen(
-        [sys.executable, "-m", "agent", "watch", "--json", "--port", str(broker.port), "--seconds", "8"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with watching:
-        result = agent("simulate", *options)
-        assert result.returncode == 0, result.stderr
-        shown, _ = watching.communicate(timeout=30)
-    assert '"site":"simulated"' in shown
+    watch = ["watch", "--json", "--port", str(broker.port), "--seconds", str(3.0 * DEADLINE_S)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "agent", *watch], stdout=subprocess.PIPE, text=True
+    ) as watching:
+        try:
+            broker.wait_for_subscription("emotion-agent/v1/+/+/#")
+            result = agent("simulate", *options)
+            assert result.returncode == 0, result.stderr
+            assert watching.stdout is not None
+            assert any('"site":"simulated"' in line for line in watching.stdout)
+        finally:
+            watching.terminate()

@@ -20,7 +20,7 @@ from paho.mqtt.properties import Properties
 
 from tests.support.contract import check_contract
 from tests.support.ports import free_port
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,6 +109,17 @@ class Broker:
             )
         wait_until(self._listens, "mosquitto to listen", last_words=lambda: self.log)
 
+    def wait_for_subscription(self, topic_filter: str, times: int = 1) -> None:
+        """Until this filter was subscribed to so often with QoS 1; what is published from then on arrives.
+
+        Mosquitto does one thing after the other, so that what is in its log holds for every later message.
+        """
+        wait_until(
+            lambda: self.log.count(f"\t{topic_filter} (QoS 1)") >= times,
+            f"a subscription to {topic_filter}",
+            last_words=lambda: self.log,
+        )
+
     def stop(self) -> None:
         """End it cleanly; connected clients see their connection closed."""
         self._end(signal.SIGTERM)
@@ -144,7 +155,7 @@ class Broker:
             return
         self._process.send_signal(signal.SIGCONT)
         self._process.send_signal(number)
-        self._process.wait(timeout=10)
+        self._process.wait(DEADLINE_S)
         self._process = None
 
     def _configuration(self) -> str:
@@ -227,7 +238,7 @@ class Recorder:
             self._broker.host, self._broker.port, clean_start=not self._session, properties=properties
         )
         self._client.loop_start()
-        assert self._subscribed.wait(10), "the recorder could not subscribe"
+        assert self._subscribed.wait(DEADLINE_S), "the recorder could not subscribe"
         return self
 
     def __exit__(
@@ -241,9 +252,9 @@ class Recorder:
         if error is None:
             check_contract(self.records)
 
-    def wait_subscribed(self, deadline_s: float = 10.0) -> None:
+    def wait_subscribed(self) -> None:
         """After a broker restart: until messages are recorded again."""
-        assert self._subscribed.wait(deadline_s), "the recorder could not subscribe again"
+        assert self._subscribed.wait(DEADLINE_S), "the recorder could not subscribe again"
 
     def expect_reconnect(self) -> None:
         """Call before a broker restart, so that ``wait_subscribed`` waits for the new subscription."""
@@ -254,7 +265,7 @@ class Recorder:
         with self._changed:
             return [r for r in self.records if r.topic.endswith(suffix) or f"/{suffix}/" in r.topic]
 
-    def wait_for(self, predicate: Callable[[list[Record]], object], deadline_s: float = 10.0) -> None:
+    def wait_for(self, predicate: Callable[[list[Record]], object], deadline_s: float = DEADLINE_S) -> None:
         """Until ``predicate`` of the records so far holds; fails with a summary after ``deadline_s``."""
         with self._changed:
             if not self._changed.wait_for(lambda: predicate(self.records), deadline_s):

@@ -18,7 +18,7 @@ from tests.support.certificates import SCRIPT, Lab
 from tests.support.message_samples import IDENTITY, birth, disclosure, window
 from tests.support.mosquitto_fixtures import Broker, BrokerOptions, Recorder
 from tests.support.ports import free_port
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ def test_windows_arrive_over_tls(tmp_path: Path, lab: Lab, protocol: str) -> Non
             publisher.start()
             publisher.publish_counts(window(0), disclosure())
             recorder.wait_for(has_counts(1))
-            publisher.stop()
+            publisher.stop(DEADLINE_S)
 
 
 @pytest.mark.broker
@@ -135,7 +135,7 @@ def test_a_device_may_write_its_own_branch_only(tmp_path: Path, lab: Lab) -> Non
         owner.start()
         owner.publish_counts(window(0), disclosure())
         recorder.wait_for(has_counts(1))
-        owner.stop()
+        owner.stop(DEADLINE_S)
         stranger = publisher_with_certificate(broker, lab, "door-2")
         stranger.start()
         stranger.publish_counts(window(1), disclosure())
@@ -170,7 +170,7 @@ def test_the_shipped_broker_recipe_works_with_the_lab_certificates(tmp_path: Pat
             publisher.start()
             publisher.publish_counts(window(0), disclosure())
             recorder.wait_for(has_counts(1))
-            publisher.stop()
+            publisher.stop(DEADLINE_S)
             stranger = publisher_with_certificate(broker, lab, "door-2")
             stranger.start()
             wait_until(

@@ -7,6 +7,7 @@ import random
 import paho.mqtt.publish
 import pytest
 
+from agent.commands.simulate import load
 from agent.commands.simulate.device import VirtualDevice
 from agent.commands.simulate.load import SimulationPlan, simulate
 from agent.commands.simulate.report import processor_seconds
@@ -16,6 +17,13 @@ from agent.publisher.wallclock import WallClock
 from agent.settings import MqttSettings
 from tests.support.mosquitto_fixtures import Broker, Recorder
 from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slowly the broker acknowledges on a busy machine, the windows are waited for."""
+    monkeypatch.setattr(load, "_SETTLE_S", 2.0 * DEADLINE_S)
 
 
 def settings_for(broker: Broker) -> MqttSettings:
