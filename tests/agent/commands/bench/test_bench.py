@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from agent.commands.bench.peers import FACES, compare_peers
 from agent.settings import AgentSettings, DeploymentSettings, ModelsSettings, ReplaySource
 from agent.synthetic import crowd as clip
 from agent.synthetic.astronaut import HEIGHT_PX, WIDTH_PX
+from tests.support.patience import PassingTime
 from tests.support.places import ROOT
 
 
@@ -100,17 +100,16 @@ def test_an_empty_room_is_still_but_for_its_noise() -> None:
 
 
 def test_a_camera_in_memory_keeps_its_pace_and_loses_what_came_meanwhile() -> None:
-    stop = threading.Event()
-    camera = MemoryCamera("door", clip.empty_room().frames, 200.0, stop)
+    stop = PassingTime()
+    camera = MemoryCamera("door", clip.empty_room().frames, 200.0, stop, clock=lambda: stop.now_s)
     camera.open()
     first = camera.read()
-    stop.wait(0.05)
+    stop.wait(0.052)
     second, third = camera.read(), camera.read()
-    assert second.captured_at_s - first.captured_at_s >= 0.045
-    assert third.captured_at_s - second.captured_at_s == pytest.approx(1 / 200.0, rel=0.01)
-    assert third.captured_at_s <= time.monotonic()
-    stop.set()
     camera.close()
+    assert second.captured_at_s - first.captured_at_s == pytest.approx(0.05)
+    assert third.captured_at_s - second.captured_at_s == pytest.approx(1 / 200.0, rel=0.01)
+    assert third.captured_at_s == pytest.approx(stop.now_s)
 
 
 def test_a_still_camera_shows_each_picture_once_whatever_the_time() -> None:

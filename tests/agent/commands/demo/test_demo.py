@@ -16,6 +16,7 @@ from agent.commands.demo.broker import EmbeddedBroker
 from agent.commands.demo.table import Arrivals
 from agent.inference.bundle.place import default_bundle_folder
 from agent.synthetic.visits import FPS, HEIGHT_PX, VISITS, WIDTH_PX, render
+from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "agent", "demo", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=5.0 * DEADLINE_S, check=False)
 
 
 @pytest.mark.slow

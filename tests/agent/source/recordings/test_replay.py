@@ -24,6 +24,7 @@ from tests.support.clips import (
     write_images,
     write_video,
 )
+from tests.support.patience import PassingTime
 from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -78,18 +79,6 @@ def test_an_image_folder_is_replayed_in_the_order_of_its_names(tmp_path: Path) -
     folder = write_images(tmp_path / "images", 5)
     (folder / "readme.txt").write_text("not a picture")
     assert [number for _, number, _ in frames_of(replay(folder))] == [0, 1, 2, 3, 4]
-
-
-class PassingTime(threading.Event):
-    """A stop event in whose waits the time passes at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now_s = 1000.0
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.now_s += max(0.0, timeout or 0.0)
-        return self.is_set()
 
 
 def played(path: Path, frames: int, fps: float = 10.0) -> list[float]:
