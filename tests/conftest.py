@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.places import BUNDLE
 
@@ -29,7 +29,9 @@ for name in [name for name in os.environ if name.startswith(("XDG_", "EMOTION_AG
 os.environ["HOME"] = tempfile.mkdtemp(prefix="emotion-agent-home-")
 
 # No deadline: a busy machine is slow, not wrong. Repeatable: the same commit always sees the same examples.
-settings.register_profile("house", deadline=None, derandomize=True)
+settings.register_profile(
+    "house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("house")
 
 # Between a rebuild of the bundle and its signature one test fails (test_trust), not every run of an agent.

@@ -38,6 +38,7 @@ from tests.support.places import SYSTEMD
 from tests.support.ports import free_port
 from tests.support.signing_fixtures import signer_of
 from tests.support.v4l2_stand_in import MJPG, UNREADABLE, YUYV, install, slow
+from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +159,8 @@ def test_a_broker_that_does_not_speak_tls_is_said(listener: socket.socket) -> No
     thread = threading.Thread(target=answer_in_clear, name="plain-broker")
     thread.start()
     facts = check_broker(MqttSettings(host="127.0.0.1", port=listener.getsockname()[1], tls=True))
-    thread.join(10.0)
+    thread.join(DEADLINE_S)
+    assert not thread.is_alive()
     assert not facts.reachable
     assert facts.tls
 
