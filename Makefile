@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Whole files to each process, so that what a file sets up is set up once; tests/support/marking.py orders them.
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: demo test lint types unit lock sbom deb arm64 booted clean
+.PHONY: demo test lint types unit quick lock sbom deb arm64 booted clean
 
 demo: $(VENV)/.demo
 	$(BIN)/emotion-agent demo
@@ -19,7 +21,11 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(PYTEST) --cov --cov-report=term:skip-covered
+
+# While writing: no broker, no camera, no training, no child process.
+quick: $(VENV)/.dev
+	$(PYTEST) -m 'not broker and not camera and not train and not slow'
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -7,6 +7,7 @@ import inspect
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -15,7 +16,6 @@ import agent.errors
 from tests.support.places import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -40,14 +40,16 @@ def product_files() -> list[Path]:
     )
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Full names of all modules a file imports, lazily or not."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(names)
 
 
 def imports_any(path: Path, *modules: str) -> set[str]:
@@ -82,6 +84,7 @@ def test_only_the_pipeline_knows_the_order_and_only_the_assembly_builds() -> Non
         assert len(stages - {own}) < 2, f"{path.relative_to(ROOT)} knows {sorted(stages)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", PIXEL_FREE)
 def test_what_comes_after_counting_cannot_reach_pixels(module: str) -> None:
     """A fresh interpreter that imports it has loaded neither NumPy nor OpenCV nor the frame type."""
@@ -140,6 +143,7 @@ def test_a_device_installs_neither_torch_nor_scipy_nor_matplotlib() -> None:
     assert not [name for name in ("torch", "scipy", "matplotlib", "amqtt", "scikit") if name in named]
 
 
+@pytest.mark.slow
 def test_committed_artefacts_are_small() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     large = [

@@ -17,10 +17,7 @@ class Notifier:
 
     def __init__(self, address: str | None = None) -> None:
         found = os.environ.get("NOTIFY_SOCKET") if address is None else address
-        self._socket: socket.socket | None = None
-        if found:
-            self._address = "\0" + found[1:] if found.startswith("@") else found
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._address = f"\0{found[1:]}" if found and found.startswith("@") else found
 
     def ready(self, status: str) -> None:
         """Start-up is complete."""
@@ -39,10 +36,11 @@ class Notifier:
         self._send("STOPPING=1")
 
     def _send(self, message: str) -> None:
-        if self._socket is None:
+        if not self._address:
             return
         try:
-            self._socket.sendto(message.encode(), self._address)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
+                manager.sendto(message.encode(), self._address)
         except OSError as error:
             # The manager may be gone for a moment; the next message tries again.
             logger.debug("can't notify systemd: %s", error)

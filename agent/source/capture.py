@@ -135,7 +135,8 @@ class Capture:
                 self._journal.failed(f"sources.{self.name}: {error!r}; it is reopened, please report this")
                 logger.debug("source %s", self.name, exc_info=True)
             failures = 1 if self._journal.frames > delivered else failures + 1
-            self._stop.wait(self._retry.pause_s(failures))
+            if self._stop.wait(self._retry.pause_s(failures)):
+                self._source.close()  # until now it has kept its process for the next attempt
 
     def _deliver_until_it_breaks(self) -> None:
         try:

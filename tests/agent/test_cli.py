@@ -8,25 +8,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.mosquitto_fixtures import Broker, broker, free_port
+from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["broker"]
+    from tests.support.mosquitto_fixtures import Broker
 
 
 def agent(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "agent", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=2.0 * DEADLINE_S, check=False)
 
 
+@pytest.mark.slow
 def test_help_names_every_command() -> None:
     shown = agent("--help").stdout
     for command in ("run", "check", "demo", "doctor", "bench", "notice", "watch", "simulate"):
         assert command in shown
 
 
+@pytest.mark.slow
 def test_an_error_is_a_sentence_and_a_traceback_only_when_asked_for(tmp_path: Path) -> None:
     missing = str(tmp_path / "none.toml")
     quiet, verbose = agent("check", "-c", missing), agent("--verbose", "check", "-c", missing)
@@ -35,6 +38,7 @@ def test_an_error_is_a_sentence_and_a_traceback_only_when_asked_for(tmp_path: Pa
     assert "Traceback" in verbose.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -49,6 +53,7 @@ def test_wrong_options_exit_2_and_are_named(arguments: tuple[str, ...], words: s
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_watching_a_broker_that_is_not_there_says_so() -> None:
     result = agent("watch", "--port", str(free_port()), "--seconds", "5")
     assert result.returncode == 1
@@ -57,13 +62,15 @@ def test_watching_a_broker_that_is_not_there_says_so() -> None:
 
 def test_simulated_devices_are_seen_by_watch(broker: Broker) -> None:
     options = ["--devices", "5", "--windows", "2", "--window-s", "0.5", "--port", str(broker.port)]
-    watching = subprocess.Popen(
-        [sys.executable, "-m", "agent", "watch", "--json", "--port", str(broker.port), "--seconds", "8"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with watching:
-        result = agent("simulate", *options)
-        assert result.returncode == 0, result.stderr
-        shown, _ = watching.communicate(timeout=30)
-    assert '"site":"simulated"' in shown
+    watch = ["watch", "--json", "--port", str(broker.port), "--seconds", str(3.0 * DEADLINE_S)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "agent", *watch], stdout=subprocess.PIPE, text=True
+    ) as watching:
+        try:
+            broker.wait_for_subscription("emotion-agent/v1/+/+/#")
+            result = agent("simulate", *options)
+            assert result.returncode == 0, result.stderr
+            assert watching.stdout is not None
+            assert any('"site":"simulated"' in line for line in watching.stdout)
+        finally:
+            watching.terminate()

@@ -18,29 +18,27 @@ import pytest
 from agent.contract.messages import CountsMessage, HealthMessage
 from agent.inference.bundle.place import default_bundle_folder
 from tests.support.agent_process import AgentProcess, replay, write_config
-from tests.support.mosquitto_fixtures import Broker, Recorder, broker, free_port
+from tests.support.lossy_proxy import LossyProxy
+from tests.support.mosquitto_fixtures import Broker, Recorder
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.mosquitto_fixtures import Record
 
-__all__ = ["broker"]
-
-
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight seconds with one face, then two."""
-    pytest.importorskip("skimage", reason="the clip is drawn from scikit-image's astronaut (extra: demo)")
-    from agent.synthetic.visits import write_clip  # noqa: PLC0415 - only with the extra
-
-    path = tmp_path_factory.mktemp("clip") / "clip.avi"
-    write_clip(path, 9.0)
-    return path
-
 
 def counts_seen(number: int) -> Callable[[list[Record]], object]:
     return lambda records: sum("/counts/" in record.topic for record in records) >= number
+
+
+HEALTHS_OF_A_VISIT = 6
+"""Told once a second at most, and after one second the clip's first visitor is there."""
+
+
+def delivering(recorder: Recorder) -> int:
+    """How often the agent has told that its camera delivers."""
+    return sum(record.json["camera"]["state"] == "delivering" for record in recorder.on("health"))
 
 
 def availability(recorder: Recorder) -> list[bytes]:
@@ -70,7 +68,7 @@ def test_a_video_becomes_counts_a_birth_and_health_in_the_contracts_shape(
     happiness = sum(window.counts.happiness for window in windows if window.counts)
     everyone = sum(window.people or 0 for window in windows)
     assert happiness > everyone / 2, "the portrait smiles"
-    assert windows[1].coverage > 0.9
+    assert max(window.coverage for window in windows) > 0.9
     birth = recorder.on("birth")[-1].json
     assert birth["models"]["detector"]["precision"]
     assert birth["models"]["signed_by"]
@@ -83,23 +81,24 @@ def test_a_video_becomes_counts_a_birth_and_health_in_the_contracts_shape(
     }
     for record in recorder.on("health"):
         HealthMessage.model_validate_json(record.payload)
-    first, last = recorder.on("health")[0].json, recorder.on("health")[-1].json
-    assert first["fps"] is None, "no window has closed yet"
-    assert last["fps"] > 0.0
-    assert last["latency_ms"]["p50"] > 0.0
-    assert last["tier"] == birth["models"]["detector"]["id"]
+    healths = [record.json for record in recorder.on("health")]
+    assert healths[0]["fps"] is None, "no window has closed yet"
+    # The last window may have closed before it saw a frame.
+    told = [health for health in healths if health["fps"]]
+    assert max(health["latency_ms"]["p50"] or 0.0 for health in told) > 0.0
+    assert {health["tier"] for health in told} == {birth["models"]["detector"]["id"]}
 
 
 def test_a_plain_subscriber_sees_the_retained_messages_after_the_run(
     broker: Broker, clip: Path, tmp_path: Path
 ) -> None:
-    config = write_config(tmp_path, replay(clip), broker.port)
+    config = write_config(tmp_path, replay(clip, loop=True), broker.port)
     with Recorder(broker) as recorder, AgentProcess(config):
-        recorder.wait_for(counts_seen(1), 30.0)
+        recorder.wait_for(counts_seen(1))
         program = shutil.which("mosquitto_sub")
         if program is None:
             pytest.skip("mosquitto_sub is not installed (apt install mosquitto-clients)")
-        command = [program, "-p", str(broker.port), "-t", "emotion-agent/#", "-v", "-C", "3", "-W", "20"]
+        command = [program, "-p", str(broker.port), "-t", "emotion-agent/#", "-v", "-C", "3", "-W", "60"]
         shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     topics = {line.split(" ", 1)[0].rsplit("/", 1)[1]: line.split(" ", 1)[1] for line in shown.splitlines()}
     assert topics["availability"] == "online"
@@ -112,12 +111,12 @@ def test_a_stop_signal_publishes_the_last_window_then_offline_and_exits_0(
     broker: Broker, clip: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     """The signal comes while frames are being inferred; nothing already counted is lost."""
-    config = write_config(tmp_path, replay(clip, loop=True), broker.port, window_s=60.0)
+    config = write_config(tmp_path, replay(clip, loop=True), broker.port, window_s=3600.0)
     with Recorder(broker) as recorder, AgentProcess(config) as agent:
-        # By then the clip's first visitor has been in view for some seconds.
-        recorder.wait_for(lambda _: any(r.json["uptime_s"] > 6.0 for r in recorder.on("health")), 30.0)
+        # The pipeline tells its health between two frames: it has then looked at the clip's first visitor.
+        recorder.wait_for(lambda _: delivering(recorder) >= HEALTHS_OF_A_VISIT)
         agent.signal(number)
-        assert agent.wait(10.0) == 0, agent.log
+        assert agent.wait() == 0, agent.log
         recorder.wait_for(lambda records: records[-1].payload == b"offline")
     (last,) = recorder.on("counts")
     assert last.json["people"] >= 1
@@ -128,35 +127,40 @@ def test_a_stop_signal_that_the_kernel_hands_to_another_thread_stops_the_agent_t
 ) -> None:
     config = write_config(tmp_path, replay(clip, fps=20, loop=True), broker.port)
     with Recorder(broker) as recorder, AgentProcess(config) as agent:
-        recorder.wait_for(counts_seen(1), 30.0)
+        recorder.wait_for(counts_seen(1))
         main_thread = agent.process.pid
         threads = [int(task.name) for task in Path(f"/proc/{main_thread}/task").iterdir()]
-        other = next(thread for thread in threads if thread != main_thread)
-        assert ctypes.CDLL(None).tgkill(main_thread, other, signal.SIGTERM) == 0
-        assert agent.wait(10.0) == 0, agent.log
+        kernel = ctypes.CDLL(None)
+        # One of them may have ended meanwhile.
+        others = (thread for thread in threads if thread != main_thread)
+        assert any(kernel.tgkill(main_thread, other, signal.SIGTERM) == 0 for other in others)
+        assert agent.wait() == 0, agent.log
         recorder.wait_for(lambda _: availability(recorder)[-1:] == [b"offline"])
 
 
 def test_a_killed_agent_is_declared_offline_by_the_broker(broker: Broker, clip: Path, tmp_path: Path) -> None:
     config = write_config(tmp_path, replay(clip, loop=True), broker.port)
     with Recorder(broker) as recorder, AgentProcess(config) as agent:
-        recorder.wait_for(counts_seen(1), 30.0)
+        recorder.wait_for(counts_seen(1))
         agent.signal(signal.SIGKILL)
-        recorder.wait_for(lambda records: records[-1].payload == b"offline", 20.0)
+        recorder.wait_for(lambda records: records[-1].payload == b"offline")
 
 
+@pytest.mark.broker
 def test_windows_counted_before_the_broker_exists_arrive_when_it_does(clip: Path, tmp_path: Path) -> None:
     folder = tmp_path / "broker"
     folder.mkdir()
     broker = Broker(folder)
-    config = write_config(tmp_path, replay(clip, loop=True), broker.port, window_s=1.0)
-    with AgentProcess(config) as agent:
+    way = LossyProxy(broker.port, listening=False)
+    config = write_config(tmp_path, replay(clip, loop=True), way.port, window_s=1.0)
+    with way, AgentProcess(config) as agent:
         agent.wait_for_log("connecting again in")
         agent.wait_for_log("delivers")
         with broker, Recorder(broker) as recorder:
-            recorder.wait_for(counts_seen(3), 60.0)
+            way.listen()  # only now, so that the recorder misses nothing
+            recorder.wait_for(counts_seen(3))
             agent.signal(signal.SIGTERM)
-            assert agent.wait(15.0) == 0, agent.log
+            assert agent.wait() == 0, agent.log
             recorder.wait_for(lambda records: records[-1].payload == b"offline")
             sequence = [record.json["seq"] for record in recorder.on("counts")]
     assert sequence == list(range(len(sequence)))
@@ -166,10 +170,10 @@ def test_windows_close_on_time_with_a_silent_camera(broker: Broker, tmp_path: Pa
     source = 'type = "opencv"\ndevice = "/dev/video-that-is-not-there"'
     config = write_config(tmp_path, source, broker.port, window_s=1.0)
     with Recorder(broker) as recorder, AgentProcess(config) as agent:
-        recorder.wait_for(counts_seen(3), 30.0)
-        recorder.wait_for(lambda _: any(r.json["state"] == "no_camera" for r in recorder.on("health")), 30.0)
+        recorder.wait_for(counts_seen(3))
+        recorder.wait_for(lambda _: any(r.json["state"] == "no_camera" for r in recorder.on("health")))
         agent.signal(signal.SIGTERM)
-        assert agent.wait(10.0) == 0, agent.log
+        assert agent.wait() == 0, agent.log
     assert {record.json["coverage"] for record in recorder.on("counts")} == {0.0}
     assert {record.json["people"] for record in recorder.on("counts")} == {0}
 
@@ -179,6 +183,7 @@ def failure(config: Path, command: str = "run") -> tuple[int, str]:
         return agent.wait(), agent.log
 
 
+@pytest.mark.slow
 def test_a_wrong_configuration_exits_2_and_names_every_key(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('[deployment]\nsite = "x"\n[sources.a]\ntype = "opencv"\ndevic = 0\n')
@@ -189,6 +194,7 @@ def test_a_wrong_configuration_exits_2_and_names_every_key(tmp_path: Path) -> No
     assert "Traceback" not in log
 
 
+@pytest.mark.slow
 def test_a_prohibited_context_exits_2_with_the_reason(clip: Path, tmp_path: Path) -> None:
     config = write_config(tmp_path, replay(clip), 1)
     config.write_text(config.read_text().replace('"research"', '"education"'))
@@ -196,6 +202,7 @@ def test_a_prohibited_context_exits_2_with_the_reason(clip: Path, tmp_path: Path
     assert (status, "Art. 5(1)(f)" in log) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncate", "swap", "remove"])
 def test_a_damaged_model_file_exits_3_before_the_camera_opens(
     clip: Path, tmp_path: Path, damage: str
@@ -219,6 +226,7 @@ def test_a_damaged_model_file_exits_3_before_the_camera_opens(
     assert "Traceback" not in log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["not a video", "no frames", "empty folder"])
 def test_an_unusable_clip_ends_the_run_with_one_sentence(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "input.avi"
@@ -241,13 +249,16 @@ def test_a_folder_with_a_broken_picture_is_counted_through(broker: Broker, tmp_p
     for number in range(12):
         cv2.imwrite(str(folder / f"{number:02}.jpg"), np.full((240, 320, 3), 90, np.uint8))
     (folder / "05.jpg").write_bytes(b"\xff\xd8\xff broken")
-    config = write_config(tmp_path, replay(folder, fps=10), broker.port, window_s=1.0)
+    # Without a rest, in which a picture is passed over undecoded.
+    source = replay(folder, fps=10, idle_interval_ms=0)
+    config = write_config(tmp_path, source, broker.port, window_s=1.0)
     with Recorder(broker) as recorder, AgentProcess(config) as agent:
         assert agent.wait() == 0, agent.log
         recorder.wait_for(counts_seen(1))
     assert agent.log.count("05.jpg") == 1
 
 
+@pytest.mark.slow
 def test_check_opens_neither_camera_nor_connection(tmp_path: Path) -> None:
     config = write_config(tmp_path, 'type = "opencv"\ndevice = "/dev/nothing"', 1)
     status, log = failure(config, "check")

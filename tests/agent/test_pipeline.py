@@ -79,6 +79,7 @@ def play(networks: Networks, pictures: list[NDArray[np.uint8]], age_s: float = 0
     return steps
 
 
+@pytest.mark.slow
 def test_a_face_in_view_becomes_one_track_that_is_read_as_happy(
     networks: Networks, pictures: list[NDArray[np.uint8]]
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_face_in_view_becomes_one_track_that_is_read_as_happy(
     assert happy > len(readings) / 2
 
 
+@pytest.mark.slow
 def test_a_track_is_classified_again_only_when_its_vote_is_old(
     networks: Networks, pictures: list[NDArray[np.uint8]]
 ) -> None:
@@ -124,6 +126,7 @@ def test_a_single_stage_networks_calibrated_floor_applies_unless_configured(
     assert [reading.label for reading in steps[-1].readings] == [label]
 
 
+@pytest.mark.slow
 def test_the_same_frames_at_the_same_times_give_the_same_readings(
     networks: Networks, pictures: list[NDArray[np.uint8]]
 ) -> None:
@@ -131,6 +134,7 @@ def test_the_same_frames_at_the_same_times_give_the_same_readings(
     assert [step.readings for step in first] == [step.readings for step in second]
 
 
+@pytest.mark.slow
 def test_a_frame_older_than_the_budget_is_not_worked_on(
     networks: Networks, pictures: list[NDArray[np.uint8]]
 ) -> None:
@@ -139,12 +143,14 @@ def test_a_frame_older_than_the_budget_is_not_worked_on(
     assert first.readings == ()
 
 
+@pytest.mark.slow
 def test_frames_without_faces_bring_no_readings(networks: Networks) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     steps = play(networks, [noise] * 6)
     assert all(step.readings == () for step in steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 400, 3), (481, 643, 3), (900, 120, 3)])
 def test_frames_of_any_size_pass(networks: Networks, shape: tuple[int, int, int]) -> None:
     picture = np.full(shape, 127, np.uint8)

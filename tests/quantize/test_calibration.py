@@ -84,6 +84,7 @@ def test_reader_reads_in_ranges_that_may_reach_over_the_end() -> None:
         assert seen == expected
 
 
+@pytest.mark.slow
 @needs_data
 def test_face_set_is_the_same_on_every_run() -> None:
     spec = InputSpec(height_px=96, width_px=96, colour="BGR")

@@ -28,15 +28,10 @@ FACE = f"{FAMILY}_{FACE_PX}"
 EMOTION = "mobilenet_emotion"
 
 
-_made: dict[str, Bundle] = {}
-
-
 @pytest.fixture(name="bundle", scope="session")
 def bundle_fixture(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """Made once for all test files that import this fixture; nobody may change it."""
-    if "bundle" not in _made:
-        _made["bundle"] = make_bundle(tmp_path_factory.mktemp("bundle"))
-    return _made["bundle"]
+    """Made once for all tests; nobody may change it."""
+    return make_bundle(tmp_path_factory.mktemp("bundle"))
 
 
 def make_bundle(folder: Path) -> Bundle:
@@ -50,8 +45,6 @@ def make_bundle(folder: Path) -> Bundle:
     from tests.support.small_networks import SMALL_MOBILENET  # noqa: PLC0415
 
     torch.manual_seed(1)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     work = folder / "work"
     face = settled(make_yolo("pico"), (4, 3, FACE_PX, FACE_PX), 1.0)
     emotion = settled(MobileNetEmotion(SMALL_MOBILENET), (8, 1, 48, 48), 255.0)
@@ -59,7 +52,6 @@ def make_bundle(folder: Path) -> Bundle:
         FACE: export_face(face, work / f"{FACE}.fp32.onnx", FACE_PX),
         EMOTION: export_emotion(emotion, work / f"{EMOTION}.fp32.onnx"),
     }
-    torch.set_num_threads(threads)
     entries: dict[str, NetworkEntry] = {}
     files: dict[str, Path] = {}
     for name, path in fp32.items():

@@ -69,3 +69,14 @@ def truncate(path: Path, share: float) -> Path:
     kept = path.read_bytes()[: int(path.stat().st_size * share)]
     path.write_bytes(kept)
     return path
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine seconds in which one face arrives, then another."""
+    pytest.importorskip("skimage", reason="the clip is drawn from scikit-image's astronaut (extra: demo)")
+    from agent.synthetic.visits import write_clip  # noqa: PLC0415 - only with the extra
+
+    path = tmp_path_factory.mktemp("clip") / "clip.avi"
+    write_clip(path, 9.0)
+    return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from agent.contract.messages import SCHEMA_FOLDER, SCHEMAS
@@ -14,8 +15,24 @@ if TYPE_CHECKING:
 
     from tests.support.mosquitto_fixtures import Record
 
-jsonschema: Any = importlib.import_module("jsonschema") if importlib.util.find_spec("jsonschema") else None
-"""Of the dev extra; without it the models still check, the schema files don't."""
+
+@cache
+def _schema(kind: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads((SCHEMA_FOLDER / f"{kind}.v1.json").read_text(encoding="utf-8"))
+    return schema
+
+
+@cache
+def schema_checker(kind: str) -> Any:
+    """Checks payloads against the shipped schema file of a kind, formats included.
+
+    None without jsonschema, which is of the dev extra: then the models still check, the schema files don't.
+    Only who checks loads it: it takes a second.
+    """
+    if importlib.util.find_spec("jsonschema") is None:
+        return None
+    validator = importlib.import_module("jsonschema").Draft202012Validator
+    return validator(_schema(kind), format_checker=validator.FORMAT_CHECKER)
 
 
 def check_contract(records: Iterable[Record], root: str = "emotion-agent") -> int:
@@ -36,9 +53,8 @@ def check_contract(records: Iterable[Record], root: str = "emotion-agent") -> in
 
 def _check_payload(kind: str, payload: bytes) -> None:
     SCHEMAS[kind].model_validate_json(payload)
-    schema: dict[str, Any] = json.loads((SCHEMA_FOLDER / f"{kind}.v1.json").read_text(encoding="utf-8"))
     told = json.loads(payload)
-    assert set(told) == set(schema["properties"]), "exactly the fields of the schema are sent"
-    if jsonschema is not None:
-        checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
-        jsonschema.Draft202012Validator(schema, format_checker=checker).validate(told)
+    assert set(told) == set(_schema(kind)["properties"]), "exactly the fields of the schema are sent"
+    checker = schema_checker(kind)
+    if checker is not None:
+        checker.validate(told)

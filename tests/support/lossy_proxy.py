@@ -8,22 +8,31 @@ import struct
 import threading
 from typing import TYPE_CHECKING, Self
 
+from tests.support.waiting import DEADLINE_S
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 
 class LossyProxy:
-    """Relays ``port`` to ``target_port`` until told otherwise."""
+    """Relays ``port`` to ``target_port`` until told otherwise.
 
-    def __init__(self, target_port: int) -> None:
+    Without ``listening`` its port refuses connections until :meth:`listen`: a broker that does not exist yet.
+    """
+
+    def __init__(self, target_port: int, *, listening: bool = True) -> None:
         self._target_port = target_port
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._swallow = threading.Event()
         self._refuse = threading.Event()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        self._lock = threading.Lock()  # guards the list of pairs only
-        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()  # guards both lists only
+        if listening:
+            self.listen()
 
     def __enter__(self) -> Self:
         return self
@@ -34,8 +43,19 @@ class LossyProxy:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        # Closing alone would leave a thread in accept(), and the port in its hands.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self.cut()
+        while self._threads:
+            self.cut()
+            self._threads[0].join(DEADLINE_S)
+            assert not self._threads.pop(0).is_alive(), "a thread of the proxy does not end"
+
+    def listen(self) -> None:
+        """Take connections from now on."""
+        self._listener.listen()
+        self._start(self._accept)
 
     def cut(self) -> None:
         """Reset every connection."""
@@ -46,7 +66,7 @@ class LossyProxy:
                 with contextlib.suppress(OSError):
                     # A linger time of zero makes close() send RST.
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    end.close()
+                _close(end, socket.SHUT_RD)
 
     def swallow(self, *, on: bool) -> None:
         """Accept bytes and deliver none, as a dead mobile link does; what was swallowed is gone."""
@@ -82,7 +102,13 @@ class LossyProxy:
             with self._lock:
                 self._pairs.append((near, far))
             for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._relay, args=(source, sink), daemon=True).start()
+                self._start(self._relay, source, sink)
+
+    def _start(self, target: Callable[..., None], *arguments: socket.socket) -> None:
+        thread = threading.Thread(target=target, args=arguments, name="proxy", daemon=True)
+        with self._lock:
+            self._threads.append(thread)
+        thread.start()
 
     def _relay(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -90,6 +116,12 @@ class LossyProxy:
                 if not self._swallow.is_set():
                     sink.sendall(data)
         for end in (source, sink):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-                end.close()
+            _close(end, socket.SHUT_RDWR)
+
+
+def _close(end: socket.socket, how: int) -> None:
+    """Close it after waking the thread that waits in ``recv``, which would else keep the connection."""
+    with contextlib.suppress(OSError):
+        end.shutdown(how)
+    with contextlib.suppress(OSError):
+        end.close()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Self
 
 import cv2
 
 from tests.support.clips import numbered_picture
+from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -33,7 +34,8 @@ class StreamPlan:
     login: str | None = None
     """Demand this ``user:password``."""
     interval_s: float = 0.02
-    resumed: threading.Event = field(default_factory=threading.Event)
+    allowed: threading.Semaphore | None = None
+    """Send a part only when this lets it."""
 
 
 class MjpegServer:
@@ -43,9 +45,13 @@ class MjpegServer:
         self.plan = plan
         self.stop = threading.Event()
         self.clients = 0
+        self.sent = 0
+        """Parts, to all clients together."""
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = DEADLINE_S
+
             def do_GET(self) -> None:
                 owner.serve(self)
 
@@ -53,7 +59,7 @@ class MjpegServer:
                 """Keep the test's output clean."""
 
         self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._http.daemon_threads = True
+        self._http.daemon_threads = False  # waited for at the end
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -100,8 +106,11 @@ class MjpegServer:
                 if plan.stall_after is not None and number >= plan.stall_after:
                     self.stop.wait(0.05)
                     continue
+                if plan.allowed is not None and not plan.allowed.acquire(timeout=0.05):
+                    continue
                 request.wfile.write(self._part(number))
                 number += 1
+                self.sent += 1
                 self.stop.wait(plan.interval_s)
         except OSError:
             pass  # the client went away

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,6 +19,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from tests.support.contract import check_contract
+from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,13 +37,6 @@ def mosquitto_path() -> str:
     if path is None:
         pytest.skip("mosquitto is not installed (apt install mosquitto)")
     return path
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -113,15 +107,18 @@ class Broker:
             self._process = subprocess.Popen(
                 [self._program, "-v", "-c", str(configuration)], stdout=log, stderr=log
             )
-        deadline_s = time.monotonic() + 15.0
-        while time.monotonic() < deadline_s:
-            assert self._process.poll() is None, f"mosquitto ended at once: {self.log}"
-            with socket.socket() as probe:
-                probe.settimeout(0.2)
-                if probe.connect_ex((self.host, self.port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise AssertionError(f"mosquitto does not listen: {self.log}")
+        wait_until(self._listens, "mosquitto to listen", last_words=lambda: self.log)
+
+    def wait_for_subscription(self, topic_filter: str, times: int = 1) -> None:
+        """Until this filter was subscribed to so often with QoS 1; what is published from then on arrives.
+
+        Mosquitto does one thing after the other, so that what is in its log holds for every later message.
+        """
+        wait_until(
+            lambda: self.log.count(f"\t{topic_filter} (QoS 1)") >= times,
+            f"a subscription to {topic_filter}",
+            last_words=lambda: self.log,
+        )
 
     def stop(self) -> None:
         """End it cleanly; connected clients see their connection closed."""
@@ -146,12 +143,19 @@ class Broker:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    def _listens(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"mosquitto ended at once: {self.log}"
+        with socket.socket() as probe:
+            probe.settimeout(0.2)
+            return probe.connect_ex((self.host, self.port)) == 0
+
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:
             return
         self._process.send_signal(signal.SIGCONT)
         self._process.send_signal(number)
-        self._process.wait(timeout=10)
+        self._process.wait(DEADLINE_S)
         self._process = None
 
     def _configuration(self) -> str:
@@ -234,7 +238,7 @@ class Recorder:
             self._broker.host, self._broker.port, clean_start=not self._session, properties=properties
         )
         self._client.loop_start()
-        assert self._subscribed.wait(10), "the recorder could not subscribe"
+        assert self._subscribed.wait(DEADLINE_S), "the recorder could not subscribe"
         return self
 
     def __exit__(
@@ -248,9 +252,9 @@ class Recorder:
         if error is None:
             check_contract(self.records)
 
-    def wait_subscribed(self, deadline_s: float = 10.0) -> None:
+    def wait_subscribed(self) -> None:
         """After a broker restart: until messages are recorded again."""
-        assert self._subscribed.wait(deadline_s), "the recorder could not subscribe again"
+        assert self._subscribed.wait(DEADLINE_S), "the recorder could not subscribe again"
 
     def expect_reconnect(self) -> None:
         """Call before a broker restart, so that ``wait_subscribed`` waits for the new subscription."""
@@ -261,7 +265,7 @@ class Recorder:
         with self._changed:
             return [r for r in self.records if r.topic.endswith(suffix) or f"/{suffix}/" in r.topic]
 
-    def wait_for(self, predicate: Callable[[list[Record]], object], deadline_s: float = 10.0) -> None:
+    def wait_for(self, predicate: Callable[[list[Record]], object], deadline_s: float = DEADLINE_S) -> None:
         """Until ``predicate`` of the records so far holds; fails with a summary after ``deadline_s``."""
         with self._changed:
             if not self._changed.wait_for(lambda: predicate(self.records), deadline_s):

@@ -20,11 +20,15 @@ from pathlib import Path
 
 from agent.contract.messages import new_session_id
 from agent.mqtt.backoff import Backoff
+from agent.publisher import delivery
 from agent.publisher.thread import Publisher
 from agent.settings import MqttSettings
 from tests.support.message_samples import IDENTITY, birth, disclosure, health, window
+from tests.support.waiting import DEADLINE_S
 
 WINDOW_S = float(os.environ.get("SOAK_WINDOW_S", "0.02"))
+KEEPALIVE_S = int(os.environ.get("SOAK_KEEPALIVE_S", "60"))
+SECURE_AFTER_S = float(os.environ.get("SOAK_SECURE_AFTER_S", delivery.SECURE_AFTER_S))
 HEALTH_S = 1.0
 
 
@@ -32,11 +36,12 @@ def main() -> None:
     """See the module."""
     port, state, count = int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    delivery.SECURE_AFTER_S = SECURE_AFTER_S  # type: ignore[misc]
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     session = new_session_id()
     publisher = Publisher(
-        MqttSettings(host="127.0.0.1", port=port, keepalive_s=5),
+        MqttSettings(host="127.0.0.1", port=port, keepalive_s=KEEPALIVE_S),
         IDENTITY,
         birth(session),
         state_dir=state,
@@ -59,7 +64,7 @@ def main() -> None:
     sys.stdout.flush()
     while not stop.wait(HEALTH_S):
         publisher.publish_health(health(frames_dropped=int(time.monotonic())))
-    publisher.stop()
+    publisher.stop(DEADLINE_S / 2.0)
 
 
 def unsafe(publisher: Publisher) -> bool:

@@ -44,7 +44,7 @@ class Agent:
         self.safe: list[Key] = []
         self.kills = 0
         self._port = port
-        self._environment = os.environ | {"SOAK_WINDOW_S": str(window_s)}
+        self._environment = os.environ | {"SOAK_WINDOW_S": str(window_s), "SOAK_KEEPALIVE_S": "5"}
         self._state = state
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None

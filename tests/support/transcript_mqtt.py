@@ -9,20 +9,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent.publisher.thread import Publisher
 from agent.settings import MqttSettings
 from tests.support.message_samples import IDENTITY, SUPPRESSED, birth, disclosure, health, window
 from tests.support.mosquitto_fixtures import Broker
 from tests.support.places import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
+from tests.support.waiting import wait_until
 
 PLACES: Final = (ROOT / "agent" / "docs" / "mqtt.md", ROOT / "README.md")
 BEGIN: Final = "<!-- transcript: python -m tests.support.transcript_mqtt --write -->\n"
@@ -40,24 +35,16 @@ def transcript() -> str:
             stdout=subprocess.PIPE,
             text=True,
         )
-        wait_until(lambda: "SUBSCRIBE" in broker.log)
+        wait_until(lambda: "SUBSCRIBE" in broker.log, "mosquitto_sub to subscribe")
         publisher = Publisher(MqttSettings(host=broker.host, port=broker.port), IDENTITY, birth())
         publisher.start()
-        wait_until(lambda: publisher.status().connected)
+        wait_until(lambda: publisher.status().connected, "the publisher to connect")
         publisher.publish_counts(window(0, length_s=300.0), disclosure(12))
         publisher.publish_counts(window(1, length_s=300.0), SUPPRESSED)
         publisher.publish_health(health())
         publisher.stop()
         text, _ = subscriber.communicate(timeout=_LIMIT_S)
     return text
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Look again and again, with an end."""
-    pause, by_s = threading.Event(), time.monotonic() + _LIMIT_S
-    while not condition():
-        assert time.monotonic() < by_s, "the session did not come about"
-        pause.wait(0.02)
 
 
 def with_block(text: str, block: str) -> str:

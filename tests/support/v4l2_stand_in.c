@@ -40,6 +40,7 @@ struct device {
   size_t frames_bytes, position, length;
 };
 
+static double played_s;
 static struct mode modes[MOST];
 static int mode_count = -1;
 static struct device devices[MOST];
@@ -159,6 +160,9 @@ static int stream(struct device *d, int on) {
   return timerfd_settime(d->fd, 0, &pace, NULL);
 }
 
+/* Time as the camera sees it: of all pictures handed over, however late each was taken. */
+double stand_in_s(void) { return played_s; }
+
 static int dequeue(struct device *d, struct v4l2_buffer *buffer) {
   __u64 ticks;
   struct timespec now;
@@ -167,6 +171,7 @@ static int dequeue(struct device *d, struct v4l2_buffer *buffer) {
   memmove(d->queue, d->queue + 1, --d->queued * sizeof d->queue[0]);
   memcpy(&buffer->bytesused, d->frames + d->position, sizeof buffer->bytesused);
   memcpy(d->memory[buffer->index], d->frames + d->position + sizeof buffer->bytesused, buffer->bytesused);
+  played_s += 1.0 / modes[d->mode].delivered_fps;
   d->position += sizeof buffer->bytesused + buffer->bytesused;
   if (d->position >= d->frames_bytes) d->position = 0;
   buffer->length = d->length;

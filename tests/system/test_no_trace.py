@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.agent.test_daemon import clip
 from tests.support.agent_process import AgentProcess, replay, write_config
-from tests.support.mosquitto_fixtures import Broker, broker
+from tests.support.mosquitto_fixtures import Broker
+from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["broker", "clip"]
+pytestmark = pytest.mark.broker
 
 OPENED: Final = re.compile(
     r'(?:open|openat|openat2|creat)\((?:[^"]*)"(?P<path>[^"]+)", (?P<flags>[^)]*)\)\s+= \d+'
@@ -36,11 +36,12 @@ def trace(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, in
     calls = "trace=open,openat,openat2,creat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,"
     calls += "link,linkat,symlink,symlinkat,truncate,connect,memfd_create"
     with Broker(folder) as running:
-        config = write_config(folder, replay(clip), running.port)
+        # The first window closes when the broker has long been reached: until then it would be stored.
+        config = write_config(folder, replay(clip), running.port, window_s=5.0)
         # Compiled bytecode belongs to the installation: a device's unit can't write there at all.
         prefix = ["env", "PYTHONDONTWRITEBYTECODE=1", program, "-f", "-qq", "-e", calls, "-o", str(record)]
         with AgentProcess(config, prefix=prefix) as agent:
-            assert agent.wait(120.0) == 0, agent.log
+            assert agent.wait(5.0 * DEADLINE_S) == 0, agent.log
     text = record.read_text(errors="replace")
     assert str(clip) in text, "the trace does not even show the clip being read"
     return text, running.port

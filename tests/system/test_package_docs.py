@@ -8,6 +8,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 import agent
 from agent.contract.messages import SCHEMAS, CountsMessage, counts_message
 from agent.contract.topics import parse_topic
@@ -55,6 +57,7 @@ def topics_of(text: str) -> list[str]:
     return [line.partition(" ")[0] for line in text.splitlines()]
 
 
+@pytest.mark.broker
 def test_the_printed_transcript_is_what_a_broker_shows_today() -> None:
     text = (DOCS / "mqtt.md").read_text(encoding="utf-8")
     block = text.partition(BEGIN)[2].partition(END)[0].removeprefix("```\n").removesuffix("```\n")

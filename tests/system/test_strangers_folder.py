@@ -13,11 +13,10 @@ import pytest
 from agent.settings import OpenCvSource
 from agent.source.isolation import IsolatedCamera
 from tests.support.agent_process import replay, write_config
-from tests.support.backend_fixtures import bundle_fixture
 from tests.support.clips import write_images
 from tests.support.mjpeg_server import MjpegServer, StreamPlan
-from tests.support.mosquitto_fixtures import free_port
 from tests.support.places import ROOT
+from tests.support.ports import free_port
 from tests.support.signing_fixtures import signer_of
 from tests.support.stranger import Stranger
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.inference.bundle import Bundle
-
-__all__ = ["bundle_fixture"]
 
 EMOTION_AGENT = "import sys; sys.path.insert(0, {root!r}); from agent.cli import main; main()"
 """As the console script starts it: the agent's own folder is on the path, the working directory is not."""

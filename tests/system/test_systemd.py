@@ -44,6 +44,7 @@ def directives(path: Path) -> dict[str, list[str]]:
 # --- the unit ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs_analyze
 @pytest.mark.parametrize("camera", [None, *CAMERAS])
 def test_the_exposure_level_stays_at_1_5_or_below(tmp_path: Path, camera: str | None) -> None:
@@ -61,6 +62,7 @@ def test_the_exposure_level_stays_at_1_5_or_below(tmp_path: Path, camera: str | 
     assert done.returncode == 0, done.stdout[-400:] + done.stderr
 
 
+@pytest.mark.slow
 @needs_analyze
 def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / UNIT.name

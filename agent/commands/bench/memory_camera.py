@@ -13,6 +13,7 @@ from agent.source import FrameBuffers, Rest
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -25,16 +26,25 @@ class MemoryCamera:
         pictures: N×H×W×3 BGR, shown in turns, forwards and backwards.
         fps: Frames a second.
         stop: Ends a wait.
+        clock: Monotonic seconds.
     """
 
     every_frame = False
 
-    def __init__(self, name: str, pictures: NDArray[np.uint8], fps: float, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        name: str,
+        pictures: NDArray[np.uint8],
+        fps: float,
+        stop: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._name = name
         self._pictures = pictures
         self._order = [*range(len(pictures)), *range(len(pictures) - 2, 0, -1)]
         self._interval_s = 1.0 / fps
         self._stop = stop
+        self._clock = clock
         self._buffers = FrameBuffers()
         self._rest = Rest()
         self._due_s = 0.0
@@ -43,7 +53,7 @@ class MemoryCamera:
 
     def open(self) -> None:
         """Begin now."""
-        self._due_s = time.monotonic()
+        self._due_s = self._clock()
 
     def read(self) -> Frame:
         """The next picture that isn't passed over, at its time; what came and went meanwhile is lost."""
@@ -67,7 +77,7 @@ class MemoryCamera:
         self._buffers.close()
 
     def _next_s(self) -> float:
-        now_s = time.monotonic()
+        now_s = self._clock()
         missed = max(0, int((now_s - self._due_s) / self._interval_s))
         self._due_s += missed * self._interval_s
         if self._stop.wait(max(0.0, self._due_s - now_s)):

@@ -99,7 +99,13 @@ def list_formats(device: Path, wanted: CameraMode) -> tuple[OfferedFormat, ...]:
 
 
 def try_formats(
-    cv2: Any, device: Path, offered: Sequence[OfferedFormat], fps: float, *, measure_one: bool = False
+    cv2: Any,
+    device: Path,
+    offered: Sequence[OfferedFormat],
+    fps: float,
+    *,
+    measure_one: bool = False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[FormatTrial, ...]:
     """Measure the formats that can be read, and choose.
 
@@ -109,6 +115,7 @@ def try_formats(
         offered: By the camera.
         fps: Wanted.
         measure_one: Measure even where there is only one to choose from.
+        clock: Monotonic seconds.
 
     Returns:
         In the given order, at most one of them chosen.
@@ -116,7 +123,7 @@ def try_formats(
     tried = sorted((own for own in offered if own.mode.fourcc in READABLE), key=_turn)[:MOST_TRIED]
     measured = len(tried) > 1 or measure_one
     trials = [
-        _try(cv2, device, own) if measured and own in tried else _untried(own, alone=own in tried)
+        _try(cv2, device, own, clock) if measured and own in tried else _untried(own, alone=own in tried)
         for own in offered
     ]
     return decide(trials, fps)
@@ -189,7 +196,7 @@ def measure(
     return frames / (clock() - started_s), 1000.0 * cpu_s / frames
 
 
-def _try(cv2: Any, device: Path, offered: OfferedFormat) -> FormatTrial:
+def _try(cv2: Any, device: Path, offered: OfferedFormat, clock: Callable[[], float]) -> FormatTrial:
     trial = FormatTrial(offered.mode, offered.description, offered.compressed)
     capture = open_mode(cv2, device, offered.mode)
     try:
@@ -198,7 +205,7 @@ def _try(cv2: Any, device: Path, offered: OfferedFormat) -> FormatTrial:
         given = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode(errors="replace")
         if given != offered.mode.fourcc:
             return replace(trial, verdict=f"the driver gives {given} instead")
-        fps, cpu_ms = measure(capture)
+        fps, cpu_ms = measure(capture, clock=clock)
     finally:
         capture.release()
     if fps == 0.0:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING
 
 from agent.host.sd_notify import Notifier
+from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 def listen(address: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.bind(address)
-    listener.settimeout(5.0)
+    listener.settimeout(DEADLINE_S)
     return listener
 
 
@@ -34,8 +36,9 @@ def test_ready_alive_and_stopping_reach_the_manager(tmp_path: Path, monkeypatch:
 
 
 def test_abstract_addresses_are_understood() -> None:
-    with listen("\0emotion-agent-test") as manager:
-        Notifier("@emotion-agent-test").alive()
+    name = f"emotion-agent-test-{os.getpid()}"
+    with listen(f"\0{name}") as manager:
+        Notifier(f"@{name}").alive()
         assert manager.recv(256) == b"WATCHDOG=1"
 
 

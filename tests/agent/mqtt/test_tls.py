@@ -13,15 +13,15 @@ from agent.mqtt.credentials import load_credentials, tls_context
 from agent.mqtt.link import BrokerLink
 from agent.publisher.thread import Publisher
 from agent.settings import MqttSettings
-from tests.agent.publisher.test_publisher import counts, has_counts, quick, wait_until
-from tests.support.certificates import SCRIPT, Lab, lab, other_lab
+from tests.agent.publisher.test_publisher import counts, has_counts, quick
+from tests.support.certificates import SCRIPT, Lab
 from tests.support.message_samples import IDENTITY, birth, disclosure, window
-from tests.support.mosquitto_fixtures import Broker, BrokerOptions, Recorder, free_port
+from tests.support.mosquitto_fixtures import Broker, BrokerOptions, Recorder
+from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-__all__ = ["lab", "other_lab"]  # fixtures
 
 ACL = "user fleet-watch\ntopic read emotion-agent/v1/#\npattern write emotion-agent/v1/+/%u/#\n"
 
@@ -45,6 +45,7 @@ def reader_context(lab: Lab) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.broker
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
 def test_windows_arrive_over_tls(tmp_path: Path, lab: Lab, protocol: str) -> None:
     with tls_broker(tmp_path, lab.server()) as broker:
@@ -56,9 +57,10 @@ def test_windows_arrive_over_tls(tmp_path: Path, lab: Lab, protocol: str) -> Non
             publisher.start()
             publisher.publish_counts(window(0), disclosure())
             recorder.wait_for(has_counts(1))
-            publisher.stop()
+            publisher.stop(DEADLINE_S)
 
 
+@pytest.mark.broker
 def test_an_unknown_authority_is_refused_and_names_ca_file(tmp_path: Path, lab: Lab, other_lab: Lab) -> None:
     with tls_broker(tmp_path, lab.server()) as broker:
         assert "set mqtt.ca_file" in refusal(broker.port)
@@ -67,11 +69,13 @@ def test_an_unknown_authority_is_refused_and_names_ca_file(tmp_path: Path, lab: 
         assert f"broker 127.0.0.1:{broker.port}" in said
 
 
+@pytest.mark.broker
 def test_an_expired_certificate_is_refused_and_says_so(tmp_path: Path, lab: Lab) -> None:
     with tls_broker(tmp_path, lab.server("expired")) as broker:
         assert "has expired: renew it" in refusal(broker.port, ca_file=lab.authority)
 
 
+@pytest.mark.broker
 def test_a_certificate_for_another_host_is_refused_and_names_host(tmp_path: Path, other_lab: Lab) -> None:
     with tls_broker(tmp_path, other_lab.server()) as broker:
         assert "is for another host name: check mqtt.host" in refusal(
@@ -79,6 +83,7 @@ def test_a_certificate_for_another_host_is_refused_and_names_host(tmp_path: Path
         )
 
 
+@pytest.mark.broker
 def test_a_plain_port_is_refused_and_names_port_and_tls(tmp_path: Path, lab: Lab) -> None:
     (tmp_path / "broker").mkdir()
     with Broker(tmp_path / "broker") as broker:
@@ -87,11 +92,13 @@ def test_a_plain_port_is_refused_and_names_port_and_tls(tmp_path: Path, lab: Lab
         assert "mqtt.tls" in said
 
 
+@pytest.mark.broker
 def test_a_missing_client_certificate_is_refused_and_names_the_keys(tmp_path: Path, lab: Lab) -> None:
     with tls_broker(tmp_path, lab.server(), require_certificate=True) as broker:
         assert "check mqtt.certificate_file and mqtt.key_file" in refusal(broker.port, ca_file=lab.authority)
 
 
+@pytest.mark.broker
 def test_a_client_certificate_of_another_authority_is_refused(
     tmp_path: Path, lab: Lab, other_lab: Lab
 ) -> None:
@@ -117,6 +124,7 @@ def publisher_with_certificate(broker: Broker, lab: Lab, name: str) -> Publisher
     return Publisher(settings, IDENTITY, birth(), backoff=quick())
 
 
+@pytest.mark.broker
 def test_a_device_may_write_its_own_branch_only(tmp_path: Path, lab: Lab) -> None:
     """The access list goes by the certificate's name; a stranger is refused, and keeps counting."""
     with (
@@ -127,11 +135,11 @@ def test_a_device_may_write_its_own_branch_only(tmp_path: Path, lab: Lab) -> Non
         owner.start()
         owner.publish_counts(window(0), disclosure())
         recorder.wait_for(has_counts(1))
-        owner.stop()
+        owner.stop(DEADLINE_S)
         stranger = publisher_with_certificate(broker, lab, "door-2")
         stranger.start()
         stranger.publish_counts(window(1), disclosure())
-        wait_until(lambda: "not authorised" in stranger.status().reason)
+        wait_until(lambda: "not authorised" in stranger.status().reason, "the broker to refuse the stranger")
         assert "mqtt.username" in stranger.status().reason
         assert stranger.status().queue_depth == 1
         stranger.stop(1.0)
@@ -154,6 +162,7 @@ def recipe(tmp_path: Path, lab: Lab) -> Broker:
     return Broker(folder, BrokerOptions(whole=moved), port=port)
 
 
+@pytest.mark.broker
 def test_the_shipped_broker_recipe_works_with_the_lab_certificates(tmp_path: Path, lab: Lab) -> None:
     with recipe(tmp_path, lab) as broker:
         with Recorder(broker, tls=reader_context(lab)) as recorder:
@@ -161,15 +170,18 @@ def test_the_shipped_broker_recipe_works_with_the_lab_certificates(tmp_path: Pat
             publisher.start()
             publisher.publish_counts(window(0), disclosure())
             recorder.wait_for(has_counts(1))
-            publisher.stop()
+            publisher.stop(DEADLINE_S)
             stranger = publisher_with_certificate(broker, lab, "door-2")
             stranger.start()
-            wait_until(lambda: "not authorised" in stranger.status().reason)
+            wait_until(
+                lambda: "not authorised" in stranger.status().reason, "the broker to refuse the stranger"
+            )
             stranger.stop(1.0)
         assert "certificate_file" in refusal(broker.port, ca_file=lab.authority)
         assert {r.topic.split("/")[3] for r in recorder.records} == {"door-1"}
 
 
+@pytest.mark.slow
 def test_the_lab_script_adds_devices_and_keeps_the_authority(tmp_path: Path) -> None:
     run = [str(SCRIPT), str(tmp_path / "pki"), "broker.lan", "door-1"]
     subprocess.run(run, check=True, capture_output=True)
@@ -181,6 +193,7 @@ def test_the_lab_script_adds_devices_and_keeps_the_authority(tmp_path: Path) -> 
     assert (tmp_path / "pki" / "door-1.key").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_the_lab_script_refuses_names_that_are_no_topic_level(tmp_path: Path) -> None:
     done = subprocess.run(
         [str(SCRIPT), str(tmp_path / "pki"), "broker.lan", "a/b"], capture_output=True, text=True, check=False

@@ -191,6 +191,7 @@ def test_the_daily_loss_counts_every_window_of_a_day() -> None:
     assert PrivacyPolicy(PrivacySettings()).epsilon_per_day is None
 
 
+@pytest.mark.slow
 def test_the_policy_can_not_touch_pixels() -> None:
     """A fresh interpreter that imports everything from the aggregator on holds neither NumPy nor frames."""
     script = (

@@ -15,12 +15,11 @@ from agent.publisher.thread import Publisher
 from agent.publisher.wallclock import WallClock
 from agent.settings import HomeAssistantSettings, MqttSettings
 from tests.support.message_samples import IDENTITY, SESSION, SUPPRESSED, birth, disclosure, window
-from tests.support.mosquitto_fixtures import Broker, Recorder, broker
+from tests.support.mosquitto_fixtures import Broker, Recorder
+from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from agent.domain import Disclosure
-
-__all__ = ["broker"]  # a fixture
 
 TOPIC = "homeassistant/device/emotion-agent_museum_door-1/config"
 
@@ -102,12 +101,13 @@ def test_discovery_is_retained_and_sent_again_when_home_assistant_starts(broker:
     with Recorder(broker) as recorder:
         publisher.start()
         recorder.wait_for(lambda records: any(r.topic == TOPIC for r in records))
+        broker.wait_for_subscription("homeassistant/status")
         with Recorder(broker) as late:
             late.wait_for(lambda records: any(r.topic == TOPIC and r.retained for r in records))
         before = len(recorder.on("config"))
         paho.mqtt.publish.single("homeassistant/status", "online", 1, hostname=broker.host, port=broker.port)
         recorder.wait_for(lambda _: len(recorder.on("config")) > before)
-        publisher.stop()
+        publisher.stop(DEADLINE_S)
     topics = [record.topic.split("/")[-1] for record in recorder.records]
     assert topics[:3] == ["availability", "birth", "config"]
 
@@ -118,5 +118,5 @@ def test_without_the_opt_in_nothing_is_announced(broker: Broker) -> None:
         publisher.start()
         publisher.publish_counts(window(0), disclosure())
         recorder.wait_for(lambda records: any("/counts/" in r.topic for r in records))
-        publisher.stop()
+        publisher.stop(DEADLINE_S)
     assert not recorder.on("config")

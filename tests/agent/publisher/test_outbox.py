@@ -206,19 +206,19 @@ for seq in range(int(sys.argv[2]), int(sys.argv[2]) + 1000):
 """
 
 
+@pytest.mark.slow
 def test_kill_minus_nine_loses_no_window_that_was_put(tmp_path: Path) -> None:
     """Whatever was put before the kill is there afterwards, and at most the one being put besides."""
     path = tmp_path / FILE_NAME
     expected = 0
     for kill_after in (1, 3, 10, 17, 29):
         arguments = [sys.executable, "-c", KILLED_WRITER, str(path), str(expected)]
-        writer = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-        assert writer.stdout is not None
-        for _ in range(kill_after):
-            last = int(writer.stdout.readline())
-        writer.kill()
-        said = writer.stdout.read().split()
-        writer.wait()
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            for _ in range(kill_after):
+                last = int(writer.stdout.readline())
+            writer.kill()
+            said = writer.stdout.read().split()
         last = int(said[-1]) if said else last
         spool = Spool(path)
         spool.load()

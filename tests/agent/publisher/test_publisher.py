@@ -19,14 +19,15 @@ from agent.publisher.thread import Publisher
 from agent.publisher.wallclock import WallClock
 from agent.settings import MqttSettings
 from tests.support.contract import check_contract
+from tests.support.lossy_proxy import LossyProxy
 from tests.support.message_samples import IDENTITY, SUPPRESSED, birth, disclosure, health, window
-from tests.support.mosquitto_fixtures import Broker, BrokerOptions, Record, Recorder, broker, free_port
+from tests.support.mosquitto_fixtures import Broker, BrokerOptions, Record, Recorder
+from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-__all__ = ["broker"]  # a fixture
 
 BRANCH = "emotion-agent/v1/museum/door-1"
 
@@ -44,14 +45,6 @@ def publisher_for(port: int, state_dir: Path | None = None, **settings: Any) -> 
         backoff=quick(),
         replay_per_s=500.0,
     )
-
-
-def wait_until(condition: Callable[[], object], deadline_s: float = 10.0) -> None:
-    tick = threading.Event()
-    by_s = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < by_s, "the condition did not come true"
-        tick.wait(0.02)
 
 
 def counts(records: list[Record]) -> list[dict[str, Any]]:
@@ -77,13 +70,13 @@ def test_a_session_reads_online_birth_counts_health_offline(broker: Broker, prot
     with Recorder(broker) as recorder:
         publisher = publisher_for(broker.port, protocol=protocol)
         publisher.start()
-        wait_until(lambda: publisher.status().connected)
+        wait_until(lambda: publisher.status().connected, "the publisher to connect")
         publisher.publish_counts(window(0), disclosure())
         publisher.publish_counts(window(1), SUPPRESSED)
         recorder.wait_for(has_counts(2))
         publisher.publish_health(health())
         recorder.wait_for(lambda records: records[-1].topic.endswith("/health"))
-        publisher.stop()
+        publisher.stop(DEADLINE_S)
         recorder.wait_for(offline_is_last)
     assert [record.topic for record in recorder.records] == [
         f"{BRANCH}/availability",
@@ -105,28 +98,37 @@ def test_availability_birth_and_health_are_retained_counts_are_not(broker: Broke
     publisher.start()
     publisher.publish_health(health())
     publisher.publish_counts(window(0), disclosure())
-    wait_until(lambda: publisher.status().connected and publisher.status().queue_depth == 0)
+    wait_until(
+        lambda: publisher.status().connected and publisher.status().queue_depth == 0,
+        "the publisher to connect and its queue to empty",
+    )
     with Recorder(broker) as late:
         late.wait_for(lambda records: len(records) == 3)
-        publisher.stop()
+        publisher.stop(DEADLINE_S)
     retained = {record.topic.removeprefix(f"{BRANCH}/") for record in late.records if record.retained}
     assert retained == {"availability", "birth", "health"}
 
 
+@pytest.mark.broker
 def test_windows_closed_before_the_broker_exists_arrive_once_in_order_as_historical(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "broker").mkdir()
     late_broker = Broker(tmp_path / "broker")
-    publisher = publisher_for(late_broker.port)
-    publisher.start()
-    for seq in range(50):
-        publisher.publish_counts(window(seq), disclosure())
-    wait_until(lambda: "is not listening" in publisher.status().reason)
-    assert publisher.status().queue_depth == 50
-    with late_broker, Recorder(late_broker) as recorder:
-        recorder.wait_for(has_counts(50))
-        publisher.stop()
+    with LossyProxy(late_broker.port, listening=False) as way:
+        publisher = publisher_for(way.port)
+        publisher.start()
+        for seq in range(50):
+            publisher.publish_counts(window(seq), disclosure())
+        wait_until(
+            lambda: "is not listening" in publisher.status().reason,
+            "the publisher to say that nobody listens",
+        )
+        assert publisher.status().queue_depth == 50
+        with late_broker, Recorder(late_broker) as recorder:
+            way.listen()  # only now, so that the recorder misses nothing
+            recorder.wait_for(has_counts(50))
+            publisher.stop(DEADLINE_S)
     arrived = counts(recorder.records)
     assert [message["seq"] for message in arrived] == list(range(50))
     assert all(message["historical"] for message in arrived)
@@ -134,20 +136,26 @@ def test_windows_closed_before_the_broker_exists_arrive_once_in_order_as_histori
 
 def test_a_killed_broker_costs_no_window(broker: Broker) -> None:
     """Windows closed while the broker is down arrive after its return, flagged; birth comes first."""
-    publisher = publisher_for(broker.port)
-    publisher.start()
-    publisher.publish_counts(window(0), disclosure())
-    wait_until(lambda: publisher.status().connected and publisher.status().queue_depth == 0)
-    broker.kill()
-    wait_until(lambda: not publisher.status().connected)
-    for seq in range(1, 6):
-        publisher.publish_counts(window(seq), disclosure())
-    broker.start()
-    with Recorder(broker) as recorder:
-        recorder.wait_for(has_counts(5))
-        publisher.publish_counts(window(6), disclosure())
-        recorder.wait_for(has_counts(6))
-        publisher.stop()
+    with LossyProxy(broker.port) as way:
+        publisher = publisher_for(way.port)
+        publisher.start()
+        publisher.publish_counts(window(0), disclosure())
+        wait_until(
+            lambda: publisher.status().connected and publisher.status().queue_depth == 0,
+            "the publisher to connect and its queue to empty",
+        )
+        broker.kill()
+        wait_until(lambda: not publisher.status().connected, "the publisher to notice the loss")
+        for seq in range(1, 6):
+            publisher.publish_counts(window(seq), disclosure())
+        way.refuse(on=True)  # until the recorder is there to see what arrives
+        broker.start()
+        with Recorder(broker) as recorder:
+            way.refuse(on=False)
+            recorder.wait_for(has_counts(5))
+            publisher.publish_counts(window(6), disclosure())
+            recorder.wait_for(has_counts(6))
+            publisher.stop(DEADLINE_S)
     arrived = counts(recorder.records)
     assert [message["seq"] for message in arrived] == [1, 2, 3, 4, 5, 6]
     assert [message["historical"] for message in arrived] == [True] * 5 + [False]
@@ -162,21 +170,22 @@ def test_a_killed_broker_costs_no_window(broker: Broker) -> None:
 
 def test_kill_minus_nine_makes_the_broker_say_offline(broker: Broker) -> None:
     script = (
-        "import sys, time\n"
+        "import sys\n"
         "from tests.agent.publisher.test_publisher import publisher_for\n"
         "publisher = publisher_for(int(sys.argv[1])); publisher.start()\n"
-        "time.sleep(60)\n"
+        "sys.stdin.read()\n"
     )
     with Recorder(broker) as recorder:
-        agent = subprocess.Popen([sys.executable, "-c", script, str(broker.port)])
-        try:
-            recorder.wait_for(lambda records: any(r.payload == b"online" for r in records), 20.0)
-        finally:
-            agent.kill()
-            agent.wait()
+        command = [sys.executable, "-c", script, str(broker.port)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE) as agent:
+            try:
+                recorder.wait_for(lambda records: any(r.payload == b"online" for r in records))
+            finally:
+                agent.kill()
         recorder.wait_for(offline_is_last)
 
 
+@pytest.mark.broker
 @pytest.mark.parametrize("password", ["wrong", None], ids=["wrong", "absent"])
 def test_a_refused_password_is_said_in_one_sentence_that_names_the_keys(
     tmp_path: Path, protocol: str, password: str | None
@@ -191,16 +200,19 @@ def test_a_refused_password_is_said_in_one_sentence_that_names_the_keys(
         publisher = publisher_for(guarded.port, protocol=protocol, **login)
         publisher.start()
         publisher.publish_counts(window(0), disclosure())
-        wait_until(lambda: "mqtt.password_file" in publisher.status().reason)
+        wait_until(
+            lambda: "mqtt.password_file" in publisher.status().reason,
+            "the publisher to name the password file",
+        )
         assert not publisher.status().connected
         assert publisher.status().queue_depth == 1
         assert f"127.0.0.1:{guarded.port}" in publisher.status().reason
         assert "wrong" not in publisher.status().reason
         if password is not None:
-            secret.write_text("s3cret\n")
             with Recorder(guarded, username="watcher", password="w") as recorder:  # noqa: S106
+                secret.write_text("s3cret\n")
                 recorder.wait_for(has_counts(1))
-        publisher.stop()
+        publisher.stop(DEADLINE_S)
 
 
 def test_the_memory_queue_is_bounded_and_counts_what_it_drops() -> None:
@@ -208,8 +220,8 @@ def test_the_memory_queue_is_bounded_and_counts_what_it_drops() -> None:
     publisher.start()
     for seq in range(25):
         publisher.publish_counts(window(seq), disclosure())
-        wait_until(lambda: publisher.status().queue_depth <= 10)
-    wait_until(lambda: publisher.status().dropped == 15)
+        wait_until(lambda: publisher.status().queue_depth <= 10, "the queue to shrink to its limit")
+    wait_until(lambda: publisher.status().dropped == 15, "15 windows to be dropped")
     assert publisher.status().queue_depth == 10
     publisher.stop(0.5)
 
@@ -225,7 +237,7 @@ def test_a_run_shorter_than_the_connecting_still_delivers(broker: Broker) -> Non
         publisher = publisher_for(broker.port)
         publisher.start()
         publisher.publish_counts(window(0), disclosure())
-        publisher.stop()
+        publisher.stop(DEADLINE_S)
         recorder.wait_for(offline_is_last)
     assert [message["seq"] for message in counts(recorder.records)] == [0]
 
@@ -236,7 +248,7 @@ def test_stop_returns_in_time_while_the_broker_is_away() -> None:
     publisher.publish_counts(window(0), disclosure())
     stopper = threading.Thread(target=publisher.stop, args=(1.0,))
     stopper.start()
-    stopper.join(10.0)
+    stopper.join(DEADLINE_S)
     assert not stopper.is_alive()
 
 
@@ -250,10 +262,11 @@ def test_restarts_of_the_broker_lose_no_window_and_invent_none(broker: Broker) -
             publisher.publish_counts(window(seq), disclosure())
             recorder.expect_reconnect()
             broker.restart()
-            recorder.wait_subscribed(15.0)
+            recorder.wait_subscribed()
         publisher.publish_counts(window(5), disclosure())
-        wait_until(lambda: publisher.status().queue_depth == 0, 20.0)
-        publisher.stop()
+        wait_until(lambda: publisher.status().queue_depth == 0, "the queue to empty")
+        publisher.stop(DEADLINE_S)
+        recorder.wait_for(lambda records: any(message["seq"] == 5 for message in counts(records)))
     # The recorder itself was away during restarts, so what matters is that all were acknowledged, and
     # that what it saw is unique up to the flag.
     seen = Counter((m["session_id"], m["seq"], m["historical"]) for m in counts(recorder.records))
@@ -262,6 +275,7 @@ def test_restarts_of_the_broker_lose_no_window_and_invent_none(broker: Broker) -
     assert publisher.status().dropped == 0
 
 
+@pytest.mark.broker
 def test_a_broker_that_takes_few_messages_at_once_gets_no_more(tmp_path: Path) -> None:
     """MQTT 5 brokers say how many unacknowledged messages they take; more would end the connection."""
     (tmp_path / "broker").mkdir()
@@ -272,7 +286,7 @@ def test_a_broker_that_takes_few_messages_at_once_gets_no_more(tmp_path: Path) -
             for seq in range(60):
                 publisher.publish_counts(window(seq), disclosure())
             recorder.wait_for(has_counts(60))
-            publisher.stop()
+            publisher.stop(DEADLINE_S)
         assert "exceeded" not in strict.log.lower()
     assert [message["seq"] for message in counts(recorder.records)] == list(range(60))
 
@@ -280,39 +294,52 @@ def test_a_broker_that_takes_few_messages_at_once_gets_no_more(tmp_path: Path) -
 def test_two_devices_with_one_name_are_told_so(broker: Broker) -> None:
     first, second = publisher_for(broker.port), publisher_for(broker.port)
     first.start()
-    wait_until(lambda: first.status().connected)
+    wait_until(lambda: first.status().connected, "the first publisher to connect")
     second.start()
-    wait_until(lambda: "mqtt.client_id" in first.status().reason + second.status().reason)
-    second.stop()
-    first.stop()
+    wait_until(
+        lambda: "mqtt.client_id" in first.status().reason + second.status().reason,
+        "one of two to be told of the client id they share",
+    )
+    second.stop(DEADLINE_S)
+    first.stop(DEADLINE_S)
 
 
+@pytest.mark.broker
 def test_windows_of_a_wrong_clock_are_stamped_anew_once_it_is_right(tmp_path: Path) -> None:
     (tmp_path / "broker").mkdir()
     late_broker = Broker(tmp_path / "broker")
     wrong_by_s = 365 * 86_400.0
     right = threading.Event()
+    offset_s = time.time() - time.monotonic()  # once: between two readings a busy machine may pause
     clock = WallClock(
-        wall=lambda: time.time() - (0.0 if right.is_set() else wrong_by_s), synchronised=right.is_set
+        monotonic=lambda: 0.0,
+        wall=lambda: offset_s - (0.0 if right.is_set() else wrong_by_s),
+        synchronised=right.is_set,
     )
-    settings = MqttSettings(host=late_broker.host, port=late_broker.port)
-    publisher = Publisher(settings, IDENTITY, birth(), clock=clock, backoff=quick(), replay_per_s=500.0)
-    publisher.start()
     first_window = window(0)
     closed_at_s = first_window.closed_at_s
-    publisher.publish_counts(first_window, disclosure())
-    publisher.publish_counts(EmotionWindow("door", 1, closed_at_s, closed_at_s + 60.0, 1.0), disclosure())
-    wait_until(lambda: "is not listening" in publisher.status().reason)
-    right.set()
-    with late_broker, Recorder(late_broker) as recorder:
-        recorder.wait_for(has_counts(2))
-        publisher.stop()
+    with LossyProxy(late_broker.port, listening=False) as way:
+        settings = MqttSettings(host=late_broker.host, port=way.port)
+        publisher = Publisher(settings, IDENTITY, birth(), clock=clock, backoff=quick(), replay_per_s=500.0)
+        publisher.start()
+        publisher.publish_counts(first_window, disclosure())
+        publisher.publish_counts(EmotionWindow("door", 1, closed_at_s, closed_at_s + 60.0, 1.0), disclosure())
+        wait_until(
+            lambda: "is not listening" in publisher.status().reason,
+            "the publisher to say that nobody listens",
+        )
+        right.set()
+        with late_broker, Recorder(late_broker) as recorder:
+            way.listen()
+            recorder.wait_for(has_counts(2))
+            publisher.stop(DEADLINE_S)
     first, second = counts(recorder.records)
     assert first["clock_synced"]
     assert first["window_end"] == second["window_start"]
     assert abs(datetime.fromisoformat(first["window_start"]).timestamp() - time.time()) < 3_600.0
 
 
+@pytest.mark.slow
 def test_importing_the_publisher_loads_neither_numpy_nor_opencv() -> None:
     script = (
         "import sys, agent.publisher.thread; "

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
+from functools import partial
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 from agent.errors import CameraError, ConfigError
 from agent.settings import OpenCvSource, ReplaySource
+from agent.source import capture as capture_module
 from agent.source.cameras.opencv import OpenCvCamera
 from agent.source.cameras.settings import OpenCvSettings
 from agent.source.capture import Capture, RetryPolicy, make_capture
@@ -25,9 +25,10 @@ from agent.source.recordings.replay import ReplayCamera
 from tests.support.clips import number_of, write_video
 from tests.support.mjpeg_server import MjpegServer, StreamPlan
 from tests.support.scripted_source import ScriptedSource
+from tests.support.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -69,7 +70,7 @@ class Rig:
         """Grey levels of the next frames."""
         levels = []
         for _ in range(frames):
-            frame = self.mailbox.take(10.0)
+            frame = self.mailbox.take(DEADLINE_S)
             assert frame is not None, self.capture.status()
             levels.append(int(frame.pixels[0, 0, 0]))
         return levels
@@ -78,19 +79,11 @@ class Rig:
         """Stop as the daemon does."""
         self.stop.set()
         self.mailbox.close()
-        assert self.capture.join(5.0)
+        assert self.capture.join(DEADLINE_S)
 
 
 def until(condition: threading.Event) -> None:
-    assert condition.wait(10.0)
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Look every few milliseconds until it holds, at most ten seconds."""
-    deadline_s = time.monotonic() + 10.0
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.005)
+    assert condition.wait(DEADLINE_S)
 
 
 def test_frames_arrive_from_a_thread_named_after_the_source() -> None:
@@ -108,11 +101,14 @@ def test_frames_arrive_from_a_thread_named_after_the_source() -> None:
 
 def test_a_source_that_breaks_is_closed_and_reopened_however_often() -> None:
     lost = CameraError("sources.door: cable out; plug it in")
-    rig = Rig(ScriptedSource([[1, lost], lost, lost, [2, lost], [3, lost], lost, [4, threading.Event()]]))
+    end = threading.Event()
+    rig = Rig(ScriptedSource([[1, lost], lost, lost, [2, lost], [3, lost], lost, [4, end]]))
     rig.capture.start()
     assert rig.take(4) == [1, 2, 3, 4]
     status = rig.capture.status()
     assert (status.state, status.reconnects, status.reason) == ("delivering", 3, "")
+    end.set()
+    rig.close()
 
 
 def test_a_source_absent_at_start_is_opened_when_it_appears() -> None:
@@ -152,7 +148,7 @@ def test_the_status_gives_the_reason_of_the_last_failed_attempt() -> None:
     second = CameraError("sources.door: gone; plug it in")
     rig = Rig(ScriptedSource([first, second, [blocked, 1]]))
     rig.capture.start()
-    eventually(lambda: rig.capture.status().reason == str(second))
+    wait_until(lambda: rig.capture.status().reason == str(second), "the second error to be told")
     assert rig.capture.status().state == "reopening"
     blocked.set()
     assert rig.take(1) == [1]
@@ -205,19 +201,22 @@ def test_shutdown_does_not_wait_for_the_next_attempt() -> None:
     patient = RetryPolicy(first_s=3600.0, longest_s=3600.0)
     capture = Capture("door", ScriptedSource([absent]), Mailbox(["door"]), stop, 20.0, retry=patient)
     capture.start()
-    eventually(lambda: capture.status().state == "reopening")
+    wait_until(lambda: capture.status().state == "reopening", "the camera to be opened again")
     stop.set()
-    assert capture.join(3.0)
+    assert capture.join(DEADLINE_S)
 
 
 def test_a_read_that_never_returns_does_not_block_the_shutdown() -> None:
-    rig = Rig(ScriptedSource([[1, threading.Event()]]))
+    never = threading.Event()
+    rig = Rig(ScriptedSource([[1, never]]))
     rig.capture.start()
     assert rig.take(1) == [1]
     rig.stop.set()
     assert not rig.capture.join(0.1)
     names = [t.name for t in threading.enumerate() if not t.daemon]
     assert "capture-door" not in names
+    never.set()
+    rig.close()
 
 
 def test_a_live_source_never_waits_for_the_pipeline() -> None:
@@ -238,10 +237,11 @@ def test_a_replay_as_fast_as_possible_loses_no_frame(tmp_path: Path) -> None:
     capture.start()
     seen: list[int] = []
     while len(seen) < 30:
-        frame = mailbox.take(10.0)
+        frame = mailbox.take(DEADLINE_S)
         assert frame is not None
         seen.append(number_of(frame.pixels))
     until(capture.ended)
+    assert capture.join(DEADLINE_S)
     assert seen == list(range(30))
     assert mailbox.dropped_by("clip") == 0
 
@@ -262,7 +262,10 @@ def test_a_picture_that_is_no_frame_is_refused_in_words_and_the_source_reopened(
     blocked = threading.Event()
     rig = Rig(ScriptedSource([[pixels, 1], [blocked, 2]]))
     rig.capture.start()
-    eventually(lambda: f"a picture of {shown} is unusable; " in rig.capture.status().reason)
+    wait_until(
+        lambda: f"a picture of {shown} is unusable; " in rig.capture.status().reason,
+        "the picture to be called unusable",
+    )
     blocked.set()
     assert rig.take(1) == [2]
     rig.close()
@@ -276,7 +279,7 @@ def test_any_usable_size_passes_with_all_checks_on(shape: tuple[int, int]) -> No
     rig = Rig(source, watch=PictureWatch(), gate=MotionGate(0.5))
     rig.capture.start()
     for _ in range(2):
-        frame = rig.mailbox.take(10.0)
+        frame = rig.mailbox.take(DEADLINE_S)
         assert frame is not None
         assert frame.pixels.shape == (*shape, 3)
     rig.close()
@@ -294,7 +297,7 @@ def test_useless_pictures_stay_away_from_the_pipeline_and_show_in_the_status(
     source = ScriptedSource(script, every_frame=False, clock=lambda: float(next(times_s)))
     rig = Rig(source, watch=PictureWatch())
     rig.capture.start()
-    eventually(lambda: rig.capture.status().picture == "black")
+    wait_until(lambda: rig.capture.status().picture == "black", "the picture to be called black")
     status = rig.capture.status()
     assert status.state == "delivering"
     assert status.reason == "sources.door: the picture is black; uncover the lens or light the room"
@@ -303,7 +306,7 @@ def test_useless_pictures_stay_away_from_the_pipeline_and_show_in_the_status(
         taken += 1
     assert taken <= 2  # those before the verdict
     checked.set()
-    frame = rig.mailbox.take(10.0)
+    frame = rig.mailbox.take(DEADLINE_S)
     assert frame is not None
     assert int(frame.pixels.max()) > 200
     assert (rig.capture.status().picture, rig.capture.status().reason) == ("good", "")
@@ -371,13 +374,14 @@ def test_a_frozen_picture_is_noticed_in_time_though_the_camera_rests() -> None:
     """Thirteen seconds of one picture at 15 frames a second."""
     frozen = [np.random.default_rng(1).integers(0, 255, (48, 64, 3), dtype=np.uint8)] * 195
     times_s = iter(1000.0 + number / 15.0 for number in range(1000))
-    source = ScriptedSource([[*frozen, threading.Event()]], every_frame=False, clock=lambda: next(times_s))
+    source = ScriptedSource([frozen], every_frame=False, clock=lambda: next(times_s))
     rig = Rig(source, watch=PictureWatch(), gate=MotionGate(0.5))
     rig.capture.start()
-    eventually(lambda: rig.capture.status().picture == "frozen")
+    until(rig.capture.ended)
+    rig.close()
+    assert rig.capture.status().picture == "frozen"
     # In each second after the first it was told to rest, and yet the frozen picture was noticed.
     assert {int(at_s) for at_s in source.rests} >= set(range(1002, 1012))
-    rig.stop.set()
 
 
 def test_without_a_gate_no_camera_rests() -> None:
@@ -389,27 +393,29 @@ def test_without_a_gate_no_camera_rests() -> None:
     assert source.rests == []
 
 
-def test_make_capture_gives_live_pace_sources_their_checks_and_full_replays_none(tmp_path: Path) -> None:
-    """Seen in what arrives: of thirty like frames all come in a full replay, a few at the clip's own pace."""
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for number in range(30):
-        cv2.imwrite(str(folder / f"{number:02}.png"), np.full((48, 64, 3), 99, np.uint8))
-    counts = []
-    for realtime in (False, True):
+def test_make_capture_gives_live_pace_sources_their_checks_and_full_replays_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of sixty black frames all come in a full replay, and few at the clip's own pace."""
+    settings = ReplaySource(type="replay", path=tmp_path, idle_interval_ms=200.0)
+    outcomes = []
+    for every_frame in (True, False):
+        times_s = iter(1000.0 + number / 10.0 for number in range(1000))
+        black = [np.full((48, 64, 3), 2, np.uint8)] * 60
+        source = ScriptedSource([black], every_frame=every_frame, clock=partial(next, times_s))
+        monkeypatch.setattr(capture_module, "make_source", lambda *_, source=source: source)
         stop = threading.Event()
         mailbox = Mailbox(["door"])
-        settings = ReplaySource(
-            type="replay", path=folder, realtime=realtime, fps=20.0, idle_interval_ms=200.0
-        )
         capture = make_capture("door", settings, mailbox, stop)
         capture.start()
         taken = 0
         while not capture.ended.is_set() or not mailbox.empty:
             taken += mailbox.take(0.05) is not None
-        counts.append(taken)
-    assert counts[0] == 30
-    assert counts[1] < 28
+        assert capture.join(DEADLINE_S)
+        outcomes.append((taken, source.rests != [], capture.status().picture))
+    assert outcomes[0] == (60, False, "good")
+    assert outcomes[1][0] < 28
+    assert outcomes[1][1:] == (True, "black")
 
 
 @pytest.fixture
@@ -421,18 +427,14 @@ def served() -> Iterator[MjpegServer]:
 def test_a_real_stream_that_is_cut_comes_back_by_itself(served: MjpegServer) -> None:
     stop = threading.Event()
     mailbox = Mailbox(["door"])
-    settings = OpenCvSource(type="opencv", device=served.url, stall_timeout_s=2.0)
-    capture = Capture(
-        "door", OpenCvCamera("door", OpenCvSettings.of(settings)), mailbox, stop, 2.0, retry=AT_ONCE
-    )
+    settings = OpenCvSource(type="opencv", device=served.url, stall_timeout_s=DEADLINE_S)
+    camera = OpenCvCamera("door", OpenCvSettings.of(settings))
+    capture = Capture("door", camera, mailbox, stop, DEADLINE_S, retry=AT_ONCE)
     capture.start()
-    deadline_s = time.monotonic() + 20.0
-    while capture.status().reconnects < 3:
-        mailbox.take(0.5)
-        assert time.monotonic() < deadline_s
+    wait_until(lambda: capture.status().reconnects >= 3, "the stream to come back three times")
     stop.set()
     mailbox.close()
-    assert capture.join(3.0)
+    assert capture.join(DEADLINE_S)
 
 
 @given(st.integers(1, 10_000))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agent.frame import Frame
 from agent.source.mailbox import Mailbox
+from tests.support.waiting import DEADLINE_S
 
 
 def frame(source: str, index: int) -> Frame:
@@ -54,10 +55,10 @@ def test_sources_take_turns_however_fast_one_of_them_is() -> None:
 def test_take_wakes_up_for_a_frame() -> None:
     mailbox = Mailbox(["door"])
     taken: list[Frame | None] = []
-    taker = threading.Thread(target=lambda: taken.append(mailbox.take(30.0)))
+    taker = threading.Thread(target=lambda: taken.append(mailbox.take(2.0 * DEADLINE_S)))
     taker.start()
     mailbox.put(frame("door", 7))
-    taker.join(5.0)
+    taker.join(DEADLINE_S)
     assert [f.index for f in taken if f is not None] == [7]
 
 
@@ -74,8 +75,8 @@ def test_a_waiting_put_loses_no_frame() -> None:
 
     writer = threading.Thread(target=fill)
     writer.start()
-    seen = [taken.index for taken in (mailbox.take(5.0) for _ in range(200)) if taken is not None]
-    writer.join(5.0)
+    seen = [taken.index for taken in (mailbox.take(DEADLINE_S) for _ in range(200)) if taken is not None]
+    writer.join(DEADLINE_S)
     assert seen == list(range(200))
     assert mailbox.dropped_by("clip") == 0
 
@@ -87,7 +88,7 @@ def test_close_wakes_whoever_waits(action: str) -> None:
 
     def wait() -> None:
         if action == "take":
-            results.append(mailbox.take(30.0))
+            results.append(mailbox.take(2.0 * DEADLINE_S))
         else:
             mailbox.put(frame("door", 0))
             results.append(mailbox.put(frame("door", 1), wait=True))
@@ -95,7 +96,7 @@ def test_close_wakes_whoever_waits(action: str) -> None:
     waiter = threading.Thread(target=wait)
     waiter.start()
     mailbox.close()
-    waiter.join(5.0)
+    waiter.join(DEADLINE_S)
     assert not waiter.is_alive()
     assert results in ([None], [False])
 

@@ -36,6 +36,7 @@ def test_each_table_gets_its_camera_without_opening_it(settings: SourceSettings,
     source.close()
 
 
+@pytest.mark.slow
 def test_choosing_and_importing_a_source_loads_no_camera_library() -> None:
     code = (
         "import sys, agent.source.seam, agent.source.capture, agent.source.mailbox;"

@@ -42,6 +42,7 @@ def ask_nobody() -> str:
     raise AssertionError("this key has no passphrase")
 
 
+@pytest.mark.slow
 def test_what_is_signed_with_a_new_pair_runs_where_its_public_half_is_trusted(
     bundle: Path, tmp_path: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_keys_of_other_kinds_are_refused(bundle: Path, tmp_path: Path) -> None:
             sign_bundle(bundle, tmp_path / name, ask_nobody)
 
 
+@pytest.mark.slow
 def test_the_commands_make_a_pair_and_sign(bundle: Path, tmp_path: Path) -> None:
     def run(*arguments: str) -> str:
         command = [sys.executable, "-m", "quantize", *arguments]

@@ -60,6 +60,7 @@ def test_absent_peer_has_no_row() -> None:
     assert "YuNet" not in printed(report())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--data", "--bundle"])
 def test_missing_folder_is_one_sentence_with_exit_code_3(option: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "models", "evaluate", option, str(tmp_path / "absent")]

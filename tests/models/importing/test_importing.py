@@ -126,6 +126,7 @@ def test_agent_reads_expressions_off_an_imported_single_stage_network(head: str,
         assert labels_seen(tmp_path / "bundle", kind) == [label]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "export",
     [
@@ -153,6 +154,7 @@ def test_quantised_import_still_finds_the_face(export: Export, tmp_path: Path) -
         assert export.classes == 1 or seen == ["anger"]
 
 
+@pytest.mark.slow
 def test_first_layers_stay_in_float_where_eight_bits_lose_the_faces(tmp_path: Path) -> None:
     bring(write_export(tmp_path / "user.onnx", Export("v8", outlier=1e4, outlier_ends=True)))
     done = quantize_imported(tmp_path / "bundle", make_pictures(tmp_path / "pictures", 1))
@@ -164,6 +166,7 @@ def test_first_layers_stay_in_float_where_eight_bits_lose_the_faces(tmp_path: Pa
     assert len(labels_seen(tmp_path / "bundle", 0, "int8_u8s8")) == 1
 
 
+@pytest.mark.slow
 def test_quantised_network_that_sees_other_faces_is_refused_and_the_bundle_stays(tmp_path: Path) -> None:
     bring(write_export(tmp_path / "user.onnx", Export("v8", outlier=1e4)))
     before = {path.name: path.read_bytes() for path in (tmp_path / "bundle").iterdir()}
@@ -183,6 +186,7 @@ def astronaut_readings(bundle: Path, precision: str) -> int:
     return [len(pipeline.step(frame).readings) for _ in range(4)][-1]
 
 
+@pytest.mark.slow
 def test_foreign_yolov8_with_raw_heads_is_imported_as_it_is(tmp_path: Path) -> None:
     """A network made by others, with landmark channels and a licence of its own in the file."""
     if not PEER.exists():
@@ -198,6 +202,7 @@ def test_foreign_yolov8_with_raw_heads_is_imported_as_it_is(tmp_path: Path) -> N
     assert astronaut_readings(tmp_path / "bundle", "fp32") == 1
 
 
+@pytest.mark.slow
 def test_foreign_yolov8_passes_the_gate_and_still_finds_the_face_in_eight_bits(tmp_path: Path) -> None:
     if not PEER.exists() or not (SHARED / "data" / "scenes.zip").exists():
         pytest.skip(f"{PEER} or the scenes of {SHARED / 'data'} are not on this machine")
@@ -207,7 +212,7 @@ def test_foreign_yolov8_passes_the_gate_and_still_finds_the_face_in_eight_bits(t
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     photos = [photo for photo in read_scenes(SHARED / "data", "valid") if len(photo.faces)]
-    for photo in photos[:72]:
+    for photo in photos[: 2 * FEWEST_PICTURES]:
         cv2.imwrite(str(pictures / f"{Path(photo.name).stem}.png"), photo.pixels)
     done = quantize_imported(tmp_path / "bundle", pictures)
     assert done.exit_code == 0, done.output

@@ -77,6 +77,7 @@ def test_boxes_mostly_inside_an_ignored_region_are_set_aside() -> None:
     assert outside_ignored(boxes, region[:0]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (DATA.is_dir() and YUNET.is_file()), reason="needs ../shared/data and ../shared/peers"
 )

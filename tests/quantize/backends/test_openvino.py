@@ -9,7 +9,7 @@ import pytest
 
 from agent.inference.backends.opening import open_file
 from agent.inference.bundle.reference import agreement, reference_input
-from tests.support.backend_fixtures import EMOTION, FACE, bundle_fixture, pictures
+from tests.support.backend_fixtures import EMOTION, FACE, pictures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ from models.bundling.reference import reference_picture
 from quantize.backends.openvino import quantize_openvino
 from quantize.calibration import CalibrationSet
 
-__all__ = ["bundle_fixture"]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(name="quantized", scope="module", params=[EMOTION, FACE])

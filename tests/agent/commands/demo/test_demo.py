@@ -23,6 +23,7 @@ from agent.publisher.wallclock import WallClock
 from agent.synthetic.astronaut import HEIGHT_PX, WIDTH_PX
 from agent.synthetic.visits import FPS, VISITS, render
 from tests.support.message_samples import SESSION, SUPPRESSED, birth, disclosure, health, window
+from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,9 +35,10 @@ BRANCH = "emotion-agent/v1/lab/box"
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "agent", "demo", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=5.0 * DEADLINE_S, check=False)
 
 
+@pytest.mark.slow
 def test_the_demo_counts_happiness_through_mqtt_and_ends_by_itself() -> None:
     default_bundle_folder()
     result = demo("--seconds", "12")
@@ -49,6 +51,7 @@ def test_the_demo_counts_happiness_through_mqtt_and_ends_by_itself() -> None:
     assert "The agent is offline." in result.stdout
 
 
+@pytest.mark.slow
 def test_a_video_that_is_none_ends_the_demo_with_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_text("no film")
@@ -58,6 +61,7 @@ def test_a_video_that_is_none_ends_the_demo_with_one_sentence(tmp_path: Path) ->
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_camera_and_video_exclude_each_other(tmp_path: Path) -> None:
     result = demo("--camera", "0", "--video", str(tmp_path))
     assert result.returncode == 2

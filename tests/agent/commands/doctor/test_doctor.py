@@ -34,18 +34,17 @@ from agent.settings import (
     OpenCvSource,
     ReplaySource,
 )
-from tests.support.backend_fixtures import bundle_fixture
 from tests.support.places import SYSTEMD
+from tests.support.ports import free_port
 from tests.support.signing_fixtures import signer_of
 from tests.support.v4l2_stand_in import MJPG, UNREADABLE, YUYV, install, slow
+from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from agent.inference.bundle.manifest import Bundle
-
-__all__ = ["bundle_fixture"]
 
 
 def settings_for(bundle: Bundle, tmp_path: Path) -> AgentSettings:
@@ -55,14 +54,8 @@ def settings_for(bundle: Bundle, tmp_path: Path) -> AgentSettings:
         models=ModelsSettings(
             bundle=bundle.folder, trusted_keys=(signer_of(bundle.folder),), backend="onnxruntime", threads=1
         ),
-        mqtt=MqttSettings(host="127.0.0.1", port=closed_port()),
+        mqtt=MqttSettings(host="127.0.0.1", port=free_port()),
     )
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 @pytest.fixture(name="listener")
@@ -71,6 +64,7 @@ def listener_fixture() -> Iterator[socket.socket]:
         yield server
 
 
+@pytest.mark.slow
 def test_the_table_names_device_candidates_and_the_reason_each_lost(bundle: Bundle, tmp_path: Path) -> None:
     output = io.StringIO()
     status = run_doctor(settings_for(bundle, tmp_path), console=Console(file=output, width=200))
@@ -85,6 +79,7 @@ def test_the_table_names_device_candidates_and_the_reason_each_lost(bundle: Bund
     assert "valid, by bundle-signer" in text
 
 
+@pytest.mark.slow
 def test_a_remedy_with_brackets_reaches_the_reader_whole(bundle: Bundle, tmp_path: Path) -> None:
     """Pip's extras stand in brackets, which a table may take for markup."""
     remedy = "install it with pip install 'emotion-agent[openvino]'"
@@ -97,6 +92,7 @@ def test_a_remedy_with_brackets_reaches_the_reader_whole(bundle: Bundle, tmp_pat
     assert remedy in output.getvalue()
 
 
+@pytest.mark.slow
 def test_json_holds_the_same_as_plain_values(bundle: Bundle, tmp_path: Path) -> None:
     output = io.StringIO()
     run_doctor(settings_for(bundle, tmp_path), as_json=True, console=Console(file=output, width=200))
@@ -110,6 +106,7 @@ def test_json_holds_the_same_as_plain_values(bundle: Bundle, tmp_path: Path) -> 
     assert report["signature"].startswith("valid, by bundle-signer")
 
 
+@pytest.mark.slow
 def test_what_the_daemon_kept_is_shown_and_nothing_is_written(bundle: Bundle, tmp_path: Path) -> None:
     settings = settings_for(bundle, tmp_path)
     fresh = examine(settings, state_dir=tmp_path / "state")
@@ -139,7 +136,7 @@ def test_a_broken_bundle_is_a_finding_not_a_crash(tmp_path: Path) -> None:
         deployment=DeploymentSettings(site="s", device="d", context="demo"),
         sources={"door": ReplaySource(type="replay", path=tmp_path)},
         models=ModelsSettings(bundle=tmp_path, allow_unsigned=True),
-        mqtt=MqttSettings(host="127.0.0.1", port=closed_port()),
+        mqtt=MqttSettings(host="127.0.0.1", port=free_port()),
     )
     output = io.StringIO()
     assert run_doctor(settings, console=Console(file=output, width=200)) == 3
@@ -162,7 +159,8 @@ def test_a_broker_that_does_not_speak_tls_is_said(listener: socket.socket) -> No
     thread = threading.Thread(target=answer_in_clear, name="plain-broker")
     thread.start()
     facts = check_broker(MqttSettings(host="127.0.0.1", port=listener.getsockname()[1], tls=True))
-    thread.join(10.0)
+    thread.join(DEADLINE_S)
+    assert not thread.is_alive()
     assert not facts.reachable
     assert facts.tls
 
@@ -176,7 +174,7 @@ def test_a_silent_broker_is_given_up(listener: socket.socket) -> None:
 
 
 def test_a_refused_connection_says_what_to_do() -> None:
-    facts = check_broker(MqttSettings(host="127.0.0.1", port=closed_port()))
+    facts = check_broker(MqttSettings(host="127.0.0.1", port=free_port()))
     assert "start the broker or correct mqtt.port" in facts.detail
 
 
@@ -230,6 +228,7 @@ def test_cameras_are_listed_with_their_stable_names(tmp_path: Path) -> None:
     assert cameras[0].stable_path is None
 
 
+@pytest.mark.slow
 def test_each_format_of_a_configured_camera_is_measured_and_explained(tmp_path: Path) -> None:
     """In a process into which a stand-in for the kernel's driver is preloaded."""
     program = (

@@ -75,6 +75,7 @@ def wheel_folder(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_wheel_folder_is_listed_with_the_digests_that_the_install_checks(tmp_path: Path) -> None:
     document = json.loads(sbom_of_wheels(wheel_folder(tmp_path)))
     agent = document["metadata"]["component"]
@@ -93,6 +94,7 @@ def test_a_broken_wheel_and_an_empty_folder_are_one_sentence(tmp_path: Path, con
         sbom_of_wheels(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_document_satisfies_the_published_schema(installed: dict[str, Any], tmp_path: Path) -> None:
     validation = pytest.importorskip(
         "cyclonedx.validation.json", reason="install the dev extra for cyclonedx-python-lib"
@@ -115,6 +117,7 @@ def test_the_same_content_has_the_same_number_and_a_fixed_time_makes_it_reproduc
     assert json.loads(sbom_of_wheels(tmp_path))["serialNumber"] != json.loads(first)["serialNumber"]
 
 
+@pytest.mark.slow
 def test_a_folder_can_be_listed_with_nothing_installed(tmp_path: Path) -> None:
     """As make_wheelhouse.sh does: an interpreter without any package."""
     command = [sys.executable, "-S", "-m", "agent.commands.sbom.cyclonedx", str(wheel_folder(tmp_path))]

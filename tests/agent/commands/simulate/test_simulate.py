@@ -7,6 +7,7 @@ import random
 import paho.mqtt.publish
 import pytest
 
+from agent.commands.simulate import load
 from agent.commands.simulate.device import VirtualDevice
 from agent.commands.simulate.load import SimulationPlan, simulate
 from agent.commands.simulate.report import processor_seconds
@@ -14,9 +15,15 @@ from agent.contract.messages import counts_message, new_session_id
 from agent.errors import BrokerError, ConfigError
 from agent.publisher.wallclock import WallClock
 from agent.settings import MqttSettings
-from tests.support.mosquitto_fixtures import Broker, Recorder, broker, free_port
+from tests.support.mosquitto_fixtures import Broker, Recorder
+from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S
 
-__all__ = ["broker"]  # a fixture
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slowly the broker acknowledges on a busy machine, the windows are waited for."""
+    monkeypatch.setattr(load, "_SETTLE_S", 2.0 * DEADLINE_S)
 
 
 def settings_for(broker: Broker) -> MqttSettings:

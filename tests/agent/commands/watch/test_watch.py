@@ -9,7 +9,8 @@ import os
 import pty
 import random
 import threading
-from typing import TYPE_CHECKING, Any
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Any, Self
 
 import paho.mqtt.publish
 import pytest
@@ -20,6 +21,7 @@ from rich.console import Console
 from agent.commands.watch.table import FleetTable, line, sparkline
 from agent.commands.watch.terminal import watch
 from agent.contract.messages import counts_message
+from agent.contract.topics import fleet_filter
 from agent.domain import LABELS
 from agent.errors import BrokerError
 from agent.fleet.reader import WatchFilter
@@ -28,12 +30,12 @@ from agent.publisher.thread import Publisher
 from agent.publisher.wallclock import WallClock
 from agent.settings import MqttSettings
 from tests.support.message_samples import IDENTITY, SESSION, SUPPRESSED, birth, disclosure, health, window
-from tests.support.mosquitto_fixtures import Broker, broker, free_port
+from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from agent.domain import Disclosure
-
-__all__ = ["broker"]  # a fixture
+    from tests.support.mosquitto_fixtures import Broker
 
 BRANCH = "emotion-agent/v1/museum/door-1"
 
@@ -196,51 +198,76 @@ def test_invented_devices_are_bounded() -> None:
     assert view.refused == 5
 
 
-def publish_fleet(broker: Broker) -> None:
-    """One real publisher, one other device by hand, and rubbish beside them."""
+def publish_fleet(broker: Broker, last_source: str = "last") -> None:
+    """One real publisher, one other device by hand, rubbish beside them, and a window that tells the end.
+
+    Each is acknowledged before the next one is published, so that they arrive in this order.
+    """
     publisher = Publisher(MqttSettings(host=broker.host, port=broker.port), IDENTITY, birth())
     publisher.start()
     for seq in range(3):
         publisher.publish_counts(window(seq), disclosure())
     publisher.publish_health(health())
-    publisher.stop()
+    publisher.stop(DEADLINE_S)
     other = "emotion-agent/v1/museum/door-2"
     for topic, payload in (
         (f"{other}/counts/hall", counts(0)),
         (f"{other}/counts/hall", b"\x00\xffrubbish"),
         (f"{other}/nonsense", b"{}"),
+        (f"{BRANCH}/counts/{last_source}", counts(0)),
     ):
         paho.mqtt.publish.single(topic, payload, 1, hostname=broker.host, port=broker.port)
 
 
+class Watching:
+    """``watch`` in a thread of its own, from its first subscription to the end of the test."""
+
+    def __init__(
+        self, broker: Broker, chosen: WatchFilter | None = None, *, output: Any = None, **options: Any
+    ) -> None:
+        self.output = output or io.StringIO()
+        self._broker = broker
+        self._filter = fleet_filter("emotion-agent", *astuple(chosen or WatchFilter()))
+        self._stop = threading.Event()
+        self._views: list[FleetView] = []
+        settings = MqttSettings(host=broker.host, port=broker.port)
+        options |= {"stop": self._stop, "output": self.output}
+        self._thread = threading.Thread(
+            target=lambda: self._views.append(watch(settings, chosen, **options)), name="watch"
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.subscribed(1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive()
+
+    def subscribed(self, times: int) -> None:
+        """Until it has subscribed so often."""
+        self._broker.wait_for_subscription(self._filter, times)
+
+    def shows(self, words: str, screen: io.StringIO | None = None) -> None:
+        """Until its output, or the screen it is shown on, has these words."""
+        shown = screen or self.output
+        wait_until(lambda: words in shown.getvalue(), f"watch to show {words!r}", last_words=shown.getvalue)
+
+    @property
+    def view(self) -> FleetView:
+        """What it has seen; there once it has ended."""
+        (view,) = self._views
+        return view
+
+
 def watched(broker: Broker, chosen: WatchFilter, **options: Any) -> tuple[FleetView, str]:
     """What ``watch`` shows of the fleet above; ends when everything has arrived."""
-    stop, output = threading.Event(), io.StringIO()
-    results: list[FleetView] = []
-    settings = MqttSettings(host=broker.host, port=broker.port)
-    reader = threading.Thread(
-        target=lambda: results.append(
-            watch(settings, chosen, stop=stop, seconds=30.0, output=output, **options)
-        )
-    )
-    reader.start()
-    try:
-        publish_until_seen(broker, output)
-    finally:
-        stop.set()
-        reader.join()
-    return results[0], output.getvalue()
-
-
-def publish_until_seen(broker: Broker, output: io.StringIO) -> None:
-    """The watcher may subscribe after the first messages: repeat them until something shows."""
-    pause = threading.Event()
-    for _ in range(20):
+    with Watching(broker, chosen, **options) as watching:
         publish_fleet(broker)
-        pause.wait(0.3)
-        if "door-1" in output.getvalue():
-            return
-    raise AssertionError("watch showed nothing")
+        watching.shows("last")
+    return watching.view, watching.output.getvalue()
 
 
 def test_json_lines_carry_place_kind_and_message(broker: Broker) -> None:
@@ -265,20 +292,13 @@ def test_a_broker_that_is_away_at_the_start_is_one_sentence() -> None:
 
 
 def test_a_broker_restart_is_survived(broker: Broker) -> None:
-    stop, output = threading.Event(), io.StringIO()
-    settings = MqttSettings(host=broker.host, port=broker.port)
-    reader = threading.Thread(
-        target=watch, args=(settings,), kwargs={"stop": stop, "seconds": 60.0, "output": output}
-    )
-    reader.start()
-    try:
-        publish_until_seen(broker, output)
-        output.truncate(0)
+    with Watching(broker) as watching:
+        publish_fleet(broker, "before")
+        watching.shows("before")
         broker.restart()
-        publish_until_seen(broker, output)
-    finally:
-        stop.set()
-        reader.join()
+        watching.subscribed(2)
+        publish_fleet(broker, "after")
+        watching.shows("after")
 
 
 def test_rubbish_through_a_real_broker_leaves_watch_alive(broker: Broker) -> None:
@@ -288,23 +308,12 @@ def test_rubbish_through_a_real_broker_leaves_watch_alive(broker: Broker) -> Non
         (f"{BRANCH}-{chance.randrange(5)}/{chance.choice(leaves)}", mutated(chance), 1, False)
         for _ in range(400)
     ]
-    stop, output = threading.Event(), io.StringIO()
-    views: list[FleetView] = []
-    settings = MqttSettings(host=broker.host, port=broker.port)
-    reader = threading.Thread(
-        target=lambda: views.append(watch(settings, as_json=True, stop=stop, seconds=60.0, output=output))
-    )
-    reader.start()
-    try:
-        publish_until_seen(broker, output)
+    with Watching(broker, as_json=True) as watching:
         paho.mqtt.publish.multiple(rubbish, hostname=broker.host, port=broker.port)
-        output.truncate(0)
-        publish_until_seen(broker, output)
-    finally:
-        stop.set()
-        reader.join()
-    assert sum(device.malformed for device in views[0].devices.values()) > 100
-    assert drawn(views[0])
+        publish_fleet(broker, "after")
+        watching.shows("after")
+    assert sum(device.malformed for device in watching.view.devices.values()) > 100
+    assert drawn(watching.view)
 
 
 def mutated(chance: random.Random) -> bytes:
@@ -320,7 +329,7 @@ def test_on_a_terminal_there_is_a_live_table(broker: Broker, monkeypatch: pytest
     for name, value in {"TERM": "xterm-256color", "COLUMNS": "160", "LINES": "40"}.items():
         monkeypatch.setenv(name, value)
     leader, follower = pty.openpty()
-    stop, screen = threading.Event(), io.StringIO()
+    screen = io.StringIO()
 
     def collect() -> None:
         with contextlib.suppress(OSError):  # how a pseudo-terminal says that its other end is closed
@@ -329,16 +338,9 @@ def test_on_a_terminal_there_is_a_live_table(broker: Broker, monkeypatch: pytest
 
     collector = threading.Thread(target=collect)
     collector.start()
-    with os.fdopen(follower, "w") as terminal:
-        settings = MqttSettings(host=broker.host, port=broker.port)
-        options = {"stop": stop, "seconds": 60.0, "output": terminal}
-        reader = threading.Thread(target=watch, args=(settings,), kwargs=options)
-        reader.start()
-        try:
-            publish_until_seen(broker, screen)
-        finally:
-            stop.set()
-            reader.join()
+    with os.fdopen(follower, "w") as terminal, Watching(broker, output=terminal) as watching:
+        publish_fleet(broker)
+        watching.shows("last", screen)
     collector.join()
     os.close(leader)
     assert "people per window" in screen.getvalue()

@@ -10,7 +10,7 @@ import pytest
 from agent.errors import ModelError
 from agent.inference.backends.opening import load_network
 from agent.inference.bundle.manifest import InputSpec
-from tests.support.backend_fixtures import EMOTION, FACE, bundle_fixture, pictures
+from tests.support.backend_fixtures import EMOTION, FACE, pictures
 from tests.support.network_fixtures import make_entry
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install '.[litert]'")
 from agent.inference.backends.litert_runtime import LiteRtNetwork, find_devices
 
-__all__ = ["bundle_fixture"]
+pytestmark = pytest.mark.slow
+
 SPEC = InputSpec(height_px=32, width_px=32, colour="BGR")
 
 

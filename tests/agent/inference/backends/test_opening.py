@@ -127,6 +127,7 @@ def test_default_threads_leave_a_core_but_never_none() -> None:
     assert 1 <= default_threads() <= max(1, usable - 1)
 
 
+@pytest.mark.slow
 def test_shipped_bundle_is_found_without_importing_the_training_code() -> None:
     code = (
         "import sys; from agent.inference.bundle.place import default_bundle_folder as f;"

@@ -15,7 +15,7 @@ import pytest
 from agent.errors import ModelError
 from agent.inference.backends.opening import load_network
 from agent.inference.bundle.manifest import InputSpec
-from tests.support.backend_fixtures import EMOTION, FACE, bundle_fixture, pictures
+from tests.support.backend_fixtures import EMOTION, FACE, pictures
 from tests.support.network_fixtures import make_entry, write_onnx
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install '.[openvino]'")
 from agent.inference.backends.openvino_runtime import OpenVinoNetwork, find_devices
 
-__all__ = ["bundle_fixture"]
+pytestmark = pytest.mark.slow
+
 SPEC = InputSpec(height_px=32, width_px=32, colour="BGR")
 
 
@@ -110,6 +111,7 @@ def test_a_device_that_is_not_there_is_refused_in_one_sentence(tmp_path: Path) -
         OpenVinoNetwork(path, make_entry(SPEC), 1, "gpu.7")
 
 
+@pytest.mark.slow
 def test_importing_the_backend_loads_no_telemetry() -> None:
     """OpenVINO reports its import to its maker by a package that must not get loaded, nor write a file."""
     program = (
@@ -121,6 +123,7 @@ def test_importing_the_backend_loads_no_telemetry() -> None:
     assert result.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: apt-get install strace")
 def test_loading_and_running_opens_no_socket_and_writes_no_file(bundle: Bundle, tmp_path: Path) -> None:
     log = tmp_path / "trace"

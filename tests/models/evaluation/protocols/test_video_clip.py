@@ -150,6 +150,7 @@ def test_empty_windows_count_for_people_but_have_no_leading_label() -> None:
     assert (figures["people"], figures["people_counted"]) == (5, 3)
 
 
+@pytest.mark.slow
 def test_pipeline_closes_one_window_per_window_of_the_clip_and_sees_nobody_on_a_wall() -> None:
     subject = load_subject(
         ROOT / "models" / "bundle",

@@ -125,6 +125,7 @@ def test_photos_show_what_was_found_missed_and_invented() -> None:
     assert near == {FOUND_BGR: False, INVENTED_BGR: True, MISSED_BGR: True}
 
 
+@pytest.mark.slow
 def test_plots_are_png_pictures(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="plots need the extra [train]")
     from models.evaluation.report import plots  # noqa: PLC0415 - only with the extra
@@ -160,6 +161,7 @@ def test_log_that_cannot_be_read_is_named_with_a_remedy(content: str | None, tmp
         read_run(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
 def test_command_writes_one_file_with_every_section(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="plots need the extra [train]")
@@ -180,6 +182,7 @@ def test_command_writes_one_file_with_every_section(tmp_path: Path) -> None:
     assert "emotion-7" in html
 
 
+@pytest.mark.slow
 def test_run_without_a_log_is_one_sentence_before_anything_is_measured(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="plots need the extra [train]")
     options = ["--report", str(tmp_path / "r"), "--run", str(tmp_path / "absent")]

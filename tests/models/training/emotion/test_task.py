@@ -196,6 +196,7 @@ class _Constant(nn.Module):
         return self._logits
 
 
+@pytest.mark.train
 def test_a_small_training_learns_and_can_be_loaded(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The data tell labels by brightness, which the augmentation rightly takes away.
     monkeypatch.setattr(emotion_task, "Augmentation", lambda: GENTLE)
@@ -206,6 +207,7 @@ def test_a_small_training_learns_and_can_be_loaded(data_dir: Path, monkeypatch: 
     assert logits.argmax(axis=1).tolist() == [0, 1]
 
 
+@pytest.mark.train
 def test_a_training_begins_where_another_ended_and_with_its_help(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

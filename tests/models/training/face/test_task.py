@@ -50,6 +50,7 @@ def losses(run_dir: Path) -> list[float]:
         return [float(row["score_loss"]) for row in csv.DictReader(file)]
 
 
+@pytest.mark.train
 def test_loop_trains_the_detector_and_leaves_weights(task: FaceTask, tmp_path: Path) -> None:
     recipe = Recipe(epochs=2, batch_size=2, peak_learning_rate=5e-3)
     best = Trainer(task, recipe, tmp_path).run()

@@ -64,10 +64,10 @@ def test_every_class_starts_as_the_face_score_it_came_from() -> None:
             assert torch.allclose(many[:, -4:], one[:, -4:], atol=1e-5)
 
 
+@pytest.mark.train
 def test_the_loss_falls_as_the_right_class_rises_and_the_others_do_not() -> None:
     """Two classes told apart by brightness alone: some hundred steps are enough to name them."""
     torch.manual_seed(0)
-    torch.set_num_threads(1)
     composer = Composer([photo(240, 0), photo(130, 1)], [])
     curriculum = Curriculum(composer, shares=torch.eye(2))
     task = FaceTask(YoloFace(SMALL, 2), curriculum, composer, 6)
