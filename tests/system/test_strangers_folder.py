@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from agent.inference.bundle import Bundle
 
+pytestmark = pytest.mark.slow
+
 EMOTION_AGENT = "import sys; sys.path.insert(0, {root!r}); from agent.cli import main; main()"
 """As the console script starts it: the agent's own folder is on the path, the working directory is not."""
 

@@ -17,6 +17,8 @@ from agent.host.child import ask_child, command, python_child
 from tests.support.places import ROOT
 from tests.support.stranger import Stranger
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("agent", "cryptography", "json", "numpy", "runpy", "site")
 """Ours, a library's, the standard library's, and what a child is started with."""
 SAYS_WHERE = """

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import select
 import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +18,9 @@ from agent.mqtt.wake import Wake
 from agent.settings import MqttSettings
 from tests.support.ports import free_port
 from tests.support.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @given(st.integers(0, 40), st.floats(0.0, 1.0))
@@ -43,13 +49,18 @@ def test_a_fleet_does_not_come_back_in_step() -> None:
     assert max(seconds) < 50
 
 
+@pytest.fixture
+def wake() -> Iterator[Wake]:
+    with closing(Wake()) as it:
+        yield it
+
+
 def is_set(wake: Wake) -> bool:
     """Whether a wait would end at once."""
     return bool(select.select([wake], [], [], 0.0)[0])
 
 
-def test_a_wake_set_before_the_wait_is_not_lost() -> None:
-    wake = Wake()
+def test_a_wake_set_before_the_wait_is_not_lost(wake: Wake) -> None:
     for _ in range(10_000):
         wake.set()
     assert is_set(wake)
@@ -60,8 +71,8 @@ def test_a_wake_set_before_the_wait_is_not_lost() -> None:
     assert is_set(wake)
 
 
-def test_a_wake_ends_the_wait_of_another_thread_and_survives_its_end() -> None:
-    wake, woken = Wake(), threading.Event()
+def test_a_wake_ends_the_wait_of_another_thread_and_survives_its_end(wake: Wake) -> None:
+    woken = threading.Event()
 
     def wait() -> None:
         wake.wait(2.0 * DEADLINE_S)
@@ -76,8 +87,7 @@ def test_a_wake_ends_the_wait_of_another_thread_and_survives_its_end() -> None:
     wake.set()
 
 
-def test_a_failed_dial_reports_its_sentence_and_wakes_the_waiter() -> None:
-    wake = Wake()
+def test_a_failed_dial_reports_its_sentence_and_wakes_the_waiter(wake: Wake) -> None:
     dial = Dial(BrokerLink(MqttSettings(host="127.0.0.1", port=free_port()), "test"), wake)
     assert dial.finished.wait(DEADLINE_S)
     wait_until(lambda: is_set(wake), "the waiter to be woken")

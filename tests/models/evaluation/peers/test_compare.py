@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["bundle_fixture"]
 
+pytestmark = pytest.mark.slow
+
 LEFT_OUT = Peer("YuNet + our classifier", "left out: give --yunet")
 OURS = Peer("emotion-agent", "onnxruntime fp32", Shown(8.0, 1.0, 0.75))
 
