@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent.settings import ModelsSettings
+from models.evaluation.data import EvaluationData
 from models.evaluation.evaluate import EvaluationReport, evaluate
 from models.evaluation.protocols import ProtocolScores, run_protocols
 from models.evaluation.report import read_run
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from models.evaluation.sheet import Sheet
+    from models.evaluation.sheet import Json, Sheet
 
-    Say = Callable[[str], None]
-    PageWriter = Callable[[Subject, EvaluationReport, Mapping[str, ProtocolScores], Say], Path]
+    PageWriter = Callable[
+        [Subject, EvaluationReport, Mapping[str, ProtocolScores], Callable[[str], None]], Path
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Findings:
     page: Path | None = None
     """The report that was written."""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """Scores of the files, if asked for, and one object per protocol."""
         scores = {} if self.evaluation is None else self.evaluation.as_json()
         return scores | {name: found.as_json() for name, found in self.protocols.items()}
@@ -65,7 +67,7 @@ class Findings:
         return [*tables, *(sheet for found in self.protocols.values() for sheet in found.sheets())]
 
 
-def find_out(request: Request, say: Say) -> Findings:
+def find_out(request: Request, say: Callable[[str], None]) -> Findings:
     """Do all that is asked.
 
     Args:
@@ -79,22 +81,23 @@ def find_out(request: Request, say: Say) -> Findings:
     agents = ModelsSettings()
     detector = request.detector or agents.detector
     classifier = request.classifier or agents.classifier
+    data = EvaluationData(request.data_dir)
     evaluation = page = None
     write_page = _page_writer(request)
     if write_page is not None or not request.protocols:
         evaluation = evaluate(
-            request.data_dir,
+            data,
             request.bundle_dir,
             families=(detector, classifier),
             limit=request.limit,
             seed=request.seed,
-            report=say,
+            say=say,
         )
     if write_page is None and not request.protocols:
         return Findings(evaluation)
     subject = load_subject(
         request.bundle_dir,
-        request.data_dir,
+        data,
         detector=detector,
         classifier=classifier,
         precision=request.precision,

@@ -1,10 +1,17 @@
-"""A table of results as plain text, shown by rich on a terminal and by the report page in HTML."""
+"""Results as tables of plain text, for a terminal and the report page, and as what ``--json`` prints."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Json: TypeAlias = "str | float | Sequence[Json] | Mapping[str, Json] | None"
+"""What ``json.dumps`` takes."""
 
 
 @dataclass(frozen=True, slots=True)
