@@ -38,10 +38,8 @@ def face(
     from quantize.plans import face_plans  # noqa: PLC0415 - same
 
     with _session() as (console, folder):
-        built = {}
-        for plan, fp32_path in face_plans(weights, data, folder):
-            built[plan.name] = build(plan, fp32_path, folder, console.print)
-        _write(bundle, built, console)
+        plans = face_plans(weights, data, folder)
+        _write(bundle, {plan.name: build(plan, folder, console.print) for plan in plans}, console)
 
 
 @app.command("single-stage")
@@ -53,8 +51,8 @@ def single_stage(
     from quantize.plans import face_plans  # noqa: PLC0415 - same
 
     with _session() as (console, folder):
-        ((plan, fp32_path),) = face_plans(weights, data, folder, largest_only=True)
-        _write(bundle, {plan.name: build(plan, fp32_path, folder, console.print)}, console)
+        plans = face_plans(weights, data, folder, largest_only=True)
+        _write(bundle, {plan.name: build(plan, folder, console.print) for plan in plans}, console)
 
 
 @app.command()
@@ -66,12 +64,11 @@ def emotion(
     from quantize.plans import emotion_plan  # noqa: PLC0415 - same
 
     with _session() as (console, folder):
-        plan, fp32_path = emotion_plan(weights, data, folder)
+        plan = emotion_plan(weights, data, folder)
         console.print(
-            f"{plan.name}: temperature {plan.entry['temperature']},"
-            f" unknown below {plan.entry['unknown_below']}",
+            f"{plan.name}: temperature {plan.entry.temperature}, unknown below {plan.entry.unknown_below}"
         )
-        _write(bundle, {plan.name: build(plan, fp32_path, folder, console.print)}, console)
+        _write(bundle, {plan.name: build(plan, folder, console.print)}, console)
 
 
 @app.command()
@@ -95,9 +92,9 @@ def imported(
     target = bundle or Path(f"{name}-bundle")
     with _session() as (console, folder):
         built = {}
-        for plan, fp32_path in imported_plans(target, name, data, images):
-            built[plan.name] = build_imported(plan, fp32_path, folder, console.print)
-            console.print(f"{plan.name}: licence of all its files: {plan.entry['licence']}")
+        for plan in imported_plans(target, name, data, images):
+            built[plan.name] = build_imported(plan, folder, console.print)
+            console.print(f"{plan.name}: licence of all its files: {plan.entry.licence}")
         _write(target, built, console)
 
 

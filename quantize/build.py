@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
-
-from onnxruntime.quantization import CalibrationMethod
+from typing import TYPE_CHECKING, Final
 
 from agent.inference import LoadedNetwork
 from agent.inference.backends import open_file
-from agent.inference.bundle import NetworkEntry, NetworkFile
+from agent.inference.bundle import NetworkFile
 from models.bundling import sha256_of
-from quantize.artefacts import BACKENDS, Artefact, Recipe, write_artefacts
+from quantize.artefacts import BACKENDS, Artefact, write_artefacts
 from quantize.gate import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from agent.inference.bundle import NetworkEntry
     from quantize.calibration import CalibrationSet
 
     Score = Callable[[LoadedNetwork], Mapping[str, float]]
-    Report = Callable[[str], None]
 
 REQUIRED_BACKEND: Final = "onnxruntime"
 """Installed on every device; a network without its INT8 files is not written."""
@@ -34,17 +32,16 @@ class Plan:
 
     name: str
     """Manifest key; also the stem of the files."""
-    entry: Mapping[str, Any]
-    """Fields of the manifest entry, without its files."""
+    entry: NetworkEntry
+    """What the manifest is to say, but for the files, which are made anew."""
+    fp32_path: Path
+    """The exported network."""
     images: CalibrationSet
     held_out: Score
     """Scores the gate compares; never on calibration images."""
     reported: Score
     """Scores that go into the manifest."""
     allowed_points: float
-    method: CalibrationMethod = CalibrationMethod.MinMax
-    options: Mapping[str, Any] | None = None
-    """Further options of the quantiser."""
     backends: tuple[str, ...] = BACKENDS
     """Those to write files for."""
     float_share: float = 0.0
@@ -61,14 +58,13 @@ class Built:
     verdicts: tuple[Verdict, ...]
 
 
-def build(plan: Plan, fp32_path: Path, folder: Path, report: Report) -> Built:
+def build(plan: Plan, folder: Path, say: Callable[[str], None]) -> Built:
     """Quantise, compare, score.
 
     Args:
         plan: What to build.
-        fp32_path: The exported network.
         folder: For the INT8 files.
-        report: Takes a line of progress.
+        say: Takes a line of progress.
 
     Raises:
         ModelError: An INT8 file loses more than the plan allows; nothing is to be written then.
@@ -77,33 +73,38 @@ def build(plan: Plan, fp32_path: Path, folder: Path, report: Report) -> Built:
     files: list[NetworkFile] = []
     paths: dict[str, Path] = {}
     verdicts: list[Verdict] = []
-    recipe = Recipe(plan.method, plan.options or {}, plan.float_share, plan.backends)
-    for artefact in write_artefacts(plan.name, fp32_path, folder, plan.images, recipe, report=report):
-        network = open_network(plan, artefact)
+    for artefact in write_artefacts(
+        plan.name,
+        plan.fp32_path,
+        folder,
+        plan.images,
+        backends=plan.backends,
+        float_share=plan.float_share,
+        say=say,
+    ):
+        network = open_artefact(plan.name, plan.entry, artefact)
         held_out = plan.held_out(network)
-        report(f"{plan.name}: {artefact.label} held-out {_words(held_out)}")
+        say(f"{plan.name}: {artefact.label} held-out {_words(held_out)}")
         fp32_scores = fp32_scores or held_out
         verdict = Verdict(f"{plan.name} {artefact.label}", fp32_scores, held_out, plan.allowed_points)
         if artefact.precision != "fp32":
             verdicts.append(verdict)
-        if _is_kept(artefact, verdict, report):
+        if _is_kept(artefact, verdict, say):
             scores = plan.reported(network)
-            report(f"{plan.name}: {artefact.label} {_words(scores)}")
+            say(f"{plan.name}: {artefact.label} {_words(scores)}")
             files.append(network.file.model_copy(update={"scores": dict(scores)}))
             paths |= _files_of(artefact, network.file)
         network.network.close()
-    entry = NetworkEntry(
-        **{**plan.entry, "files": tuple(files), "calibration_sha256": plan.images.sha256},
-    )
-    return Built(entry, paths, tuple(verdicts))
+    made = {"files": tuple(files), "calibration_sha256": plan.images.sha256}
+    return Built(plan.entry.model_copy(update=made), paths, tuple(verdicts))
 
 
-def _is_kept(artefact: Artefact, verdict: Verdict, report: Report) -> bool:
+def _is_kept(artefact: Artefact, verdict: Verdict, say: Callable[[str], None]) -> bool:
     """Whether a file may be written; what every device depends on must pass, the rest may be left out."""
     if artefact.backend == REQUIRED_BACKEND:
         verdict.enforce()
     elif not verdict.passes:
-        report(f"{verdict.name} is left out, it lost too much: {_words(verdict.lost_points)} points")
+        say(f"{verdict.name} is left out, it lost too much: {_words(verdict.lost_points)} points")
     return verdict.passes
 
 
@@ -115,23 +116,28 @@ def _files_of(artefact: Artefact, file: NetworkFile) -> dict[str, Path]:
     return found
 
 
-def open_network(plan: Plan, artefact: Artefact) -> LoadedNetwork:
-    """Open an artefact that is in no bundle yet, on one thread.
+def open_artefact(name: str, entry: NetworkEntry, artefact: Artefact) -> LoadedNetwork:
+    """Open a file that is in no bundle yet, on one thread.
 
     Raises:
-        ModelError: The file doesn't fit the plan's entry.
+        ModelError: The file doesn't fit the entry.
     """
+    file = described(name, artefact)
+    entry = entry.model_copy(update={"files": (file,)})
+    network = open_file(artefact.path, entry, backend=artefact.backend, threads=1)
+    return LoadedNetwork(name, entry, file, network)
+
+
+def described(name: str, artefact: Artefact) -> NetworkFile:
+    """What the manifest says of a file, but for its scores."""
     weights = artefact.weights_path
-    file = NetworkFile(
+    return NetworkFile(
         backend=artefact.backend,
         precision=artefact.precision,
-        path=f"{plan.name}.{artefact.precision}{artefact.path.suffix}",
+        path=f"{name}.{artefact.precision}{artefact.path.suffix}",
         sha256=sha256_of(artefact.path),
         weights_sha256=None if weights is None else sha256_of(weights),
     )
-    entry = NetworkEntry(**{**plan.entry, "files": (file,)})
-    network = open_file(artefact.path, entry, backend=artefact.backend, threads=1)
-    return LoadedNetwork(plan.name, entry, file, network)
 
 
 def _words(scores: Mapping[str, float]) -> str:

@@ -92,20 +92,19 @@ def emotion_calibration(
     portraits = read_portraits(data_dir, "train")
     from_portraits = count // 4
     faces = [
-        (image, Box(0.0, 0.0, image.shape[1] / crop_scale, image.shape[0] / crop_scale))
+        (image, _cropped_whole(image, crop_scale))
         for image in images[generator.permutation(len(images))[: count - from_portraits]]
     ]
-    faces = [(image, _centred(box, image)) for image, box in faces]
-    for index in generator.permutation(len(portraits))[:from_portraits]:
-        left, top, width, height = portraits[index].box
-        faces.append((portraits[index].grey, Box(left, top, left + width, top + height)))
+    chosen = [portraits[index] for index in generator.permutation(len(portraits))[:from_portraits]]
+    faces += [(portrait.grey, portrait.face) for portrait in chosen]
     return cropped(faces, spec, crop_scale)
 
 
-def _centred(box: Box, image: NDArray[np.uint8]) -> Box:
-    """Move a box to the middle, so that its scaled crop is the whole image."""
-    across, down = (image.shape[1] - box.width) / 2.0, (image.shape[0] - box.height) / 2.0
-    return Box(across, down, across + box.width, down + box.height)
+def _cropped_whole(image: NDArray[np.uint8], crop_scale: float) -> Box:
+    """The box in the middle whose scaled crop is the whole image."""
+    width, height = image.shape[1] / crop_scale, image.shape[0] / crop_scale
+    across, down = (image.shape[1] - width) / 2.0, (image.shape[0] - height) / 2.0
+    return Box(across, down, across + width, down + height)
 
 
 def cropped(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from agent.boxes import areas, shared_areas
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -126,8 +128,5 @@ def tiled(canvas: Pixels, cells: Sequence[tuple[tuple[int, int], Composition]]) 
 
 def covered_share(boxes: Boxes, area: Boxes) -> np.ndarray:
     """Share of each of N boxes that lies in ``area``, one box of four numbers."""
-    corner_low = np.maximum(boxes[:, :2], area[:2])
-    corner_high = np.minimum(boxes[:, 2:], area[2:])
-    shared = np.prod(np.maximum(corner_high - corner_low, 0), axis=1)
-    share: np.ndarray = shared / np.maximum(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), 1e-6)
+    share: np.ndarray = shared_areas(boxes, area[None])[:, 0] / np.maximum(areas(boxes), 1e-6)
     return share

@@ -47,14 +47,12 @@ def reference_content(folder: Path, networks: Mapping[str, NetworkEntry]) -> byt
     picture = reference_picture()
     arrays: dict[str, NDArray[np.generic]] = {PICTURE: picture}
     for name, entry in networks.items():
-        paths = [
-            file.path for file in entry.files if (file.backend, file.precision) == ("onnxruntime", "fp32")
-        ]
-        if not paths:
+        file = entry.file_for("onnxruntime", "fp32")
+        if file is None:
             raise ModelError(
                 f"network {name!r} has no FP32 file for ONNX Runtime to take reference answers from"
             )
-        network = open_file(folder / paths[0], entry, backend="onnxruntime", threads=1)
+        network = open_file(folder / file.path, entry, backend="onnxruntime", threads=1)
         network.input_buffer[...] = reference_input(picture, entry.input)
         for index, answer in enumerate(network.run()):
             # Half precision halves the file; its error is a tenth of what INT8 brings.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
 from agent.inference.bundle import MANIFEST, SIGNATURE, Bundle, Manifest, NetworkEntry, ReferenceFile
 from models.bundling.reference import REFERENCE, reference_content
+from models.whole import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +37,7 @@ def write_networks(folder: Path, entries: Mapping[str, NetworkEntry], files: Map
     networks = {**kept, **entries}
     (folder / SIGNATURE).unlink(missing_ok=True)
     for relative, source in files.items():
-        target = folder / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        replace(target, source.read_bytes())
+        replace(folder / relative, source.read_bytes())
     reference = reference_content(folder, networks)
     replace(folder / REFERENCE, reference)
     manifest = Manifest(
@@ -58,12 +56,8 @@ def sha256_of(path: Path) -> str:
 
 def replace(target: Path, content: bytes) -> None:
     """Put a file in place whole; a reader sees the old content or the new."""
-    partial = target.with_name(target.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(target)
+    with written_whole(target) as partial:
+        partial.write_bytes(content)
 
 
 def _plain(value: Any) -> Any:

@@ -28,7 +28,7 @@ Protocols = Annotated[
     list[ProtocolName] | None,
     typer.Option("--protocol", help="Judge as a report did, beside its figures; may be given several times."),
 ]
-Report = Annotated[
+ReportFolder = Annotated[
     Path | None, typer.Option(help="Folder for index.html: all scores with plots and pictures.")
 ]
 Runs = Annotated[
@@ -71,7 +71,7 @@ def evaluate_command(
     data: Data = DATA,
     bundle: Annotated[Path, typer.Option(help="Folder with manifest.toml.")] = BUNDLE,
     protocols: Protocols = None,
-    report: Report = None,
+    report: ReportFolder = None,
     run: Runs = None,
     detector: Network = None,
     classifier: Network = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 from rich.console import Console
 
 from agent.errors import AgentError
+from agent.exits import errors_in_one_sentence
 
 File = Annotated[Path, typer.Argument(help="The .onnx export of a YOLOv5, v6, v7, v8 or 11.")]
 Name = Annotated[str | None, typer.Option(help="What a configuration calls it; the file's name by default.")]
@@ -53,28 +53,20 @@ def import_command(
 ) -> None:
     """Bring your own detector: check a YOLO's ONNX export and make a bundle of it."""
     console = Console(highlight=False, soft_wrap=True, markup=False)
-    try:
+    with errors_in_one_sentence(OSError):
         try:
             from models.importing import (  # noqa: PLC0415 - the help must not wait for ONNX
                 ImportRequest,
                 import_network,
             )
         except ImportError as error:
-            typer.echo(
-                f"error: importing needs more packages ({error}): pip install 'emotion-agent[quantize]'",
-                err=True,
-            )
-            sys.exit(1)
+            raise AgentError(
+                f"importing needs more packages ({error}): pip install 'emotion-agent[quantize]'"
+            ) from error
         request = ImportRequest(
             file, name, bundle, labels, colour, scale, licence, head, input_px, anchors, image, replace
         )
         done = import_network(request, console.print)
-    except AgentError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
     console.print(f"written: {done.key} in {done.bundle}")
     console.print("run it with this in the configuration:\n\n[models]")
     console.print(f'bundle = "{done.bundle.resolve()}"\ndetector = "{done.name}"')

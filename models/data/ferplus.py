@@ -38,8 +38,8 @@ class FerPlus:
     votes: NDArray[np.uint8]
     """``(N, 10)`` in the order of :data:`VOTE_NAMES`."""
 
-    def select(self, keep: NDArray[np.bool_]) -> FerPlus:
-        """The images where ``keep`` is true."""
+    def select(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> FerPlus:
+        """The images where ``keep`` is true, or those of its indices."""
         return FerPlus(self.images[keep], self.votes[keep])
 
 

@@ -39,6 +39,12 @@ class Portrait:
     box: tuple[float, float, float, float]
     """Left, top, width, height."""
 
+    @property
+    def face(self) -> Box:
+        """The same by its corners."""
+        left, top, width, height = self.box
+        return Box(left, top, left + width, top + height)
+
 
 def identity(name: str) -> str:
     """Name stem without its running number: pictures of one person share it."""
@@ -86,7 +92,6 @@ def square_crop(portrait: Portrait, side_px: int, crop_scale: float) -> NDArray[
         side_px: Side of the result.
         crop_scale: Side of the cut square as a multiple of the box's longer side.
     """
-    left, top, width, height = portrait.box
     crop = np.empty((side_px, side_px), np.uint8)
-    crop_face(portrait.grey, Box(left, top, left + width, top + height), crop_scale, crop)
+    crop_face(portrait.grey, portrait.face, crop_scale, crop)
     return crop

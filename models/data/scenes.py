@@ -92,9 +92,9 @@ def read_close_ups(data_dir: Path) -> list[LabelledPhoto]:
     """
     photos = []
     for portrait in read_portraits(data_dir, "train"):
-        left, top, width, height = portrait.box
+        box = portrait.face
         pixels = np.asarray(cv2.cvtColor(portrait.grey, cv2.COLOR_GRAY2BGR), np.uint8)
-        face = _clipped([(left, top, left + width, top + height)], pixels)
+        face = _clipped([(box.left, box.top, box.right, box.bottom)], pixels)
         photos.append(LabelledPhoto(portrait.name, pixels, face, _clipped([], pixels)))
     return photos
 

@@ -6,16 +6,14 @@ bundle ──► agent.inference.backends.opening ──► agent.detector, agen
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import cv2
 
 from agent.errors import ModelError
 from agent.inference.backends import load_network
 from agent.inference.bundle import Bundle
-from agent.settings import ModelsSettings
-from models.data import FerPlus, read_crowds, read_ferplus, read_portraits
-from models.evaluation.subject import drawn, named_entries
+from models.evaluation.subject import named_entries, sample_indices
 from models.scores import (
     PortraitScores,
     run_times_ms,
@@ -29,11 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from agent.domain import Json
     from agent.inference import LoadedNetwork
-    from agent.inference.bundle import NetworkEntry
-    from models.data import LabelledPhoto
+    from models.evaluation.data import EvaluationData
 
-    Report = Callable[[str], None]
     Picture = TypeVar("Picture")
 
 PRECISIONS: Final = ("fp32", "int8_u8s8", "int8_s8s8")
@@ -56,7 +53,7 @@ class EvaluationReport:
     portraits: Mapping[str, PortraitScores] = field(default_factory=dict)
     """Per precision: detector and classifier together on the portraits' valid identities."""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """The scores alone, as ``python -m models evaluate --json`` prints them."""
         return {
             "emotion": {precision: dict(scores) for precision, scores in self.emotion.items()},
@@ -65,46 +62,46 @@ class EvaluationReport:
 
 
 def evaluate(
-    data_dir: Path,
+    data: EvaluationData,
     bundle: Path,
     *,
-    families: tuple[str, str] | None = None,
-    peers_dir: Path | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-    report: Report | None = None,
+    families: tuple[str, str],
+    limit: int | None,
+    seed: int,
+    say: Callable[[str], None],
 ) -> EvaluationReport:
     """Score and time every ONNX Runtime file of a detector and a classifier.
 
     Args:
-        data_dir: Folder of the evaluation data.
+        data: To judge on.
         bundle: Folder with ``manifest.toml``.
-        families: Detector and classifier, each a family or an entry; None is what the agent runs.
-        peers_dir: Where other people's networks lie; None is ``peers`` beside ``data_dir``.
+        families: Detector and classifier, each a family or an entry.
         limit: Most pictures of each kind, drawn by ``seed``; None is all.
         seed: Of the pictures that a limit leaves.
-        report: Takes a line per finished step.
+        say: Takes a line per finished step.
 
     Raises:
         ModelError: Data or networks are missing or broken.
     """
-    say = report or (lambda _line: None)
-    agents = ModelsSettings()
-    networks = _all_files(Bundle.load(bundle), families or (agents.detector, agents.classifier))
+    networks = _all_files(Bundle.load(bundle), families)
     detectors = _largest(networks, "face", "face_emotion")
     classifiers = _largest(networks, "emotion")
-    crowds = _some(read_crowds(data_dir), limit, seed)
-    face = _score_detectors(detectors, crowds, say)
+    crowds = _some(data.crowds, limit, seed)
+    face = _each(
+        detectors, lambda network: score_faces(network, crowds), f"{len(crowds)} photos of crowds", say
+    )
     input_px = next(iter(detectors.values())).entry.input.height_px
-    peer = open_yunet(peers_dir or data_dir.parent / "peers", input_px)
+    peer = open_yunet(data.peers, input_px)
     yunet = None
     if peer is not None:
         yunet = score_yunet(peer, crowds, input_px)
         say("YuNet: scored on the same photos")
-    test = read_ferplus(data_dir, "test")
-    kept = drawn(len(test.images), limit, seed)
-    emotion = _score_classifiers(classifiers, FerPlus(test.images[kept], test.votes[kept]), say)
-    portraits = _some(read_portraits(data_dir, "valid"), limit, seed)
+    test = data.ferplus_test
+    test = test.select(sample_indices(len(test.images), limit, seed))
+    emotion = _each(
+        classifiers, lambda network: score_emotion(network, test).stated, f"{len(test.images)} faces", say
+    )
+    portraits = _some(data.portraits, limit, seed)
     together = {
         precision: score_portraits(detectors[precision], classifiers[precision], portraits)
         for precision in classifiers
@@ -114,29 +111,18 @@ def evaluate(
     return EvaluationReport(emotion, face, input_px, yunet, _times(networks), together)
 
 
-def _score_detectors(
-    detectors: Mapping[str, LoadedNetwork], crowds: Sequence[LabelledPhoto], say: Report
-) -> dict[str, dict[str, float]]:
-    face = {}
-    for precision, network in detectors.items():
-        face[precision] = score_faces(network, crowds)
-        say(f"{network.name} {precision}: scored on {len(crowds)} photos of crowds")
-    return face
-
-
-def _score_classifiers(
-    classifiers: Mapping[str, LoadedNetwork], test: FerPlus, say: Report
-) -> dict[str, dict[str, float]]:
-    emotion = {}
-    for precision, network in classifiers.items():
-        scores = score_emotion(network, test)
-        emotion[precision] = {
-            "accuracy8": scores.accuracy8,
-            "weighted_f1_9": scores.weighted_f1_9,
-            "macro_f1_9": scores.macro_f1_9,
-        }
-        say(f"{network.name} {precision}: scored on {len(test.images)} faces")
-    return emotion
+def _each(
+    networks: Mapping[str, LoadedNetwork],
+    score: Callable[[LoadedNetwork], Mapping[str, float]],
+    judged: str,
+    say: Callable[[str], None],
+) -> dict[str, Mapping[str, float]]:
+    """Scores by precision."""
+    scores = {}
+    for precision, network in networks.items():
+        scores[precision] = score(network)
+        say(f"{network.name} {precision}: scored on {judged}")
+    return scores
 
 
 def open_yunet(peers_dir: Path, input_px: int) -> cv2.FaceDetectorYN | None:
@@ -148,7 +134,7 @@ def open_yunet(peers_dir: Path, input_px: int) -> cv2.FaceDetectorYN | None:
 
 
 def _some(pictures: Sequence[Picture], limit: int | None, seed: int) -> list[Picture]:
-    return [pictures[index] for index in drawn(len(pictures), limit, seed)]
+    return [pictures[index] for index in sample_indices(len(pictures), limit, seed)]
 
 
 def _all_files(bundle: Bundle, families: tuple[str, ...]) -> list[LoadedNetwork]:
@@ -158,12 +144,8 @@ def _all_files(bundle: Bundle, families: tuple[str, ...]) -> list[LoadedNetwork]
         for family in families
         for name, entry in named_entries(bundle, family).items()
         for precision in PRECISIONS
-        if _has(entry, precision)
+        if entry.file_for("onnxruntime", precision)
     ]
-
-
-def _has(entry: NetworkEntry, precision: str) -> bool:
-    return any(file.backend == "onnxruntime" and file.precision == precision for file in entry.files)
 
 
 def _largest(networks: list[LoadedNetwork], *tasks: str) -> dict[str, LoadedNetwork]:

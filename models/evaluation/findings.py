@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent.settings import ModelsSettings
+from models.evaluation.data import EvaluationData
 from models.evaluation.evaluate import EvaluationReport, evaluate
 from models.evaluation.peers import Peer, PeersAsked, compare_peers, peer_sheet
 from models.evaluation.protocols import ProtocolScores, run_protocols
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from agent.domain import Json
     from models.evaluation.sheet import Sheet
 
-    Say = Callable[[str], None]
-    PageWriter = Callable[[Subject, EvaluationReport, Mapping[str, ProtocolScores], Say], Path]
+    PageWriter = Callable[
+        [Subject, EvaluationReport, Mapping[str, ProtocolScores], Callable[[str], None]], Path
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Findings:
     """The report that was written."""
     peers: tuple[Peer, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """Scores of the files, if asked for, one object per protocol, and a row per peer."""
         scores = {} if self.evaluation is None else self.evaluation.as_json()
         scores |= {name: found.as_json() for name, found in self.protocols.items()}
@@ -71,7 +74,7 @@ class Findings:
         return [*tables, peer_sheet(self.peers)] if self.peers else tables
 
 
-def find_out(request: Request, say: Say) -> Findings:
+def find_out(request: Request, say: Callable[[str], None]) -> Findings:
     """Do all that is asked.
 
     Args:
@@ -85,23 +88,24 @@ def find_out(request: Request, say: Say) -> Findings:
     agents = ModelsSettings()
     detector = request.detector or agents.detector
     classifier = request.classifier or agents.classifier
+    data = EvaluationData(request.data_dir)
     evaluation = page = None
     write_page = _page_writer(request)
     peers = () if request.peers is None else _compare(request, request.peers, detector, classifier)
     if write_page is not None or not (request.protocols or peers):
         evaluation = evaluate(
-            request.data_dir,
+            data,
             request.bundle_dir,
             families=(detector, classifier),
             limit=request.limit,
             seed=request.seed,
-            report=say,
+            say=say,
         )
     if write_page is None and not request.protocols:
         return Findings(evaluation, peers=peers)
     subject = load_subject(
         request.bundle_dir,
-        request.data_dir,
+        data,
         detector=detector,
         classifier=classifier,
         precision=request.precision,

@@ -1,4 +1,4 @@
-"""A table of results as plain text, shown by rich on a terminal and by the report page in HTML."""
+"""Results as tables of plain text, for a terminal and the report page, and as what ``--json`` prints."""
 
 from __future__ import annotations
 

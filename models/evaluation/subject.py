@@ -11,6 +11,7 @@ from agent.errors import ModelError
 from agent.inference.backends import load_network
 from agent.inference.bundle import Bundle
 from agent.settings import DetectorSettings
+from models.data import in_protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
 
     from agent.inference import LoadedNetwork
     from agent.inference.bundle import NetworkEntry
+    from models.data import FerPlus, Protocol
+    from models.evaluation.data import EvaluationData
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Opened networks and the bounds of a run."""
 
-    data_dir: Path
+    data: EvaluationData
     detector: LoadedNetwork
     """Finds faces; a single-stage one names their expressions too."""
     classifier: LoadedNetwork
@@ -38,10 +41,16 @@ class Subject:
     score_threshold: float = DetectorSettings().score_threshold
     """A detection below it is none; the agent's default."""
 
+    def ferplus(self, protocol: Protocol) -> FerPlus:
+        """FER+ test faces that count in a protocol, within the limit."""
+        whole = self.data.ferplus_test
+        counted = whole.select(in_protocol(whole.votes, protocol))
+        return counted.select(sample_indices(len(counted.images), self.limit, self.seed))
+
 
 def load_subject(
     bundle_dir: Path,
-    data_dir: Path,
+    data: EvaluationData,
     *,
     detector: str,
     classifier: str,
@@ -54,7 +63,7 @@ def load_subject(
 
     Args:
         bundle_dir: Folder with ``manifest.toml``.
-        data_dir: Folder of the evaluation data.
+        data: To judge on.
         detector: Family, of which the largest input is taken, or one entry of the manifest.
         classifier: Likewise.
         precision: Of the manifest's precisions. Single-stage networks without it are judged in FP32.
@@ -70,7 +79,7 @@ def load_subject(
 
     def load(name: str, *, or_fp32: bool = False) -> LoadedNetwork:
         key, entry = next(iter(named_entries(bundle, name).items()))
-        chosen = precision if not or_fp32 or _has(entry, precision) else "fp32"
+        chosen = precision if not or_fp32 or entry.file_for("onnxruntime", precision) else "fp32"
         return load_network(bundle, key, entry, backend="onnxruntime", precision=chosen, threads=1)
 
     finder, namer = load(detector), load(classifier)
@@ -81,10 +90,10 @@ def load_subject(
         )
     single_stage = tuple(load(family, or_fp32=True) for family in sorted(families))
     threshold = DetectorSettings().score_threshold if score_threshold is None else score_threshold
-    return Subject(data_dir, finder, namer, single_stage, limit, seed, threshold)
+    return Subject(data, finder, namer, single_stage, limit, seed, threshold)
 
 
-def drawn(count: int, limit: int | None, seed: int) -> NDArray[np.intp]:
+def sample_indices(count: int, limit: int | None, seed: int) -> NDArray[np.intp]:
     """Ascending indices below ``count``: all of them, or ``limit`` drawn by ``seed``."""
     if limit is None or limit >= count:
         return np.arange(count, dtype=np.intp)
@@ -100,7 +109,3 @@ def named_entries(bundle: Bundle, name: str) -> dict[str, NetworkEntry]:
     if name in bundle.manifest.networks:
         return {name: bundle.manifest.networks[name]}
     return bundle.family(name)
-
-
-def _has(entry: NetworkEntry, precision: str) -> bool:
-    return any(file.backend == "onnxruntime" and file.precision == precision for file in entry.files)

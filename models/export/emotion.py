@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from models.export.graph import write_graph
 from models.networks import GREY_MEAN, GREY_STD
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from models.networks import MobileNetEmotion
 
-INPUT_NAME: Final = "image"
 OUTPUT_NAME: Final = "logits"
-OPSET: Final = 17
 
 
 class DeployedEmotion(nn.Module):
@@ -61,26 +59,7 @@ def _folded(features: nn.Sequential) -> nn.Sequential:
     return folded
 
 
-def deployable(network: MobileNetEmotion) -> DeployedEmotion:
-    """What devices run, from a trained network, which stays as it is."""
-    return DeployedEmotion(network)
-
-
 def export_emotion(network: MobileNetEmotion, path: Path) -> Path:
     """Write the FP32 graph: input ``image`` uint8 ``(1, S, S, 1)``, output ``logits`` ``(1, 9)``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     side_px = network.spec.input_px
-    image = torch.zeros(1, side_px, side_px, 1, dtype=torch.uint8)
-    with warnings.catch_warnings():
-        # The tracing exporter is deprecated but needs no extra package and writes the plain graph we want.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.onnx.export(
-            deployable(network),
-            (image,),
-            str(path),
-            input_names=[INPUT_NAME],
-            output_names=[OUTPUT_NAME],
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    return path
+    return write_graph(DeployedEmotion(network), (1, side_px, side_px, 1), path, (OUTPUT_NAME,))

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
 
+from models.export.graph import write_graph
 from models.networks import STRIDES, ConvBlock, RepBlock, YoloFace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-INPUT_NAME: Final = "image"
 OUTPUT_NAMES: Final = tuple(f"out_{stride}" for stride in STRIDES)
-OPSET: Final = 17
 
 
 def reparameterised(network: YoloFace) -> YoloFace:
@@ -66,18 +64,4 @@ def export_face(network: YoloFace, path: Path, input_px: int) -> Path:
         raise ValueError(
             f"the detector's input size must be a positive multiple of {STRIDES[-1]}, not {input_px}"
         )
-    picture = torch.zeros(1, input_px, input_px, 3, dtype=torch.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        # The exporter that needs no further package is called legacy; it is what we want.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.onnx.export(
-            DeployedYolo(network),
-            (picture,),
-            str(path),
-            input_names=[INPUT_NAME],
-            output_names=list(OUTPUT_NAMES),
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    return path
+    return write_graph(DeployedYolo(network), (1, input_px, input_px, 3), path, OUTPUT_NAMES)

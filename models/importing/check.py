@@ -73,14 +73,14 @@ def _built_in() -> Picture:
     return Picture("the built-in portrait", pixels, Box(180, 60, 270, 175))
 
 
-def look(onnx_path: Path, entry: NetworkEntry, picture: Picture, report: Callable[[str], None]) -> None:
+def look(onnx_path: Path, entry: NetworkEntry, picture: Picture, say: Callable[[str], None]) -> None:
     """Say what the agent would see with its default settings.
 
     Args:
         onnx_path: The file.
         entry: How it is to be read.
         picture: To look at.
-        report: Takes a line for people.
+        say: Takes a line for people.
 
     Raises:
         ModelError: The network's answers can't be what its head says, or it misses the face of the picture as
@@ -89,11 +89,11 @@ def look(onnx_path: Path, entry: NetworkEntry, picture: Picture, report: Callabl
     faces = _faces(onnx_path, entry, picture)
     if faces:
         misplaced = picture.face is not None and not _on_face(faces, picture.face)
-        report(("warning: " if misplaced else "") + describe(faces, picture))
+        say(("warning: " if misplaced else "") + describe(faces, picture))
         if misplaced:
-            report("warning: none of them is where the face is: is this a face detector, and the head right?")
+            say("warning: none of them is where the face is: is this a face detector, and the head right?")
         return
-    report(f"warning: nothing found in {picture.name}: check with --image on a picture that shows faces")
+    say(f"warning: nothing found in {picture.name}: check with --image on a picture that shows faces")
     for spec in _other_specs(entry.input):
         seen = _faces(onnx_path, entry.model_copy(update={"input": spec}), picture)
         if seen and picture.face is not None and _on_face(seen[:1], picture.face):
@@ -103,9 +103,7 @@ def look(onnx_path: Path, entry: NetworkEntry, picture: Picture, report: Callabl
             )
         if seen:
             # No proof: pixels in the wrong range make a network see anything.
-            report(
-                f"as {in_words(spec)} it would find {len(seen)}, score {seen[0].score:.2f}: {_options(spec)}"
-            )
+            say(f"as {in_words(spec)} it would find {len(seen)}, score {seen[0].score:.2f}: {_options(spec)}")
 
 
 def _on_face(faces: Sequence[Face], place: Box) -> bool:

@@ -64,12 +64,12 @@ class Understood:
     licence: str
 
 
-def import_network(request: ImportRequest, report: Callable[[str], None]) -> Placed:
+def import_network(request: ImportRequest, say: Callable[[str], None]) -> Placed:
     """Understand a file, try it on a picture, copy it into a bundle.
 
     Args:
         request: The user's options.
-        report: Takes a line on what was found or decided; those that begin with "warning:" need attention.
+        say: Takes a line on what was found or decided; those that begin with "warning:" need attention.
 
     Raises:
         ModelError: The file is no detector that the agent can run, or the bundle is none.
@@ -78,33 +78,33 @@ def import_network(request: ImportRequest, report: Callable[[str], None]) -> Pla
     name = request.name or re.sub(r"[^A-Za-z0-9_.-]+", "_", request.path.stem).lstrip("_.-")
     _check_options(request, name)
     picture = read_picture(request.image)
-    found = _understand(request, report)
+    found = _understand(request, say)
     folder = request.bundle or Path(f"{name}-bundle")
     with tempfile.TemporaryDirectory(prefix="import-") as scratch:
         source = _source(found.file, Path(scratch))
         placed = Placed(name, f"{name}_{_side(found.spec)}", folder, _entry(name, found, source))
         kept = existing_bundle(placed, replace=request.replace)
-        look(source, placed.entry, picture, report)
-        place(placed, source, kept, report)
+        look(source, placed.entry, picture, say)
+        place(placed, source, kept, say)
     return placed
 
 
-def _understand(request: ImportRequest, report: Callable[[str], None]) -> Understood:
+def _understand(request: ImportRequest, say: Callable[[str], None]) -> Understood:
     labels = parse_labels(request.labels)
     file = open_user_file(request.path, request.input_px)
     count, counted_from = count_of(labels, file.class_names)
     wanted = Wanted(request.head, _anchors(request.anchors), count, counted_from)
     file, reading = find_reading(file, wanted)
-    report(f"{file.path}: {file.shapes_in_words}: {reading.in_words}")
+    say(f"{file.path}: {file.shapes_in_words}: {reading.in_words}")
     if reading.anchors and not request.anchors:
-        report("warning: boxes follow YOLOv5's own anchors; give --anchors if yours were learnt anew")
+        say("warning: boxes follow YOLOv5's own anchors; give --anchors if yours were learnt anew")
     for change in file.changes:
-        report(f"changed: {change}")
+        say(f"changed: {change}")
     names = resolve_labels(labels, file.class_names, reading.layout.class_count)
-    report(f"labels: {', '.join(names)}")
+    say(f"labels: {', '.join(names)}")
     spec = _spec(file.spec, request)
-    report(f"input: {spec.width_px}x{spec.height_px} px, {in_words(spec)}, {spec.dtype} {spec.layout}")
-    return Understood(file, reading, names, spec, _licence(file, request.licence, report))
+    say(f"input: {spec.width_px}x{spec.height_px} px, {in_words(spec)}, {spec.dtype} {spec.layout}")
+    return Understood(file, reading, names, spec, _licence(file, request.licence, say))
 
 
 def _check_options(request: ImportRequest, name: str) -> None:
@@ -155,18 +155,18 @@ def _side(spec: InputSpec) -> str:
     return f"{spec.width_px}x{spec.height_px}"
 
 
-def _licence(file: UserFile, stated: str | None, report: Callable[[str], None]) -> str:
+def _licence(file: UserFile, stated: str | None, say: Callable[[str], None]) -> str:
     noted = file.metadata.get("license", "") or file.metadata.get("licence", "")
     licence = stated or noted or NOT_STATED
     if _COPYLEFT.search(licence) or _COPYLEFT.search(noted):
-        report(
+        say(
             f"warning: licence {licence}: the copy in the bundle and all that is quantised from it fall under"
             " that, not under this product's licence; observe it when you hand the bundle on"
         )
         if stated and not _COPYLEFT.search(stated):
-            report(f"warning: the file itself notes {noted}; recorded is what you stated")
+            say(f"warning: the file itself notes {noted}; recorded is what you stated")
     elif licence == NOT_STATED:
-        report(
+        say(
             "warning: the file names no licence; what was trained with Ultralytics' YOLOv5, v8 or 11 falls"
             " under AGPL-3.0: state it with --licence"
         )

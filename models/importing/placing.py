@@ -61,14 +61,14 @@ def existing_bundle(placed: Placed, *, replace: bool) -> Bundle | None:
     return kept
 
 
-def place(placed: Placed, source: Path, kept: Bundle | None, report: Callable[[str], None]) -> None:
+def place(placed: Placed, source: Path, kept: Bundle | None, say: Callable[[str], None]) -> None:
     """Add the network, and for a face detector the classifier that goes with it.
 
     Args:
         placed: What to write where.
         source: The ONNX file.
         kept: The bundle as it is.
-        report: Takes a line of what else was copied.
+        say: Takes a line of what else was copied.
 
     Raises:
         ModelError: The network can't be run, or a shipped file is altered.
@@ -77,20 +77,20 @@ def place(placed: Placed, source: Path, kept: Bundle | None, report: Callable[[s
     classifier = ModelsSettings().classifier
     present = {} if kept is None else kept.manifest.networks
     if placed.entry.task == "face" and not any(other.family == classifier for other in present.values()):
-        for key, (entry, own) in _shipped(classifier, report).items():
+        for key, (entry, own) in _shipped(classifier, say).items():
             entries[key] = entry
             files |= own
-            report(f"copied {key} from the installed bundle, to name the expressions of the faces")
+            say(f"copied {key} from the installed bundle, to name the expressions of the faces")
     write_networks(placed.bundle, entries, files)
 
 
-def _shipped(family: str, report: Callable[[str], None]) -> dict[str, tuple[NetworkEntry, dict[str, Path]]]:
+def _shipped(family: str, say: Callable[[str], None]) -> dict[str, tuple[NetworkEntry, dict[str, Path]]]:
     """Entries of the installed bundle with their files: path in the bundle → the file to copy."""
     try:
         bundle = Bundle.load(default_bundle_folder())
         entries = bundle.family(family)
     except ModelError as error:
-        report(f"warning: no classifier is copied, as {error}")
+        say(f"warning: no classifier is copied, as {error}")
         return {}
     return {key: (entry, _files(bundle, entry)) for key, entry in entries.items()}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar
 
 import torch
 
@@ -11,27 +11,37 @@ from agent.errors import ModelError
 from models.networks.mobilenet import MobileNetEmotion, make_mobilenet
 from models.networks.registry import network_name, variant_of
 from models.networks.yolo import YoloFace, make_yolo
+from models.whole import written_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
+
+    from torch import Tensor
 
 Family = TypeVar("Family", YoloFace, MobileNetEmotion)
 
 
+class Weights(TypedDict):
+    """What a file holds."""
+
+    variant: str
+    classes: NotRequired[int]
+    """Of a detector."""
+    state: dict[str, Tensor]
+
+
 def save_weights(network: YoloFace | MobileNetEmotion, path: Path) -> None:
     """Write a network to ``path``, whole or not at all."""
-    described: dict[str, str | int] = {"variant": variant_of(network)}
-    if isinstance(network, YoloFace):
-        described["classes"] = network.classes
     state = {
         name: value.half() if value.dtype.is_floating_point else value
         for name, value in network.state_dict().items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save({**described, "state": state}, partial)
-    partial.replace(path)
+    content: Weights = {"variant": variant_of(network), "state": state}
+    if isinstance(network, YoloFace):
+        content["classes"] = network.classes
+    with written_whole(path) as partial:
+        torch.save(content, partial)
 
 
 def load_face(weights: Path) -> YoloFace:
@@ -68,9 +78,9 @@ def publish_best(best: Path, network: YoloFace | MobileNetEmotion) -> Path:
     return path
 
 
-def _loaded(weights: Path, build: Callable[[Mapping[str, Any]], Family], wanted: str) -> Family:
+def _loaded(weights: Path, build: Callable[[Weights], Family], wanted: str) -> Family:
     try:
-        content = torch.load(weights, weights_only=True, map_location="cpu")
+        content: Weights = torch.load(weights, weights_only=True, map_location="cpu")
         network = build(content)
         network.load_state_dict({name: value.float() for name, value in content["state"].items()})
     except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from agent.door import opened
 
 if TYPE_CHECKING:
-    from models.scores.aligned import aligned_pictures
+    from models.scores.aligned import AlignedPictures, aligned_pictures, on_canvas
     from models.scores.expressions import (
         confusion,
         confusion_of_eight,
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from models.scores.faces import OVERLAP, Judged, average_precision, outside_ignored, precision_recall
     from models.scores.runtime import (
         FACE_HEIGHTS_PX,
+        Photo,
         PortraitScores,
         emotion_logits,
         judge_faces,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 import cv2
 import numpy as np
 
+from agent.boxes import as_array
 from agent.classifier import Classifier
 from agent.detector import Detector
-from agent.domain import EMOTIONS, Box, Track
+from agent.domain import EMOTIONS, Track
 from agent.frame import Frame
 from agent.inference import InputImage
 from agent.settings import ClassifierSettings, DetectorSettings
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from agent.domain import Face
     from agent.inference import LoadedNetwork
     from models.data import FerPlus, Portrait
+    from models.scores.aligned import AlignedPictures
     from models.scores.expressions import EmotionScores
 
 FACE_HEIGHTS_PX: Final = (8, 12, 16, 24)
@@ -77,23 +80,20 @@ def judge_faces(network: LoadedNetwork, photos: Iterable[Photo]) -> list[Judged]
         height, width = photo.pixels.shape[:2]
         scale = np.float32(min(spec.height_px / height, spec.width_px / width))
         faces = detector.detect(Frame(photo.pixels, 0.0, "evaluation", 0))
-        boxes = [(face.box.left, face.box.top, face.box.right, face.box.bottom) for face in faces]
+        boxes = as_array([face.box for face in faces]).astype(np.float32).reshape(-1, 4)
         scores = np.array([face.score for face in faces], np.float32)
-        judged.append(_judged(photo, np.array(boxes, np.float32).reshape(-1, 4), scores, scale))
+        judged.append(_judged(photo, boxes, scores, scale))
     return judged
 
 
-def score_aligned(network: LoadedNetwork, pictures: Sequence[Photo], truth: NDArray[np.int64]) -> float:
-    """Share of pictures of one face that a single-stage network finds (IoU 0.5) and names rightly."""
+def score_aligned(network: LoadedNetwork, aligned: AlignedPictures) -> float:
+    """Share of pictures of one face that a single-stage network finds and names rightly."""
     detector = Detector(network, EVALUATION)
-    right = 0
-    for picture, label in zip(pictures, truth, strict=True):
-        faces = detector.detect(Frame(picture.pixels, 0.0, "evaluation", 0))
-        if not faces or faces[0].emotion_scores is None:
-            continue
-        overlap = faces[0].box.iou(Box(*picture.faces[0].tolist()))
-        right += int(overlap >= OVERLAP and int(np.argmax(faces[0].emotion_scores)) == label)
-    return right / max(1, len(pictures))
+
+    def best(picture: Photo) -> Face | None:
+        return next(iter(detector.detect(Frame(picture.pixels, 0.0, "evaluation", 0))), None)
+
+    return aligned.share_right(best)
 
 
 def score_yunet(detector: cv2.FaceDetectorYN, photos: Iterable[Photo], input_px: int) -> dict[str, float]:
@@ -164,9 +164,7 @@ def score_portraits(
         colour = np.asarray(cv2.cvtColor(portrait.grey, cv2.COLOR_GRAY2BGR), np.uint8)
         frame = Frame(colour, 0.0, "evaluation", index)
         faces = finder.detect(frame)
-        left, top, width, height = portrait.box
-        truth = Box(left, top, left + width, top + height)
-        if not faces or faces[0].box.iou(truth) < OVERLAP:
+        if not faces or faces[0].box.iou(portrait.face) < OVERLAP:
             continue
         track = Track(index, faces[0].box, faces[0].score, observed=True)
         namer.classify(frame, track, 0.0)

@@ -9,14 +9,15 @@ import random
 import time
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from models.training.log import LOG, TensorBoard
+from models.whole import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,6 +43,20 @@ class Recipe:
     bfloat16: bool = False
     """Autocast on the CPU; pays where the processor has AVX512-BF16 or AMX."""
     seed: int = 0
+
+
+class Checkpoint(TypedDict):
+    """Where a run stands after an epoch, as plain data that ``torch.load`` trusts."""
+
+    recipe: Mapping[str, float]
+    epoch: int
+    best_score: float
+    updates: int
+    network: Mapping[str, Tensor]
+    average: Mapping[str, Tensor]
+    optimizer: dict[str, object]
+    """As PyTorch's own optimiser tells it."""
+    torch_rng: Tensor
 
 
 class Task(Protocol):
@@ -135,7 +150,7 @@ class Trainer:
                 progress.console.print(line, soft_wrap=True, highlight=False)
         return self.run_dir / BEST
 
-    def _run_epoch(self, progress: Progress, bar: Any) -> dict[str, float]:
+    def _run_epoch(self, progress: Progress, bar: TaskID) -> dict[str, float]:
         started = time.perf_counter()
         network = self.task.network.train()
         total_steps = self.recipe.epochs * self.task.steps_per_epoch
@@ -160,14 +175,14 @@ class Trainer:
         row: dict[str, float] = {"epoch": self.epoch, **{key: value / steps for key, value in sums.items()}}
         row.update(self.task.evaluate(self.average.network))
         row["seconds"] = time.perf_counter() - started
-        self._log(row)
+        self._append(row)
         if row["score"] > self.best_score:
             self.best_score = row["score"]
             self._save(BEST, self.average.network.state_dict())
         self._save(CHECKPOINT, self._state())
         return row
 
-    def _state(self) -> dict[str, Any]:
+    def _state(self) -> Checkpoint:
         return {
             "recipe": asdict(self.recipe),
             "epoch": self.epoch,
@@ -181,7 +196,7 @@ class Trainer:
 
     def _restore(self) -> None:
         path = self.run_dir / CHECKPOINT
-        state = torch.load(path, weights_only=True)
+        state: Checkpoint = torch.load(path, weights_only=True)
         if state["recipe"] != asdict(self.recipe):
             msg = f"{path} was trained with another recipe: choose another --run or remove the folder"
             raise ValueError(msg)
@@ -194,13 +209,12 @@ class Trainer:
         torch.set_rng_state(state["torch_rng"])
         self._forget_rows_after(self.epoch)
 
-    def _save(self, name: str, content: Any) -> None:
+    def _save(self, name: str, content: Mapping[str, object]) -> None:
         """Write whole or not at all, so that a kill never leaves half a checkpoint."""
-        partial = self.run_dir / f"{name}.partial"
-        torch.save(content, partial)
-        partial.replace(self.run_dir / name)
+        with written_whole(self.run_dir / name) as partial:
+            torch.save(content, partial)
 
-    def _log(self, row: Mapping[str, float]) -> None:
+    def _append(self, row: Mapping[str, float]) -> None:
         """Append a row; the log runs ahead of the checkpoint, never behind it."""
         path = self.run_dir / LOG
         fresh = not path.exists() or self.epoch == 1
@@ -216,4 +230,5 @@ class Trainer:
         if not path.exists():
             return
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        path.write_text("".join(lines[: 1 + epoch]), encoding="utf-8")
+        with written_whole(path) as partial:
+            partial.write_text("".join(lines[: 1 + epoch]), encoding="utf-8")

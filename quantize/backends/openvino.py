@@ -7,7 +7,7 @@ leaves. The last weighted layer before each output stays in float, as in ``onnx_
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import onnx
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from quantize.calibration import CalibrationSet
-
-PRECISION: Final = "int8"
 
 
 def quantize_openvino(fp32_path: Path, xml_path: Path, images: CalibrationSet) -> None:

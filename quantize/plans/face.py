@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from agent.domain import EMOTIONS
-from agent.inference.bundle import InputSpec
+from agent.inference.bundle import InputSpec, NetworkEntry
 from models.augment import Composer, MosaicStyle
 from models.data import read_crowds, read_ferplus, read_scenes
 from models.export import export_face
 from models.networks import STRIDES, load_face, network_name, variant_of
-from models.scores import aligned_pictures, score_aligned, score_faces
-from quantize.build import Plan
+from models.scores import aligned_pictures, score_aligned
+from quantize.artefacts import Artefact
+from quantize.build import Plan, described
 from quantize.calibration import FaceCalibration
 from quantize.gate import FACE_POINTS
+from quantize.plans.heights import gate_ap50, manifest_ap50
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,11 +25,11 @@ if TYPE_CHECKING:
 
     from agent.inference import LoadedNetwork
     from models.augment import Composition
+    from models.scores import AlignedPictures
 
 INPUT_SIZES_PX: Final = {"pico": (320, 224), "nano": (416,)}
 """Largest first, by variant: what small boxes run in time, and what larger ones see farther with."""
 GATE_PICTURES: Final = 320
-GATE_HEIGHTS_PX: Final = ("8", "16")
 _SEED: Final = 7
 _TRAINING_DATA: Final = (
     "Flickr8k scenes with machine-drawn face boxes",
@@ -41,9 +43,7 @@ _EXPRESSION_DATA: Final = (
 )
 
 
-def face_plans(
-    weights: Path, data_dir: Path, folder: Path, *, largest_only: bool = False
-) -> Iterator[tuple[Plan, Path]]:
+def face_plans(weights: Path, data_dir: Path, folder: Path, *, largest_only: bool = False) -> Iterator[Plan]:
     """Export the network at its input sizes, or the largest, and say how to quantise it.
 
     The gate looks at compositions of the valid split, many small faces, and with a single-stage network at
@@ -54,44 +54,39 @@ def face_plans(
     """
     network = load_face(weights)
     named = network.classes > 1
+    family = network_name(network)
     crowds = read_crowds(data_dir)
     composer = Composer(read_scenes(data_dir, "valid"), [])
     calibration = FaceCalibration(data_dir)
+    valid = aligned_pictures(read_ferplus(data_dir, "valid")) if named else None
+    test = aligned_pictures(read_ferplus(data_dir, "test")) if named else None
     sizes_px = INPUT_SIZES_PX[variant_of(network)]
     for size_px in sizes_px[:1] if largest_only else sizes_px:
-        name = f"{network_name(network)}_{size_px}"
-        fp32_path = folder / f"{name}.fp32.onnx"
-        export_face(network, fp32_path, size_px)
-        spec = InputSpec(height_px=size_px, width_px=size_px, colour="BGR")
+        name = f"{family}_{size_px}"
+        exported = Artefact("onnxruntime", "fp32", folder / f"{name}.fp32.onnx")
+        export_face(network, exported.path, size_px)
+        entry = _entry(name, family, size_px, exported, named=named)
         pictures = _gate_pictures(composer, size_px)
 
         def held_out(loaded: LoadedNetwork, pictures: list[Composition] = pictures) -> Mapping[str, float]:
-            scores = score_faces(loaded, pictures)
-            kept = {f"ap50_{height}px": scores[height] for height in GATE_HEIGHTS_PX}
-            return {**kept, **(_expression(loaded, data_dir, "valid") if named else {})}
+            return {**gate_ap50(loaded, pictures), **_expression(loaded, valid)}
 
         def reported(loaded: LoadedNetwork) -> Mapping[str, float]:
-            scores = {f"ap50_{height}px": value for height, value in score_faces(loaded, crowds).items()}
-            return {**scores, **(_expression(loaded, data_dir, "test") if named else {})}
+            return {**manifest_ap50(loaded, crowds), **_expression(loaded, test)}
 
-        yield (
-            Plan(
-                name=name,
-                entry=_entry(network_name(network), spec, named=named),
-                images=calibration.images(spec),
-                held_out=held_out,
-                reported=reported,
-                allowed_points=FACE_POINTS,
-            ),
-            fp32_path,
+        yield Plan(
+            name=name,
+            entry=entry,
+            fp32_path=exported.path,
+            images=calibration.images(entry.input),
+            held_out=held_out,
+            reported=reported,
+            allowed_points=FACE_POINTS,
         )
 
 
-def _expression(
-    loaded: LoadedNetwork, data_dir: Path, split: Literal["valid", "test"]
-) -> Mapping[str, float]:
-    pictures, truth = aligned_pictures(read_ferplus(data_dir, split))
-    return {"aligned_expression": score_aligned(loaded, pictures, truth)}
+def _expression(loaded: LoadedNetwork, aligned: AlignedPictures | None) -> Mapping[str, float]:
+    return {} if aligned is None else {"aligned_expression": score_aligned(loaded, aligned)}
 
 
 def _gate_pictures(composer: Composer, size_px: int) -> list[Composition]:
@@ -100,14 +95,15 @@ def _gate_pictures(composer: Composer, size_px: int) -> list[Composition]:
     return [composer.compose(generator, size_px, style) for _ in range(GATE_PICTURES)]
 
 
-def _entry(family: str, spec: InputSpec, *, named: bool) -> dict[str, Any]:
-    return {
-        "family": family,
-        "task": "face_emotion" if named else "face",
-        "input": spec,
-        "labels": EMOTIONS if named else ("face",),
-        "head": "yolo_ltrb",
-        "strides": STRIDES,
-        "licence": "Apache-2.0",
-        "training_data": (*_TRAINING_DATA, *(_EXPRESSION_DATA if named else ())),
-    }
+def _entry(name: str, family: str, size_px: int, exported: Artefact, *, named: bool) -> NetworkEntry:
+    return NetworkEntry(
+        family=family,
+        task="face_emotion" if named else "face",
+        input=InputSpec(height_px=size_px, width_px=size_px, colour="BGR"),
+        labels=EMOTIONS if named else ("face",),
+        head="yolo_ltrb",
+        strides=STRIDES,
+        licence="Apache-2.0",
+        training_data=(*_TRAINING_DATA, *(_EXPRESSION_DATA if named else ())),
+        files=(described(name, exported),),
+    )

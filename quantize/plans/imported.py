@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
@@ -12,22 +13,22 @@ from agent.errors import ConfigError, ModelError
 from agent.inference.bundle import Bundle
 from agent.source.recordings import IMAGE_SUFFIXES
 from models.data import read_crowds, read_scenes
-from models.scores import score_faces
 from quantize.agreement import Agreement
 from quantize.backends.onnxruntime import CHUNK
 from quantize.build import Plan, build
 from quantize.calibration import FACE_IMAGES, FaceCalibration, letterboxed
 from quantize.gate import AGREEMENT_POINTS, FACE_POINTS, GateRefusalError
+from quantize.plans.heights import gate_ap50, manifest_ap50
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from agent.inference import LoadedNetwork
     from agent.inference.bundle import InputSpec, NetworkEntry
-    from quantize.build import Built, Report, Score
+    from quantize.build import Built, Score
     from quantize.calibration import CalibrationSet
 
 BACKENDS: Final = ("onnxruntime",)
@@ -38,7 +39,6 @@ HELD_OUT_PICTURES: Final = 200
 _HELD_OUT_EVERY: Final = 3
 """Of a folder's pictures, sorted by name, every third is kept for the comparison."""
 FEWEST_PICTURES: Final = CHUNK * _HELD_OUT_EVERY // (_HELD_OUT_EVERY - 1)
-GATE_HEIGHTS_PX: Final = ("8", "16")
 FLOAT_SHARES: Final = (0.0, 0.125, 0.25, 0.375)
 """Of the layers, from the image on, that stay in float: the next where one loses too much.
 
@@ -47,9 +47,7 @@ what they lose. Measured on the network of ``foreign_graph``: AP50 0.962, 0.964,
 """
 
 
-def imported_plans(
-    folder: Path, family: str, data_dir: Path, images_dir: Path | None
-) -> Iterator[tuple[Plan, Path]]:
+def imported_plans(folder: Path, family: str, data_dir: Path, images_dir: Path | None) -> Iterator[Plan]:
     """Say how to quantise each entry of a family.
 
     With ``images_dir``, its pictures calibrate, and what is kept back of them judges by agreement with FP32.
@@ -75,19 +73,19 @@ def imported_plans(
                 f"{family} in {folder} is a classifier: only imported detectors are quantised here"
             )
         held_out, reported, allowed = source.scores(entry)
-        plan = Plan(
+        yield Plan(
             name=name,
-            entry=entry.model_dump(exclude={"files", "calibration_sha256"}),
+            entry=entry,
+            fp32_path=_fp32_path(bundle, name, entry),
             images=source.calibration(entry.input),
             held_out=_remembered(held_out),
             reported=_remembered(reported),
             allowed_points=allowed,
             backends=BACKENDS,
         )
-        yield plan, _fp32_path(bundle, name, entry)
 
 
-def build_imported(plan: Plan, fp32_path: Path, folder: Path, report: Report) -> Built:
+def build_imported(plan: Plan, folder: Path, say: Callable[[str], None]) -> Built:
     """Quantise as many layers as the gate lets pass.
 
     Raises:
@@ -96,17 +94,17 @@ def build_imported(plan: Plan, fp32_path: Path, folder: Path, report: Report) ->
     """
     for share in FLOAT_SHARES[:-1]:
         try:
-            return build(replace(plan, float_share=share), fp32_path, folder, report)
+            return build(replace(plan, float_share=share), folder, say)
         except GateRefusalError as refusal:
-            report(f"{refusal}; trying again with more of the first layers in float")
-    return build(replace(plan, float_share=FLOAT_SHARES[-1]), fp32_path, folder, report)
+            say(f"{refusal}; trying again with more of the first layers in float")
+    return build(replace(plan, float_share=FLOAT_SHARES[-1]), folder, say)
 
 
 def _fp32_path(bundle: Bundle, name: str, entry: NetworkEntry) -> Path:
-    for file in entry.files:
-        if (file.backend, file.precision) == ("onnxruntime", "fp32"):
-            return bundle.resolve(file)
-    raise ModelError(f"network {name} has no FP32 file for ONNX Runtime: import it again")
+    file = entry.file_for("onnxruntime", "fp32")
+    if file is None:
+        raise ModelError(f"network {name} has no FP32 file for ONNX Runtime: import it again")
+    return bundle.resolve(file)
 
 
 def _remembered(score: Score) -> Score:
@@ -145,16 +143,10 @@ class _Scenes:
         return self._calibration.images(spec, calibration_count(spec, FACE_IMAGES))
 
     def scores(self, entry: NetworkEntry) -> tuple[Score, Score, float]:
+        reported = partial(manifest_ap50, photos=self._crowds)
         if entry.task == "face_emotion":
-            return Agreement([photo.pixels for photo in self._valid]), self._reported, AGREEMENT_POINTS
-        return self._held_out, self._reported, FACE_POINTS
-
-    def _held_out(self, network: LoadedNetwork) -> dict[str, float]:
-        scores = score_faces(network, self._valid)
-        return {f"ap50_{height}px": scores[height] for height in GATE_HEIGHTS_PX}
-
-    def _reported(self, network: LoadedNetwork) -> dict[str, float]:
-        return {f"ap50_{height}px": value for height, value in score_faces(network, self._crowds).items()}
+            return Agreement([photo.pixels for photo in self._valid]), reported, AGREEMENT_POINTS
+        return partial(gate_ap50, photos=self._valid), reported, FACE_POINTS
 
 
 class _Own:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from agent.commands.bench.options import BenchOptions
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent.commands.bench.measured import Played, Several, Still
+    from agent.domain import Json
     from agent.inference.choice import Choice, Trial
 
 
@@ -55,7 +56,7 @@ class Figures:
         one = self.pipeline.get("1")
         return None if one is None or self.baseline is None else one.overhead_ms / self.baseline.frame_ms
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """Plain values, the only place that makes them; keys are only ever added."""
         results = list(self.pipeline.values())
         return {

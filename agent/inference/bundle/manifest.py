@@ -94,6 +94,11 @@ class NetworkEntry(Entry):
     """Side of the square classifier crop as a multiple of the face box's longer side."""
     files: tuple[NetworkFile, ...] = Field(min_length=1)
 
+    def file_for(self, backend: str, precision: str) -> NetworkFile | None:
+        """The file of a backend and precision; None where there is none."""
+        wanted = (backend, precision)
+        return next((file for file in self.files if (file.backend, file.precision) == wanted), None)
+
 
 class ReferenceFile(Entry):
     """Where the answers are that every backend has to give: see :mod:`agent.inference.bundle.reference`."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from models.evaluation.sheet import Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from agent.domain import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Peer:
     """Version or file; why it was left out where nothing was shown."""
     shown: Shown | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """A row; one that was left out has no figures."""
         figures = {} if self.shown is None else asdict(self.shown)
         return {"name": self.name, **figures, "note": self.note}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from agent.door import opened
 
 if TYPE_CHECKING:
-    from models.evaluation.protocols.nine import ClassReport
+    from models.evaluation.protocols.nine import ClassReport, NineScores, score_nine
     from models.evaluation.protocols.run import ProtocolScores, run_protocols
 else:
     __getattr__, __all__ = opened(__name__)

@@ -6,25 +6,26 @@ The protocol of a report on YOLOv6 as a single-stage expression detector, and it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import cv2
 import numpy as np
 
-from agent.domain import EMOTIONS, Box
+from agent.boxes import as_array
+from agent.domain import EMOTIONS
 from agent.settings import DetectorSettings
 from models.augment import covered_share
-from models.data import FerPlus, in_protocol, majority, read_ferplus
+from models.data import majority
 from models.evaluation.protocols.face_reader import readers
 from models.evaluation.sheet import Sheet
-from models.evaluation.subject import drawn
-from models.scores import OVERLAP
+from models.scores import OVERLAP, on_canvas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
+    from agent.domain import Json
+    from models.data import FerPlus
     from models.evaluation.protocols.face_reader import FaceReader
     from models.evaluation.subject import Subject
 
@@ -71,7 +72,7 @@ class AlignedScores:
     """Of the reader in two stages."""
     readers: Mapping[str, ReaderScores]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """All figures, with the mean over the sizes."""
         return {
             "faces": self.faces,
@@ -122,10 +123,7 @@ def run_aligned(subject: Subject, say: Callable[[str], None]) -> AlignedScores:
     Raises:
         ModelError: The data are missing or broken.
     """
-    split = read_ferplus(subject.data_dir, "test")
-    split = split.select(in_protocol(split.votes, "classes8"))
-    chosen = drawn(len(split.images), subject.limit, subject.seed)
-    faces = FerPlus(split.images[chosen], split.votes[chosen])
+    faces = subject.ferplus("classes8")
     scores = {}
     for reader in readers(subject, ANY_SCORE):
         scores[reader.name] = judge(reader, faces, subject.score_threshold)
@@ -148,15 +146,6 @@ def judge(reader: FaceReader, faces: FerPlus, score_threshold: float) -> ReaderS
     return ReaderScores(*(dict(zip(SIZES_PX, row.tolist(), strict=True)) for row in shares))
 
 
-def on_canvas(image: NDArray[np.uint8], size_px: int) -> tuple[NDArray[np.uint8], Box]:
-    """A grey face enlarged to ``size_px`` in the middle of a black BGR picture, and its square there."""
-    canvas = np.zeros((CANVAS_PX, CANVAS_PX, 3), np.uint8)
-    start = (CANVAS_PX - size_px) // 2
-    enlarged = cv2.resize(image, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
-    canvas[start : start + size_px, start : start + size_px] = enlarged[:, :, None]
-    return canvas, Box(start, start, start + size_px, start + size_px)
-
-
 @dataclass(frozen=True, slots=True)
 class _Best:
     """What the best detection of a picture is worth."""
@@ -168,22 +157,19 @@ class _Best:
 
 
 def _outcome(reader: FaceReader, image: NDArray[np.uint8], label: int, size_px: int) -> _Best:
-    pixels, square = on_canvas(image, size_px)
+    pixels, square = on_canvas(image, size_px, CANVAS_PX)
     seen = reader.read(pixels)
     if not seen:
         return _Best()
     box, scores = seen[0].box, seen[0].emotion_scores or (0.0,) * len(EMOTIONS)
-    inside = float(covered_share(_corners(box)[None], _corners(square))[0])
+    corners = as_array([box, square]).astype(np.float32)
+    inside = float(covered_share(corners[:1], corners[1])[0])
     return _Best(
         on_face=inside >= LEAST_INSIDE and box.height >= LEAST_HEIGHT * square.height,
         fills=box.iou(square) >= OVERLAP,
         right=max(range(len(scores)), key=scores.__getitem__) == label,
         score=seen[0].score,
     )
-
-
-def _corners(box: Box) -> NDArray[np.float32]:
-    return np.array([box.left, box.top, box.right, box.bottom], np.float32)
 
 
 def _row(name: str, by_size: Mapping[int, float]) -> tuple[str, ...]:

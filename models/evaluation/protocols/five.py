@@ -16,15 +16,16 @@ from models.data import majority, read_ferplus
 from models.evaluation.protocols.five_baselines import BASELINES, fit_and_guess
 from models.evaluation.protocols.nine import ClassReport
 from models.evaluation.sheet import Sheet
-from models.evaluation.subject import drawn
+from models.evaluation.subject import sample_indices
 from models.scores import confusion, emotion_logits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from agent.domain import Json
+    from models.data import FerPlus
     from models.evaluation.subject import Subject
 
 FIVE: Final = ("neutral", "happiness", "surprise", "sadness", "anger")
@@ -48,7 +49,7 @@ class FiveScores:
     """By name, ours first."""
     baseline_faces: int
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """All figures, and what is published."""
         return {
             "ours": {name: report.as_json() for name, report in self.reports.items()},
@@ -87,29 +88,26 @@ def run_five(subject: Subject, say: Callable[[str], None]) -> FiveScores:
     Raises:
         ModelError: The data are missing or broken, or scikit-learn is not installed.
     """
-    images, truth = _faces(subject.data_dir, "test", subject.limit, subject.seed)
+    images, truth = _faces(subject.data.ferplus_test, subject.limit, subject.seed)
     network = subject.classifier
     columns = [network.entry.labels.index(label) for label in FIVE]
     guess = emotion_logits(network, images)[:, columns].argmax(axis=1)
     reports = {f"{network.name}, {network.file.precision}": _report(truth, guess)}
     say(f"{network.name}: {len(truth)} faces in five classes")
     bound = BASELINE_FACES if subject.limit is None else min(BASELINE_FACES, BASELINE_SHARE * subject.limit)
-    train_images, train_truth = _faces(subject.data_dir, "train", bound, subject.seed)
+    train_images, train_truth = _faces(read_ferplus(subject.data.folder, "train"), bound, subject.seed)
     for name in BASELINES:
         reports[name] = _report(truth, fit_and_guess(name, train_images, train_truth, images, subject.seed))
         say(f"{name}: fitted to {len(train_truth)} faces, judged on the same {len(truth)}")
     return FiveScores(reports, len(train_truth))
 
 
-def _faces(
-    data_dir: Path, split: Any, limit: int | None, seed: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _faces(faces: FerPlus, limit: int | None, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Faces whose majority is one of the five, and the index of it in ``FIVE``."""
-    faces = read_ferplus(data_dir, split)
     order = np.array([FIVE.index(name) if name in FIVE else -1 for name in EMOTIONS] + [-1, -1])
     truth = order[majority(faces.votes)]
     wanted = np.flatnonzero(truth >= 0)
-    chosen = wanted[drawn(len(wanted), limit, seed)]
+    chosen = wanted[sample_indices(len(wanted), limit, seed)]
     return faces.images[chosen], truth[chosen].astype(np.int64)
 
 

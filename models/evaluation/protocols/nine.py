@@ -7,14 +7,13 @@ comes with it, on all faces and on those whose label most taggers agree on: so t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from agent.domain import EMOTIONS, LABELS
-from models.data import in_protocol, majority, read_ferplus
+from models.data import majority
 from models.evaluation.sheet import Sheet
-from models.evaluation.subject import drawn
 from models.scores import confusion, confusion_of_eight, decide, emotion_logits, f1_per_class
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from agent.domain import Json
+    from agent.inference import LoadedNetwork
     from models.evaluation.subject import Subject
 
 PUBLISHED: Final = {
@@ -73,7 +74,7 @@ class ClassReport:
         )
         return Sheet(title, ("expression", "precision", "recall", "F1", "faces"), rows)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """All figures and the matrix."""
         names = ("precision", "recall", "f1")
         return {
@@ -98,9 +99,9 @@ class NineScores:
     eight: ClassReport
     agreed: ClassReport
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """Ours, and what is published."""
-        eight = {
+        eight: dict[str, Json] = {
             name: {"faces": int(report.counts.sum()), "accuracy": report.accuracy}
             for name, report in (("all", self.eight), ("agreed", self.agreed))
         }
@@ -138,22 +139,24 @@ class NineScores:
         return Sheet("Accuracy in eight classes", ("", "all faces", "agreed labels"), tuple(rows), note)
 
 
+def score_nine(network: LoadedNetwork, logits: NDArray[np.float32], votes: NDArray[np.uint8]) -> NineScores:
+    """Compare N×9 logits with N×10 votes, by the manifest's temperature and unknown threshold."""
+    guess = decide(logits, network.entry.temperature, network.entry.unknown_below)
+    return NineScores(
+        f"{network.name}, {network.file.precision}",
+        ClassReport(LABELS, confusion(majority(votes), guess, len(LABELS))),
+        ClassReport(EMOTIONS, confusion_of_eight(logits, votes, "classes8")),
+        ClassReport(EMOTIONS, confusion_of_eight(logits, votes, "agreed8")),
+    )
+
+
 def run_nine(subject: Subject, say: Callable[[str], None]) -> NineScores:
     """Judge the classifier on the FER+ test faces, with the manifest's unknown threshold.
 
     Raises:
         ModelError: The data are missing or broken.
     """
-    split = read_ferplus(subject.data_dir, "test")
-    split = split.select(in_protocol(split.votes, "classes9"))
-    chosen = drawn(len(split.images), subject.limit, subject.seed)
-    network = subject.classifier
-    logits = emotion_logits(network, split.images[chosen])
-    guess = decide(logits, network.entry.temperature, network.entry.unknown_below)
-    name = f"{network.name}, {network.file.precision}"
-    say(f"{name}: {len(chosen)} faces in nine classes")
-    votes = split.votes[chosen]
-    nine = ClassReport(LABELS, confusion(majority(votes), guess, len(LABELS)))
-    eight = ClassReport(EMOTIONS, confusion_of_eight(logits, votes, "classes8"))
-    agreed = ClassReport(EMOTIONS, confusion_of_eight(logits, votes, "agreed8"))
-    return NineScores(name, nine, eight, agreed)
+    faces, network = subject.ferplus("classes9"), subject.classifier
+    scores = score_nine(network, emotion_logits(network, faces.images), faces.votes)
+    say(f"{scores.name}: {len(faces.images)} faces in nine classes")
+    return scores

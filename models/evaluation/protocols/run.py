@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from models.evaluation.protocols.aligned import run_aligned
 from models.evaluation.protocols.five import run_five
@@ -12,6 +12,7 @@ from models.evaluation.protocols.video import run_video
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from agent.domain import Json
     from models.evaluation.sheet import Sheet
     from models.evaluation.subject import Subject
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class ProtocolScores(Protocol):
     """What every protocol ends with."""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """All figures, ours and the published ones."""
 
     def sheets(self) -> list[Sheet]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -15,14 +15,14 @@ from agent.domain import LABELS
 from agent.frame import Frame
 from agent.inference import Networks
 from agent.settings import AgentSettings, DeploymentSettings, DetectorSettings, ReplaySource
-from models.data import read_portraits, read_scenes
+from models.data import read_scenes
 from models.evaluation.protocols.video_clip import FPS, HEIGHT_PX, WIDTH_PX, WINDOW_S, compose_clip
 from models.evaluation.sheet import Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.domain import EmotionWindow
+    from agent.domain import EmotionWindow, Json
     from models.evaluation.protocols.video_clip import Clip
     from models.evaluation.subject import Subject
 
@@ -62,7 +62,7 @@ class VideoScores:
     score_threshold: float
     windows: tuple[WindowOutcome, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """All figures, and each window."""
         return {
             "network": self.name,
@@ -87,7 +87,7 @@ class VideoScores:
         )
         return [Sheet(f"Clip through the pipeline: {self.name}", ("", "ours"), rows, note)]
 
-    def _summary(self) -> dict[str, Any]:
+    def _summary(self) -> dict[str, float]:
         peopled = [window for window in self.windows if window.people]
         errors = [abs(window.people - window.seen) for window in self.windows]
         return {
@@ -107,9 +107,8 @@ def run_video(subject: Subject, say: Callable[[str], None]) -> VideoScores:
     Raises:
         ModelError: The data are missing or broken.
     """
-    portraits = read_portraits(subject.data_dir, "valid")
-    scenes = read_scenes(subject.data_dir, "valid")
-    clip = compose_clip(portraits, scenes, subject.limit or WINDOWS, subject.seed)
+    scenes = read_scenes(subject.data.folder, "valid")
+    clip = compose_clip(subject.data.portraits, scenes, subject.limit or WINDOWS, subject.seed)
     windows = play(clip, subject)
     outcomes = [judge_window(truth, window) for truth, window in zip(clip.windows, windows, strict=True)]
     detector, classifier = subject.detector, subject.classifier
@@ -162,7 +161,7 @@ def judge_window(truth: tuple[str, ...], window: EmotionWindow) -> WindowOutcome
     return WindowOutcome(len(truth), window.people, leading, seen if window.people else "")
 
 
-def _window_json(window: WindowOutcome) -> dict[str, Any]:
+def _window_json(window: WindowOutcome) -> dict[str, Json]:
     return {
         "people": window.people,
         "people_counted": window.seen,

@@ -38,7 +38,6 @@ WALK_PX: Final = 15.0
 GAP_S: Final = 24.0
 """Mean time for which a place stays empty."""
 STAY_S: Final = (4.0, 15.0)
-_EDGE_PX: Final = 12.0
 
 
 @dataclass(frozen=True, slots=True)

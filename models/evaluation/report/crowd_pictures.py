@@ -12,7 +12,7 @@ from agent.detector import Detector
 from agent.domain import Box
 from agent.frame import Frame
 from agent.settings import DetectorSettings
-from models.evaluation.subject import drawn
+from models.evaluation.subject import sample_indices
 from models.scores import OVERLAP
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def draw_crowds(
     detector = Detector(network, DetectorSettings(score_threshold=score_threshold))
     spec = network.entry.input
     drawn_photos = []
-    for index in drawn(len(worth), PICTURES, seed):
+    for index in sample_indices(len(worth), PICTURES, seed):
         photo = worth[index]
         height, width = photo.pixels.shape[:2]
         scale = min(spec.height_px / height, spec.width_px / width)

@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from agent.domain import EMOTIONS, LABELS
-from models.data import in_protocol, majority, read_ferplus
+from models.data import majority
 from models.evaluation.evaluate import open_yunet
-from models.evaluation.protocols import ClassReport
-from models.evaluation.subject import drawn
+from models.evaluation.protocols import score_nine
 from models.scores import (
     FACE_HEIGHTS_PX,
     average_precision,
-    confusion,
-    confusion_of_eight,
-    decide,
     emotion_logits,
     judge_faces,
     judge_yunet,
@@ -26,12 +21,11 @@ from models.scores import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from models.data import LabelledPhoto
+    from models.evaluation.protocols import NineScores
     from models.evaluation.subject import Subject
     from models.scores import Judged
 
@@ -56,15 +50,6 @@ class Reliability:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ExpressionFigures:
-    """One classifier on FER+ test."""
-
-    eight: ClassReport
-    nine: ClassReport
-    reliability: Reliability
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Curve:
     """Precision against recall of one detector for faces of one least height."""
 
@@ -74,26 +59,17 @@ class Curve:
     """AP50; NaN where no face is tall enough."""
 
 
-def measure_expressions(subject: Subject) -> ExpressionFigures:
+def measure_expressions(subject: Subject) -> tuple[NineScores, Reliability]:
     """Confusions and calibration of the subject's classifier.
 
     Raises:
         ModelError: The data are missing or broken.
     """
-    split = read_ferplus(subject.data_dir, "test")
-    split = split.select(in_protocol(split.votes, "classes9"))
-    chosen = drawn(len(split.images), subject.limit, subject.seed)
-    votes = split.votes[chosen]
-    truth = majority(votes)
-    entry = subject.classifier.entry
-    logits = emotion_logits(subject.classifier, split.images[chosen])
-    nine = confusion(truth, decide(logits, entry.temperature, entry.unknown_below), len(LABELS))
-    eight = confusion_of_eight(logits, votes, "classes8")
-    shares = probabilities(logits, entry.temperature)
-    right = shares.argmax(axis=1) == truth
-    return ExpressionFigures(
-        ClassReport(EMOTIONS, eight), ClassReport(LABELS, nine), reliability(shares.max(axis=1), right)
-    )
+    faces, network = subject.ferplus("classes9"), subject.classifier
+    logits = emotion_logits(network, faces.images)
+    shares = probabilities(logits, network.entry.temperature)
+    right = shares.argmax(axis=1) == majority(faces.votes)
+    return score_nine(network, logits, faces.votes), reliability(shares.max(axis=1), right)
 
 
 def reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Reliability:
@@ -105,14 +81,12 @@ def reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Re
         return Reliability(sums[0] / faces, sums[1] / faces, faces)
 
 
-def measure_faces(
-    subject: Subject, photos: Sequence[LabelledPhoto], peers_dir: Path
-) -> Mapping[str, Mapping[int, Curve]]:
+def measure_faces(subject: Subject) -> Mapping[str, Mapping[int, Curve]]:
     """Curves of the subject's detector, and of YuNet where its file is, by least face height in px."""
-    network = subject.detector
+    network, photos = subject.detector, subject.data.crowds
     input_px = network.entry.input.height_px
     judged = {f"{network.name}, {network.file.precision}": judge_faces(network, photos)}
-    peer = open_yunet(peers_dir, input_px)
+    peer = open_yunet(subject.data.peers, input_px)
     if peer is not None:
         judged[f"YuNet at {input_px} px"] = judge_yunet(peer, photos, input_px)
     return {
@@ -120,6 +94,6 @@ def measure_faces(
     }
 
 
-def _curve(judged: Sequence[Judged], min_height_px: int) -> Curve:
+def _curve(judged: list[Judged], min_height_px: int) -> Curve:
     precision, recall = precision_recall(judged, min_height_px)
     return Curve(precision, recall, average_precision(judged, min_height_px))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from agent import __version__
 from agent.inference.bundle import Bundle
-from models.data import read_crowds
 from models.evaluation.report.crowd_pictures import LEAST_PX, draw_crowds
 from models.evaluation.report.measure import measure_expressions, measure_faces
 from models.evaluation.report.page import Picture, Section, page
@@ -107,33 +106,32 @@ def _recorded(name: str, entry: NetworkEntry) -> Sheet:
 
 
 def _expression_section(subject: Subject) -> Section:
-    measured = measure_expressions(subject)
+    scores, reliability = measure_expressions(subject)
     unknown_below = subject.classifier.entry.unknown_below
     pictures = (
         Picture(
-            confusion_plot(measured.eight),
-            f"Eight classes: {measured.eight.accuracy:.2%} right. Share of each true class, number of faces.",
+            confusion_plot(scores.eight),
+            f"Eight classes: {scores.eight.accuracy:.2%} right. Share of each true class, number of faces.",
             width="half",
         ),
         Picture(
-            confusion_plot(measured.nine),
-            f"Nine classes, unknown too where the network is unsure: {measured.nine.accuracy:.2%} right.",
+            confusion_plot(scores.report),
+            f"Nine classes, unknown too where the network is unsure: {scores.report.accuracy:.2%} right.",
             width="half",
         ),
         Picture(
-            reliability_plot(measured.reliability, unknown_below),
+            reliability_plot(reliability, unknown_below),
             f"Reliability: how often the network is right when it is so sure. Below {unknown_below:.2f} a"
             " reading is called unknown.",
             width="half",
         ),
     )
-    classes = measured.eight.sheet("Eight classes")
+    classes = scores.eight.sheet("Eight classes")
     return Section("expressions", "Expressions", "The FER+ test split.", pictures, (classes,))
 
 
 def _face_section(subject: Subject) -> Section:
-    photos = read_crowds(subject.data_dir)
-    curves = measure_faces(subject, photos, subject.data_dir.parent / "peers")
+    curves = measure_faces(subject)
     caption = "Precision against recall on crowds at IoU 0.5, by least face height at the network's input."
     pictures = [Picture(precision_recall_plot(curves), caption)]
     pictures += [
@@ -143,7 +141,7 @@ def _face_section(subject: Subject) -> Section:
             kind="jpeg",
             width="third",
         )
-        for photo in draw_crowds(subject.detector, photos, subject.seed, subject.score_threshold)
+        for photo in draw_crowds(subject.detector, subject.data.crowds, subject.seed, subject.score_threshold)
     ]
     text = (
         f"Photos: detections from score {subject.score_threshold:.2f}. Green: a face found. Red: none there."

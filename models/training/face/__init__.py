@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from agent.door import opened
 
 if TYPE_CHECKING:
-    from models.training.face.losses import paired_iou
     from models.training.face.task import (
         STEPS_PER_EPOCH,
         Curriculum,

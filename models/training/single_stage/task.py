@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from agent.domain import EMOTIONS
+from agent.domain import EMOTIONS, Box, Face
 from models.augment import Composer, MosaicStyle
 from models.data import read_ferplus, read_scenes
 from models.networks import load_emotion, load_face, publish_best, with_classes
-from models.scores import OVERLAP, aligned_pictures
+from models.scores import aligned_pictures
 from models.training.emotion import expected_weights
-from models.training.face import STEPS_PER_EPOCH, Curriculum, FaceTask, detect, face_recipe, paired_iou
+from models.training.face import STEPS_PER_EPOCH, Curriculum, FaceTask, detect, face_recipe
 from models.training.single_stage.shares import read_expressions, teaching_shares
 from models.training.trainer import Trainer
 
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import nn
 
     from models.augment import Composition
     from models.data import FerPlus
     from models.networks import YoloFace
+    from models.scores import AlignedPictures
 
 STYLE: Final = MosaicStyle(
     grid_weights=(0.30, 0.35, 0.25, 0.10, 0.0),
@@ -52,25 +51,26 @@ class SingleStageTask(FaceTask):
         steps_per_epoch: int = STEPS_PER_EPOCH,
     ) -> None:
         super().__init__(network, curriculum, valid, steps_per_epoch)
-        self._aligned, self._truth = aligned_pictures(faces)
+        self._aligned = aligned_pictures(faces)
 
     def evaluate(self, network: nn.Module) -> Mapping[str, float]:
         """Mean of AP50 from 16 px and of the share of aligned FER+ faces found and named rightly."""
         scores = super().evaluate(network)
-        named = expression_accuracy(network, self._aligned, self._truth)
+        named = expression_accuracy(network, self._aligned)
         return {**scores, "score": (scores["ap50_16"] + named) / 2, "expression": named}
 
 
-def expression_accuracy(network: nn.Module, pictures: list[Composition], truth: NDArray[np.int64]) -> float:
+def expression_accuracy(network: nn.Module, aligned: AlignedPictures) -> float:
     """Share of the pictures whose best detection overlaps the face and has the right best class."""
-    right = 0
-    for picture, label in zip(pictures, truth, strict=True):
+
+    def best(picture: Composition) -> Face | None:
         found = detect(network, picture)
         if found.class_scores is None or not len(found.scores):
-            continue
-        overlap = paired_iou(torch.from_numpy(found.boxes[0]), torch.from_numpy(picture.faces[0]))
-        right += int(float(overlap) >= OVERLAP and found.class_scores[0].argmax() == label)
-    return right / max(1, len(pictures))
+            return None
+        shares = tuple(found.class_scores[0].tolist())
+        return Face(Box(*found.boxes[0].tolist()), float(found.scores[0]), shares)
+
+    return aligned.share_right(best)
 
 
 def train_single_stage(

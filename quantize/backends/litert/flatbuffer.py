@@ -10,7 +10,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -85,7 +85,7 @@ class TfLiteGraph:
         output: int,
         *,
         version: int = 1,
-        options: tuple[str, dict[str, Any]] | None = None,
+        options: tuple[str, Mapping[str, int]] | None = None,
     ) -> int:
         """Append an operator with one output.
 

@@ -27,22 +27,22 @@ _BIAS: Final = 2
 """Position among a convolution's inputs."""
 
 
-def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    return {item.name: helper.get_attribute_value(item) for item in node.attribute}
+def _attribute(node: onnx.NodeProto, name: str, default: object = None) -> Any:
+    return next((helper.get_attribute_value(item) for item in node.attribute if item.name == name), default)
 
 
 def write_convolution(work: Translation, node: onnx.NodeProto) -> None:
     """Full or depthwise, bias included; padding becomes SAME where that means the same."""
-    given = _attributes(node)
+    group = _attribute(node, "group", 1)
     integer = work.stays_integer(node, [node.input[0]]) and work.is_quantized_constant(node.input[1])
     source = work.integer(node.input[0]) if integer else work.floating(node.input[0])
     if source is None:
         raise ModelError(f"{node.input[0]} is not there yet: the ONNX graph is not in order")
-    weight, bias = _weights(work, node, given["group"], integer=integer)
-    source, padding = _padded(work, node, source, given)
-    depthwise = given["group"] > 1
-    stride_h, stride_w = given["strides"]
-    options: dict[str, Any] = {**_NO_ACTIVATION, "padding": padding, "strideH": stride_h, "strideW": stride_w}
+    weight, bias = _weights(work, node, group, integer=integer)
+    source, padding = _padded(work, node, source)
+    depthwise = group > 1
+    stride_h, stride_w = _attribute(node, "strides", (1, 1))
+    options = {**_NO_ACTIVATION, "padding": padding, "strideH": stride_h, "strideW": stride_w}
     options |= {"dilationHFactor": 1, "dilationWFactor": 1}
     if depthwise:
         options["depthMultiplier"] = 1
@@ -85,14 +85,14 @@ def _bias(work: Translation, node: onnx.NodeProto, channels: int, *, integer: bo
     return work.graph.constant(name, values.astype(np.int32), quantization)
 
 
-def _padded(work: Translation, node: onnx.NodeProto, source: int, given: dict[str, Any]) -> tuple[int, Any]:
+def _padded(work: Translation, node: onnx.NodeProto, source: int) -> tuple[int, int]:
     """The tensor to convolve and the padding to name; TensorFlow pads strided windows off centre."""
-    top, left, bottom, right = given.get("pads", (0, 0, 0, 0))
+    top, left, bottom, right = _attribute(node, "pads", (0, 0, 0, 0))
     if not any((top, left, bottom, right)):
         return source, _PADDING.VALID
-    kernel = given["kernel_shape"]
+    kernel, strides = _attribute(node, "kernel_shape"), _attribute(node, "strides", (1, 1))
     centred = all(2 * pad == size - 1 for pad, size in zip((top, left), kernel, strict=True))
-    if centred and (top, left) == (bottom, right) and tuple(given["strides"]) == (1, 1):
+    if centred and (top, left) == (bottom, right) and tuple(strides) == (1, 1):
         return source, _PADDING.SAME
     spec = work.graph.spec(source)
     _, height, width, channels = spec.shape
@@ -109,11 +109,10 @@ def _padded(work: Translation, node: onnx.NodeProto, source: int, given: dict[st
 
 def write_max_pool(work: Translation, node: onnx.NodeProto) -> None:
     """Windows that keep the size, or unpadded ones."""
-    given = _attributes(node)
     source, integer = _source(work, node)
-    height, width = given["kernel_shape"]
-    pads = tuple(given.get("pads", (0, 0, 0, 0)))
-    stride_h, stride_w = given.get("strides", (1, 1))
+    height, width = _attribute(node, "kernel_shape")
+    pads = tuple(_attribute(node, "pads", (0, 0, 0, 0)))
+    stride_h, stride_w = _attribute(node, "strides", (1, 1))
     if pads == (0, 0, 0, 0):
         padding = _PADDING.VALID
     elif pads == (height // 2, width // 2) * 2 and (stride_h, stride_w) == (1, 1):
@@ -132,8 +131,7 @@ def write_max_pool(work: Translation, node: onnx.NodeProto) -> None:
 
 def write_resize(work: Translation, node: onnx.NodeProto) -> None:
     """Nearest neighbour to a whole multiple of the size."""
-    given = _attributes(node)
-    if given.get("mode", b"nearest") != b"nearest":
+    if _attribute(node, "mode", b"nearest") != b"nearest":
         raise ModelError(f"{node.name} interpolates: only nearest-neighbour resizing is translated")
     source, integer = _source(work, node)
     target = work.result(node, integer=integer)
@@ -149,7 +147,7 @@ def write_resize(work: Translation, node: onnx.NodeProto) -> None:
 
 def write_concatenation(work: Translation, node: onnx.NodeProto) -> None:
     """Along the channels; integers are brought to the result's scale first, as LiteRT demands."""
-    if _attributes(node)["axis"] != 1:
+    if _attribute(node, "axis") != 1:
         raise ModelError(f"{node.name} joins along an axis other than the channels")
     names = list(node.input)
     integer = work.stays_integer(node, names)
@@ -211,8 +209,8 @@ def write_flatten(work: Translation, node: onnx.NodeProto) -> None:
 
 def write_fully_connected(work: Translation, node: onnx.NodeProto) -> None:
     """The float classifier at the end."""
-    given = _attributes(node)
-    if given.get("alpha", 1.0) != 1.0 or given.get("beta", 1.0) != 1.0 or not given.get("transB", 0):
+    plain = _attribute(node, "alpha", 1.0) == _attribute(node, "beta", 1.0) == 1.0
+    if not plain or not _attribute(node, "transB"):
         raise ModelError(f"{node.name} is no plain fully connected layer")
     weights: NDArray[Any] = work.constant(node.input[1])
     work.graph.operator(

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-PRECISION: Final = "int8"
 _MAPS: Final = 4
 """Rank of what has a channel axis to move."""
 

@@ -9,7 +9,7 @@ by 128, which keeps the detour.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from onnx import numpy_helper
@@ -17,9 +17,17 @@ from onnxruntime.quantization import QuantType
 
 if TYPE_CHECKING:
     import onnx
+    from numpy.typing import NDArray
 
 _MOVES = frozenset({"Transpose", "Reshape"})
 _BYTE_MAX = 255
+
+
+class Override(TypedDict):
+    """One item of ONNX Runtime's ``TensorQuantOverrides``."""
+
+    scale: NDArray[np.float32]
+    zero_point: NDArray[np.uint8 | np.int8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,7 @@ class ImageEntry:
     nodes: tuple[Any, ...]
     """Cast, moves and subtraction, in order."""
 
-    def overrides(self, activation_type: QuantType) -> dict[str, list[dict[str, Any]]]:
+    def overrides(self, activation_type: QuantType) -> dict[str, list[Override]]:
         """``TensorQuantOverrides`` that represent every pixel exactly."""
         unsigned = activation_type is QuantType.QUInt8
         zero_point = np.array(self.mean, np.uint8) if unsigned else np.array(self.mean - 128, np.int8)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import onnx
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
@@ -41,8 +41,6 @@ def quantize_onnx(
     precision: str,
     images: CalibrationSet,
     *,
-    method: CalibrationMethod = CalibrationMethod.MinMax,
-    extra_options: dict[str, Any] | None = None,
     float_share: float = 0.0,
 ) -> None:
     """Write the INT8 form of a network.
@@ -52,19 +50,13 @@ def quantize_onnx(
         int8_path: To write.
         precision: A key of ``ACTIVATION_TYPES``.
         images: Inputs to measure activation ranges on.
-        method: How ranges follow from what was measured.
-        extra_options: Further ones of ``quantize_static``.
         float_share: Of the weighted layers, from the image on, that stay in float as the tail does.
     """
     activation_type = ACTIVATION_TYPES[precision]
     with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
         prepared, model = _prepared(fp32_path, Path(folder))
         entry = None if float_share else find_image_entry(model)
-        options: dict[str, Any] = {
-            "CalibStridedMinMax": CHUNK,
-            "TensorQuantOverrides": {} if entry is None else entry.overrides(activation_type),
-            **(extra_options or {}),
-        }
+        overrides = {} if entry is None else entry.overrides(activation_type)
         with _QuietLogging():
             quantize_static(
                 str(prepared),
@@ -75,8 +67,8 @@ def quantize_onnx(
                 activation_type=activation_type,
                 weight_type=QuantType.QInt8,
                 nodes_to_exclude=sorted(tail_nodes(model) | front_nodes(model, float_share)),
-                calibrate_method=method,
-                extra_options=options,
+                calibrate_method=CalibrationMethod.MinMax,
+                extra_options={"CalibStridedMinMax": CHUNK, "TensorQuantOverrides": overrides},
             )
     if activation_type is QuantType.QUInt8 and not float_share:
         _read_bytes_directly(int8_path)

@@ -14,7 +14,8 @@ import onnxruntime  # noqa: E402 - after the checks for the extra
 from torch import nn  # noqa: E402 - same
 
 from agent.domain import EMOTIONS, UNKNOWN  # noqa: E402 - same
-from models.export.emotion import INPUT_NAME, OUTPUT_NAME, deployable, export_emotion  # noqa: E402 - same
+from models.export.emotion import OUTPUT_NAME, DeployedEmotion, export_emotion  # noqa: E402 - same
+from models.export.graph import INPUT_NAME  # noqa: E402 - same
 from models.networks.mobilenet import (  # noqa: E402 - same
     EMOTION_LABELS,
     VARIANTS,
@@ -124,7 +125,7 @@ def test_folding_changes_no_logit_and_leaves_the_network_alone() -> None:
     network, faces = _lived_in(), _faces(4)
     before = _torch_logits(network, faces)
     with torch.no_grad():
-        folded = deployable(network)(torch.from_numpy(faces)).numpy()
+        folded = DeployedEmotion(network)(torch.from_numpy(faces)).numpy()
     assert np.allclose(folded, before, atol=EXPORT_TOLERANCE)
     assert np.array_equal(_torch_logits(network, faces), before)
 

@@ -230,9 +230,9 @@ def test_without_any_pictures_the_user_is_asked_for_some(bundle: Path, tmp_path:
 def test_pictures_without_faces_can_judge_nothing(bundle: Path, tmp_path: Path) -> None:
     from quantize.build import build  # noqa: PLC0415 - beside its only use
 
-    ((plan, path),) = imported_plans(bundle, "mine", tmp_path, fill(tmp_path / "empty", FEWEST_PICTURES, 3))
+    (plan,) = imported_plans(bundle, "mine", tmp_path, fill(tmp_path / "empty", FEWEST_PICTURES, 3))
     with pytest.raises(ModelError, match=r"finds only 1 face\(s\) in 8 pictures"):
-        build(plan, path, tmp_path, lambda _line: None)
+        build(plan, tmp_path, lambda _line: None)
 
 
 def test_judging_pictures_never_calibrate(bundle: Path, tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_judging_pictures_never_calibrate(bundle: Path, tmp_path: Path) -> None:
     for index, path in enumerate(sorted(folder.iterdir())):
         if index % 3 == 2:
             path.write_bytes(b"not a picture")
-    ((plan, _),) = imported_plans(bundle, "mine", tmp_path, folder)
+    (plan,) = imported_plans(bundle, "mine", tmp_path, folder)
     assert len(plan.images.inputs) == CHUNK
 
 

@@ -16,6 +16,7 @@ from agent.domain import EMOTIONS, LABELS, Box, Face
 from agent.errors import ModelError
 from agent.settings import DetectorSettings
 from models.data.ferplus import FerPlus
+from models.evaluation.data import EvaluationData
 from models.evaluation.protocols.aligned import (
     ANY_SCORE,
     CANVAS_PX,
@@ -24,13 +25,13 @@ from models.evaluation.protocols.aligned import (
     AlignedScores,
     ReaderScores,
     judge,
-    on_canvas,
 )
 from models.evaluation.protocols.face_reader import SingleStage, TwoStage, readers
 from models.evaluation.protocols.five import FIVE, FiveScores
 from models.evaluation.protocols.five_baselines import BASELINES, fit_and_guess, oriented_gradients
 from models.evaluation.protocols.nine import ClassReport, NineScores
-from models.evaluation.subject import Subject, drawn, load_subject
+from models.evaluation.subject import Subject, load_subject, sample_indices
+from models.scores.aligned import on_canvas
 from tests.support.network_fixtures import FACE, SCENE, ScriptedNetwork, empty_maps, loaded, put_face
 from tests.support.places import ROOT
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 
 DATA = ROOT.parent / "shared" / "data"
+GIVEN = EvaluationData(DATA)
 HAPPY, SAD = EMOTIONS.index("happiness"), EMOTIONS.index("sadness")
 
 
@@ -71,7 +73,7 @@ def faces(*labels: int) -> FerPlus:
 
 @pytest.mark.parametrize("size_px", SIZES_PX)
 def test_face_lies_in_the_middle_of_a_black_canvas(size_px: int) -> None:
-    pixels, square = on_canvas(np.full((48, 48), 200, np.uint8), size_px)
+    pixels, square = on_canvas(np.full((48, 48), 200, np.uint8), size_px, CANVAS_PX)
     assert pixels.shape == (CANVAS_PX, CANVAS_PX, 3)
     assert np.count_nonzero(pixels) == 3 * size_px**2
     assert (square.left, square.right) == (square.top, square.bottom)
@@ -136,12 +138,12 @@ def test_single_stage_network_of_a_bundle_is_judged_beside_the_two_stages() -> N
     alone = loaded(ScriptedNetwork(SCENE, maps), task="face_emotion", labels=EMOTIONS)
     face_only = loaded(ScriptedNetwork(SCENE, empty_maps()))
     namer = loaded(classifier("happiness"), task="emotion", labels=LABELS, head="logits")
-    both = readers(Subject(DATA, face_only, namer, (alone,)), ANY_SCORE)
+    both = readers(Subject(GIVEN, face_only, namer, (alone,)), ANY_SCORE)
     assert [type(reader) for reader in both] == [TwoStage, SingleStage]
     (face,) = both[1].read(np.zeros((64, 64, 3), np.uint8))
     assert face.emotion_scores is not None
     assert int(np.argmax(face.emotion_scores)) == HAPPY
-    assert [type(reader) for reader in readers(Subject(DATA, alone, namer, (alone,)), ANY_SCORE)] == [
+    assert [type(reader) for reader in readers(Subject(GIVEN, alone, namer, (alone,)), ANY_SCORE)] == [
         SingleStage
     ]
 
@@ -163,7 +165,9 @@ def test_aligned_scores_print_the_published_means_and_whose_labels_they_are_on()
     assert "FER+ votes" in expressions.note
     assert "FER2013" in expressions.note
     assert len(found.rows) == 2
-    assert scores.as_json()["readers"]["two stages: a"]["right"]["mean"] == pytest.approx(0.4)
+    assert json.loads(json.dumps(scores.as_json()))["readers"]["two stages: a"]["right"][
+        "mean"
+    ] == pytest.approx(0.4)
 
 
 def test_precision_recall_and_f1_are_those_of_the_confusion() -> None:
@@ -196,11 +200,11 @@ def test_nine_and_five_print_their_reports_figures() -> None:
 def test_subset_is_as_large_as_asked_sorted_without_repeats_and_the_same_again(
     count: int, limit: int | None, seed: int
 ) -> None:
-    chosen = drawn(count, limit, seed)
+    chosen = sample_indices(count, limit, seed)
     assert len(chosen) == (count if limit is None else min(count, limit))
     assert (np.diff(chosen) > 0).all()
     assert ((chosen >= 0) & (chosen < count)).all()
-    assert (chosen == drawn(count, limit, seed)).all()
+    assert (chosen == sample_indices(count, limit, seed)).all()
 
 
 def test_gradients_see_direction_and_neither_brightness_nor_contrast() -> None:
@@ -241,7 +245,7 @@ def test_wrong_network_is_named_with_the_option_to_change(
     with pytest.raises(ModelError, match=words):
         load_subject(
             ROOT / "models" / "bundle",
-            DATA,
+            GIVEN,
             detector=detector,
             classifier=classifier_name,
             precision="fp32",
@@ -251,7 +255,7 @@ def test_wrong_network_is_named_with_the_option_to_change(
 def test_entry_of_the_manifest_can_be_named_instead_of_its_family() -> None:
     subject = load_subject(
         ROOT / "models" / "bundle",
-        DATA,
+        GIVEN,
         detector="yolo_face_pico_224",
         classifier="mobilenet_emotion",
         precision="int8_u8s8",

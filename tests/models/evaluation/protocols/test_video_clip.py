@@ -11,6 +11,7 @@ import pytest
 from agent.domain import EmotionWindow
 from models.data.portraits import Portrait
 from models.data.scenes import LabelledPhoto
+from models.evaluation.data import EvaluationData
 from models.evaluation.protocols.video import VideoScores, WindowOutcome, judge_window, play
 from models.evaluation.protocols.video_clip import (
     CLEAR_FRAMES,
@@ -154,7 +155,7 @@ def test_empty_windows_count_for_people_but_have_no_leading_label() -> None:
 def test_pipeline_closes_one_window_per_window_of_the_clip_and_sees_nobody_on_a_wall() -> None:
     subject = load_subject(
         ROOT / "models" / "bundle",
-        ROOT,
+        EvaluationData(ROOT),
         detector="yolo_face_pico_224",
         classifier="mobilenet_emotion",
         precision="fp32",

@@ -18,7 +18,6 @@ from models.augment.faces import Augmentation, augment, mix  # noqa: E402 - same
 from models.data.ferplus import FerPlus  # noqa: E402 - same
 from models.networks.mobilenet import VARIANTS, MobileNetEmotion, logits_of  # noqa: E402 - same
 from models.networks.weights import load_emotion, save_weights  # noqa: E402 - same
-from models.scores.framing import compare_framings  # noqa: E402 - same
 from models.training.emotion import task as emotion_task  # noqa: E402 - same
 from models.training.emotion.targets import (  # noqa: E402 - same
     CLASS_WEIGHT_LIMITS,
@@ -223,10 +222,3 @@ def test_a_training_begins_where_another_ended_and_with_its_help(
     assert any(not torch.equal(trained[name], begun[name]) for name in kernels)
     # One short epoch from the same place: close by, where a fresh network would be anywhere.
     assert all(torch.allclose(trained[name], begun[name], atol=0.05) for name in kernels)
-
-
-def test_framings_are_scored_on_people_outside_training(data_dir: Path) -> None:
-    torch.manual_seed(0)
-    framings = compare_framings(MobileNetEmotion(SMALL_MOBILENET), data_dir, crop_scales=(1.0, 1.3))
-    assert [framing.crop_scale for framing in framings] == [1.0, 1.3]
-    assert all(0.0 <= framing.accuracy <= 1.0 for framing in framings)

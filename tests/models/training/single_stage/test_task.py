@@ -15,6 +15,7 @@ from models.augment.mosaic import Composer  # noqa: E402 - same
 from models.augment.warp import Composition  # noqa: E402 - same
 from models.data.scenes import LabelledPhoto  # noqa: E402 - same
 from models.networks.yolo import YoloFace, YoloSpec, make_yolo, with_classes  # noqa: E402 - same
+from models.scores.aligned import AlignedPictures  # noqa: E402 - same
 from models.training.emotion.targets import expected_weights  # noqa: E402 - same
 from models.training.face.task import Curriculum, FaceTask, make_batch  # noqa: E402 - same
 from models.training.single_stage.shares import teaching_shares  # noqa: E402 - same
@@ -85,5 +86,5 @@ def test_the_loss_falls_as_the_right_class_rises_and_the_others_do_not() -> None
         loss.backward()
         optimizer.step()
     task.network.eval()
-    assert expression_accuracy(task.network, pictures, np.array([0, 1])) == 1.0
-    assert expression_accuracy(task.network, pictures, np.array([1, 0])) == 0.0
+    assert expression_accuracy(task.network, AlignedPictures(pictures, np.array([0, 1]))) == 1.0
+    assert expression_accuracy(task.network, AlignedPictures(pictures, np.array([1, 0]))) == 0.0

@@ -147,7 +147,7 @@ def test_entry_names_the_tensor_and_what_is_subtracted() -> None:
     assert (entry.value, entry.mean) == ("centred", 129)
     (unsigned,) = entry.overrides(QuantType.QUInt8)["centred"]
     (signed,) = entry.overrides(QuantType.QInt8)["centred"]
-    assert (unsigned["zero_point"], signed["zero_point"]) == (129, 1)
+    assert (int(unsigned["zero_point"]), int(signed["zero_point"])) == (129, 1)
 
 
 @pytest.mark.parametrize("mean", [0.5, -3.0, 300.0])
