@@ -43,11 +43,11 @@ def child(port: int, state: Path, windows: int) -> subprocess.Popen[str]:
 
 def closed_before_the_kill(process: subprocess.Popen[str], after: int) -> list[tuple[str, int]]:
     """Kill -9 when ``after`` windows have been closed; the windows said to be safe until then."""
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(after)]
-    process.kill()
-    lines += process.stdout.read().splitlines(keepends=True)
-    process.wait()
+    with process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(after)]
+        process.kill()
+        lines += process.stdout.read().splitlines(keepends=True)
     whole = [line.split() for line in lines if line.endswith("\n") and line != "done\n"]
     return [(session, int(seq)) for session, seq in whole]
 
@@ -60,8 +60,7 @@ def test_kill_minus_nine_while_offline_loses_no_closed_window(tmp_path: Path, st
     closed: list[tuple[str, int]] = []
     for after in (1, 4, 2, 7, 5):
         closed += closed_before_the_kill(child(late_broker.port, state, 100), after)
-    with late_broker, Recorder(late_broker) as recorder:
-        last = child(late_broker.port, state, 0)
+    with late_broker, Recorder(late_broker) as recorder, child(late_broker.port, state, 0) as last:
         recorder.wait_for(has_counts(len(closed)))
         last.send_signal(signal.SIGTERM)
         last.wait(DEADLINE_S)
