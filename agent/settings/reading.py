@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -47,14 +47,14 @@ def load_settings(path: Path) -> AgentSettings:
     return parse_settings(raw, origin=str(path))
 
 
-def parse_settings(raw: Mapping[str, Any], origin: str) -> AgentSettings:
+def parse_settings(raw: Mapping[str, object], origin: str) -> AgentSettings:
     """Validate already parsed tables; ``origin`` names their place in messages.
 
     Raises:
         ConfigError: Anything is wrong; one line per problem.
     """
     try:
-        settings = AgentSettings(**raw)
+        settings = AgentSettings.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(describe_problems(error, origin)) from None
     problems = list(_contradictions(settings))
