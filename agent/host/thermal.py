@@ -6,9 +6,12 @@ Every value is None where the board doesn't tell; nothing here raises because a 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from agent.host.files import read_if_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +67,7 @@ def read_device(root: Path = Path("/")) -> DeviceReadings:
 
 
 def _rss_mb(root: Path) -> float:
-    text = _read(root / "proc" / "self" / "statm")
-    fields = text.split() if text else []
+    fields = read_if_there(root / "proc" / "self" / "statm").split()
     resident_pages = int(fields[1]) if len(fields) > 1 else 0
     return resident_pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
@@ -101,11 +103,8 @@ def _pi_throttled_word(root: Path) -> int | None:
     platform = root / "sys" / "devices" / "platform"
     for pattern in ("*/*firmware*/get_throttled", "*firmware*/get_throttled"):
         for path in sorted(platform.glob(pattern)):
-            text = _read(path)
-            try:
-                return int(text or "", 16)
-            except ValueError:
-                continue
+            with suppress(ValueError):
+                return int(read_if_there(path), 16)
     return None
 
 
@@ -114,17 +113,7 @@ def _named(
 ) -> Iterator[tuple[str, int]]:
     """Name (lower case) and integer of each entry of a sysfs class that has both."""
     for entry in sorted((root / folder).glob(pattern)):
-        name, value = _read(entry / name_file), _read(entry / value_file)
-        if name and value:
-            try:
-                yield name.lower(), int(value)
-            except ValueError:
-                continue
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        # Reading a sensor that is asleep fails with EAGAIN or EIO, just as an absent one does with ENOENT.
-        return None
+        name = read_if_there(entry / name_file).lower()
+        with suppress(ValueError):
+            if name:
+                yield name, int(read_if_there(entry / value_file))

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.domain import Stamps
+from agent.host import read_if_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,10 +57,7 @@ def clock_is_synchronised(mark: Path = TIMESYNC_MARK) -> bool:
 
 def boot_id(path: Path = BOOT_ID) -> str:
     """Changes with every boot, when monotonic instants lose their meaning; empty where unknown."""
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
+    return read_if_there(path)
 
 
 @dataclass(frozen=True, slots=True)
