@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 EXPIRE_AFTER_WINDOWS: Final = 3
 
-_UNLESS_HISTORICAL: Final = "{% if not value_json.historical %}{{ EXPRESSION }}{% endif %}"
 _DOMINANT: Final = (
     "(value_json.counts or {}).items() | sort(attribute='1', reverse=true) | map(attribute=0) | first"
     " if value_json.people else none"
@@ -154,7 +153,7 @@ def _alive(identity: Identity) -> Entity:
 
 
 def _unless_historical(expression: str) -> str:
-    return _UNLESS_HISTORICAL.replace("EXPRESSION", expression)
+    return "{% if not value_json.historical %}{{ " + expression + " }}{% endif %}"
 
 
 def _key(source: str) -> str:

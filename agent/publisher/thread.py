@@ -132,11 +132,6 @@ class Publisher:
         depth = outbox.depth + len(self._inbox)
         return BrokerStatus(self._connected, self._reason, depth, outbox.dropped)
 
-    @property
-    def clock_synced(self) -> bool:
-        """Whether windows closing now get trustworthy stamps."""
-        return self._clock.synced
-
     def stop(self, timeout_s: float = 5.0) -> None:
         """Send what is left, then ``offline``, then disconnect; what can't be sent is stored.
 
