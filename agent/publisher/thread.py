@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from agent.contract import BirthMessage, HealthMessage
     from agent.domain import Disclosure, EmotionWindow
-    from agent.errors import BrokerError
     from agent.settings import MqttSettings
 
 logger = logging.getLogger(__name__)
@@ -175,7 +174,10 @@ class Publisher:
             self._wake.wait(min(_TICK_S, (self._stop_by_s or math.inf) - time.monotonic()))
             self._absorb()
         if dial.error is not None:
-            self._refused(dial.error)
+            # The same reason again is worth a line in the log, but no alarm.
+            repeated = str(dial.error) == self._reason
+            self._reason = str(dial.error)
+            logger.log(logging.INFO if repeated else logging.WARNING, "%s", dial.error)
             return
         accepted_at_s = time.monotonic()
         try:
@@ -235,12 +237,6 @@ class Publisher:
             # Removed last, so that ``status`` never misses a window on its way.
             self._route.outbox.put(self._inbox[0], online=self._connected)
             self._inbox.popleft()
-
-    def _refused(self, error: BrokerError) -> None:
-        # The same reason again is worth a line in the log, but no alarm.
-        repeated = str(error) == self._reason
-        self._reason = str(error)
-        logger.log(logging.INFO if repeated else logging.WARNING, "%s", error)
 
     def _pause(self) -> None:
         if self._stop_by_s is not None:
