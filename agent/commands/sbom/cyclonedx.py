@@ -131,7 +131,8 @@ def _document(packages: Iterable[Package], manifests: Sequence[str], place: str)
     if agent is None:
         raise AgentError(f"{AGENT} is not among the packages of {place}: install it, or name its folder")
     others = [known[name] for name in sorted(known)]
-    networks = [_network(name, table) for text in manifests[:1] for name, table in _networks(text).items()]
+    tables = tomllib.loads(manifests[0]).get("networks", {}) if manifests else {}
+    networks = [_network(name, table) for name, table in tables.items()]
     everything = {agent.name: agent, **known}
     metadata: dict[str, Json] = {
         "tools": {"components": [{"type": "application", "name": AGENT, "version": agent.version}]},
@@ -184,11 +185,6 @@ def _licence(text: str, *, is_expression: bool) -> Json:
 
 def _sha256(digest: str) -> Json:
     return {"alg": "SHA-256", "content": digest}
-
-
-def _networks(manifest: str) -> Mapping[str, Any]:
-    networks: Mapping[str, Any] = tomllib.loads(manifest).get("networks", {})
-    return networks
 
 
 def _network(name: str, table: Mapping[str, Any]) -> dict[str, Json]:
