@@ -112,7 +112,7 @@ def examine(
         sources=() if settings is None else judge_sources(settings.sources),
         formats=() if settings is None else examine_formats(settings.sources),
         broker=None if settings is None else check_broker(settings.mqtt),
-        versions={backend: _version(packages) for backend, packages in BACKEND_PACKAGES.items()},
+        backends={backend: _version(packages) for backend, packages in BACKEND_PACKAGES.items()},
         bundle=bundle_name,
         signature=signature,
         budget_ms=latency.budget_ms,

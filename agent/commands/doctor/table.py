@@ -84,7 +84,7 @@ def _surroundings(report: Report) -> list[tuple[str, str]]:
 
 
 def _backend_rows(report: Report) -> list[tuple[str, str]]:
-    words = [f"{name} {version or '(not installed)'}" for name, version in report.versions.items()]
+    words = [f"{name} {version or '(not installed)'}" for name, version in report.backends.items()]
     return [("backends", ", ".join(words)), ("bundle", report.bundle), ("signature", report.signature)]
 
 
