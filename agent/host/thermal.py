@@ -58,18 +58,13 @@ def read_device(root: Path = Path("/")) -> DeviceReadings:
         root: Where ``sys`` and ``proc`` are mounted.
     """
     reasons = _throttle_reasons(root)
+    pages = read_if_there(root / "proc" / "self" / "statm").split()
     return DeviceReadings(
-        rss_mb=round(_rss_mb(root), 1),
+        rss_mb=round(int(pages[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20, 1) if len(pages) > 1 else 0.0,
         cpu_temp_c=_cpu_temperature_c(root),
         throttled=None if reasons is None else bool(reasons),
         throttle_reasons=reasons or (),
     )
-
-
-def _rss_mb(root: Path) -> float:
-    fields = read_if_there(root / "proc" / "self" / "statm").split()
-    resident_pages = int(fields[1]) if len(fields) > 1 else 0
-    return resident_pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _cpu_temperature_c(root: Path) -> float | None:
@@ -88,14 +83,11 @@ def _throttle_reasons(root: Path) -> tuple[str, ...] | None:
     word = _pi_throttled_word(root)
     if word is not None:
         return tuple(text for bit, text in _PI_BITS if word >> bit & 1)
-    coolers = [
-        (name, state)
-        for name, state in _named(root, "sys/class/thermal", "cooling_device*", "type", "cur_state")
-        if name.startswith(_CPU_COOLERS)
-    ]
-    if not coolers:
+    found = _named(root, "sys/class/thermal", "cooling_device*", "type", "cur_state")
+    states = [state for name, state in found if name.startswith(_CPU_COOLERS)]
+    if not states:
         return None
-    return ("slowed down to cool",) if any(state > 0 for _, state in coolers) else ()
+    return ("slowed down to cool",) if max(states) > 0 else ()
 
 
 def _pi_throttled_word(root: Path) -> int | None:

@@ -150,7 +150,6 @@ class Publisher:
             except Exception:  # thread top: a fault in one connection must not end publishing for ever
                 logger.exception("the mqtt thread failed; it goes on with a new connection")
                 outbox.release()
-            self._connected = False
             if stopping:
                 break
             self._pause()

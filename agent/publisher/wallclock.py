@@ -32,8 +32,6 @@ TOLERANCE_S: Final = 0.5
 TIMESYNC_MARK: Final = Path("/run/systemd/timesync/synchronized")
 """Touched by systemd-timesyncd after its first synchronisation."""
 
-BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
-
 _TIME_ERROR: Final = 5
 """``adjtimex`` returns this clock state while the clock is not synchronised (adjtimex(2))."""
 _TIMEX_BYTES: Final = 512
@@ -55,7 +53,7 @@ def clock_is_synchronised(mark: Path = TIMESYNC_MARK) -> bool:
     return 0 <= state < _TIME_ERROR
 
 
-def boot_id(path: Path = BOOT_ID) -> str:
+def boot_id(path: Path = Path("/proc/sys/kernel/random/boot_id")) -> str:
     """Changes with every boot, when monotonic instants lose their meaning; empty where unknown."""
     return read_if_there(path)
 

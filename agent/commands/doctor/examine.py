@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -41,12 +42,12 @@ def run_doctor(
     as_json: bool = False,
     console: Console | None = None,
 ) -> int:
-    """Examine and print; what the daemon has measured and kept is shown unless ``reselect`` asks anew.
+    """Examine and print.
 
     Args:
         settings: None examines the box and the bundle that came with the agent.
-        state_dir: Where the daemon keeps its trials; only read.
-        reselect: Try the candidates again.
+        state_dir: Where the daemon keeps what it measured; only read.
+        reselect: Try the candidates again instead of showing that.
         as_json: One JSON object on stdout instead of the tables.
         console: To print on; stdout by default.
 
@@ -54,18 +55,13 @@ def run_doctor(
         The exit status: 0, or that of the error which keeps the agent from starting.
     """
     console = console or Console()
+    look = partial(examine, settings, state_dir=state_dir, reselect=reselect)
     if as_json or not console.is_terminal:
-        report = examine(settings, state_dir=state_dir, reselect=reselect)
+        report = look()
     else:
         with console.status("trying backends") as status:
-            report = examine(
-                settings,
-                state_dir=state_dir,
-                reselect=reselect,
-                say=lambda trial: status.update(
-                    f"trying backends: {trial.backend} {trial.precision} {trial.network}"
-                ),
-            )
+            words = "trying backends: {0.backend} {0.precision} {0.network}"
+            report = look(say=lambda trial: status.update(words.format(trial)))
     if as_json:
         console.print_json(json.dumps(report.as_json()))
     else:
@@ -80,13 +76,9 @@ def examine(
     reselect: bool = False,
     say: Callable[[Trial], None] | None = None,
 ) -> Report:
-    """Look at everything; the V4L2 cameras of the configuration are tried, and nothing is written.
+    """Look at everything for :func:`run_doctor`; ``say`` takes each new trial.
 
-    Args:
-        settings: See :func:`run_doctor`, as for the others.
-        state_dir: Likewise.
-        reselect: Likewise.
-        say: Takes each new ``Trial``.
+    The V4L2 cameras of the configuration are tried, and nothing is written.
     """
     models = ModelsSettings() if settings is None else settings.models
     latency = LatencySettings() if settings is None else settings.latency

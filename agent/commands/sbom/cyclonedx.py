@@ -173,14 +173,11 @@ def _component(package: Package, kind: str) -> Json:
     if package.summary:
         component["description"] = package.summary
     if package.licence:
-        component["licenses"] = [_licence(package.licence, is_expression=package.licence_is_expression)]
+        named: Json = {"license": {"name": package.licence}}
+        component["licenses"] = [{"expression": package.licence} if package.licence_is_expression else named]
     if package.sha256:
         component["hashes"] = [_sha256(package.sha256)]
     return component
-
-
-def _licence(text: str, *, is_expression: bool) -> Json:
-    return {"expression": text} if is_expression else {"license": {"name": text}}
 
 
 def _sha256(digest: str) -> Json:
@@ -198,7 +195,7 @@ def _network(name: str, table: Mapping[str, Any]) -> dict[str, Json]:
         "bom-ref": f"network:{name}",
         "name": name,
         "description": f"{table['task']}; trained on: {', '.join(table['training_data']) or 'not told'}",
-        "licenses": [_licence(table["licence"], is_expression=False)],
+        "licenses": [{"license": {"name": table["licence"]}}],
         "components": [
             {"type": "file", "bom-ref": f"network:{name}/{path}", "name": path, "hashes": [_sha256(digest)]}
             for path, digest in digests.items()
