@@ -95,8 +95,11 @@ class Outbox:
 
     def take(self) -> Parcel | None:
         """The oldest window not handed out yet."""
-        while (entry := self._next_stored()) is not None:
-            number, window = entry
+        while self._page or self._read_page():
+            number, window = self._page.popleft()
+            self._read_up_to = number
+            if number in self._acknowledged:
+                continue
             if window is not None:
                 return Parcel(number, stored=True, window=_historical(window))
             logger.error("one window in the queue file was unreadable and is dropped")
@@ -169,14 +172,6 @@ class Outbox:
             logger.error("%d unsent windows are lost: no queue file could take them", len(self._memory))
         if self._spool is not None:
             self._spool.close()
-
-    def _next_stored(self) -> tuple[int, WaitingWindow | None] | None:
-        while self._page or self._read_page():
-            entry = self._page.popleft()
-            self._read_up_to = entry[0]
-            if entry[0] not in self._acknowledged:
-                return entry
-        return None
 
     def _read_page(self) -> bool:
         """Fetch the next rows; False when there are none, or the file can't be read now."""

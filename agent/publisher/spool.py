@@ -55,8 +55,9 @@ class Spool:
         """Windows in the file."""
         self.size_bytes = 0
         """Sum of their payloads."""
-        self._next_number = 1
-        """Never used twice in one process, so that a late acknowledgement can't hit a newer window."""
+        self.last_number = 0
+        """Of the newest window ever stored here; never used twice in one process, so that a late
+        acknowledgement can't hit a newer window."""
         self._database: sqlite3.Connection | None = None
 
     def load(self) -> None:
@@ -68,11 +69,6 @@ class Spool:
         if self.path.exists():
             self._opened()
             self._discard_if_empty()
-
-    @property
-    def last_number(self) -> int:
-        """Of the newest window ever stored here; later ones get greater numbers."""
-        return self._next_number - 1
 
     def append(self, windows: Sequence[WaitingWindow]) -> Sequence[int]:
         """Store all windows or none; they are safe from a power cut when this returns.
@@ -86,18 +82,18 @@ class Spool:
         database = self._opened()
         rows = [
             (
-                self._next_number + offset,
+                number,
                 window.source,
                 window.opened_at_s,
                 window.closed_at_s,
                 window.boot_id,
                 window.message.payload().decode(),
             )
-            for offset, window in enumerate(windows)
+            for number, window in enumerate(windows, self.last_number + 1)
         ]
         with self._failing_in_words(), database:
             database.executemany("INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?)", rows)
-        self._next_number += len(rows)
+        self.last_number += len(rows)
         self.count += len(rows)
         self.size_bytes += sum(len(row[-1].encode()) for row in rows)
         return [row[0] for row in rows]
@@ -195,7 +191,7 @@ class Spool:
             " FROM windows"
         )
         self.count, self.size_bytes, last = database.execute(total).fetchone()
-        self._next_number = max(self._next_number, last + 1)
+        self.last_number = max(self.last_number, last)
 
     @contextmanager
     def _failing_in_words(self) -> Iterator[None]:
