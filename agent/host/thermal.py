@@ -23,13 +23,8 @@ _CPU_SENSORS: Final = ("cpu_thermal", "coretemp", "k10temp")
 _CPU_COOLERS: Final = ("thermal-cpufreq", "cpufreq", "processor")
 """Cooling devices that work by slowing the processor; a fan is none of them."""
 
-_PI_BITS: Final = (
-    (0, "under-voltage"),
-    (1, "frequency capped"),
-    (2, "throttled"),
-    (3, "soft temperature limit"),
-)
-"""Present conditions in the firmware's ``get_throttled`` word (Raspberry Pi documentation, "vcgencmd").
+_PI_BITS: Final = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
+"""Present conditions, bits 0 to 3 of the firmware's ``get_throttled`` (Raspberry Pi docs, "vcgencmd").
 Bits 16 to 19 say the same of the time since boot and are left out: they never clear."""
 
 _COLDEST_C: Final = -60.0
@@ -82,7 +77,7 @@ def _throttle_reasons(root: Path) -> tuple[str, ...] | None:
     """None where nothing can tell."""
     word = _pi_throttled_word(root)
     if word is not None:
-        return tuple(text for bit, text in _PI_BITS if word >> bit & 1)
+        return tuple(text for bit, text in enumerate(_PI_BITS) if word >> bit & 1)
     found = _named(root, "sys/class/thermal", "cooling_device*", "type", "cur_state")
     states = [state for name, state in found if name.startswith(_CPU_COOLERS)]
     if not states:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from agent.settings import SourceSettings
 
-
 _ANY_MODE: Final = CameraMode(AUTO, 640, 480, 15.0)
 
 
