@@ -15,12 +15,13 @@ from __future__ import annotations
 import statistics
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from agent.contract import CameraHealth, HealthMessage, LatencyQuantiles, QueueHealth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from agent.contract import HealthState
     from agent.domain import BrokerStatus, CameraStatus
@@ -31,12 +32,6 @@ _REMEMBERED_STEPS: Final = 1_000
 """Steps over which quantiles are taken; enough for a p99, bounded for a box that runs for years."""
 _SEVERITY: Final = ("delivering", "ended", "starting", "reopening")
 """Camera states from good to bad."""
-_P50, _P95, _P99 = 49, 94, 98
-_TEMPERATURE_STEP_C: Final = 5
-
-
-def _recent() -> deque[float]:
-    return deque(maxlen=_REMEMBERED_STEPS)
 
 
 @dataclass(slots=True)
@@ -45,7 +40,7 @@ class _Load:
 
     steps: int = 0
     stale_frames: int = 0
-    latencies_ms: deque[float] = field(default_factory=_recent)
+    latencies_ms: deque[float] = field(default_factory=partial(deque, maxlen=_REMEMBERED_STEPS))
     fps: float = 0.0
     """Frames looked at per second; known when the window has closed."""
 
@@ -66,7 +61,7 @@ class HealthRecorder:
         self._open: dict[str, _Load] = {}
         self._told: dict[str, _Load] = {}
         """By source; only of those whose latest window may be told of."""
-        self._unclassified_ms = _recent()
+        self._unclassified_ms: deque[float] = deque(maxlen=_REMEMBERED_STEPS)
         self._replaced_before: dict[str, int] = {}
         self._frames_dropped = 0
         self._has_stepped = False
@@ -124,7 +119,7 @@ class HealthRecorder:
             state=self._state(cameras),
             uptime_s=round(now_s - self._started_s, 1),
             rss_mb=round(device.rss_mb),
-            cpu_temp_c=_coarse(device.cpu_temp_c),
+            cpu_temp_c=None if device.cpu_temp_c is None else 5.0 * round(device.cpu_temp_c / 5.0),
             throttled=device.throttled,
             fps=round(sum(load.fps for load in self._told.values()), 2) if self._told else None,
             latency_ms=_quantiles(self._told_latencies_ms()),
@@ -153,18 +148,11 @@ class HealthRecorder:
         return [latency_ms for load in self._told.values() for latency_ms in load.latencies_ms]
 
 
-def _quantiles(latencies_ms: Iterable[float]) -> LatencyQuantiles:
-    values = list(latencies_ms)
-    if len(values) < 2:  # noqa: PLR2004 - quantiles need two points
+def _quantiles(latencies_ms: Collection[float]) -> LatencyQuantiles:
+    if len(latencies_ms) < 2:  # noqa: PLR2004 - quantiles need two points
         return LatencyQuantiles()
-    cuts = statistics.quantiles(values, n=100, method="inclusive")
-    return LatencyQuantiles(p50=round(cuts[_P50], 1), p95=round(cuts[_P95], 1), p99=round(cuts[_P99], 1))
-
-
-def _coarse(temperature_c: float | None) -> float | None:
-    if temperature_c is None:
-        return None
-    return float(_TEMPERATURE_STEP_C * round(temperature_c / _TEMPERATURE_STEP_C))
+    cuts = [round(cut, 1) for cut in statistics.quantiles(latencies_ms, n=100, method="inclusive")]
+    return LatencyQuantiles(p50=cuts[49], p95=cuts[94], p99=cuts[98])
 
 
 def _worst(parts: Mapping[str, CameraHealth]) -> CameraHealth:

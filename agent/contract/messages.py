@@ -251,11 +251,6 @@ def schema_text(name: str) -> str:
     return json.dumps(head | schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def write_schemas(folder: Path = SCHEMA_FOLDER) -> None:
-    """Write every schema file."""
-    for name in SCHEMAS:
-        (folder / f"{name}.v1.json").write_text(schema_text(name), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    write_schemas()
+    for stem in SCHEMAS:
+        (SCHEMA_FOLDER / f"{stem}.v1.json").write_text(schema_text(stem), encoding="utf-8")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -34,10 +35,7 @@ class Identity:
     @property
     def unique_id(self) -> str:
         """Identifier for Home Assistant: letters, digits, ``_`` and ``-`` only, unique per root."""
-        return "".join(
-            character if character.isascii() and (character.isalnum() or character == "-") else "_"
-            for character in f"{self.root}_{self.site}_{self.device}"
-        )
+        return re.sub(r"[^A-Za-z0-9-]", "_", f"{self.root}_{self.site}_{self.device}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +96,8 @@ def parse_topic(root: str, topic: str) -> Address | None:
         return None
     match topic.removeprefix(head).split("/"):
         case [site, device, ("availability" | "birth" | "health") as kind] if site and device:
-            return Address(site, device, _kind(kind))
+            return Address(site, device, kind)
         case [site, device, "counts", source] if site and device and source:
             return Address(site, device, "counts", source)
         case _:
             return None
-
-
-def _kind(level: str) -> Kind:
-    # A matched or-pattern stays a plain str to the type checker.
-    kinds: tuple[Kind, ...] = ("availability", "birth", "health")
-    return next(kind for kind in kinds if kind == level)

@@ -59,13 +59,9 @@ def command(what: str | Path, *arguments: str) -> list[str]:
 def python_child(
     what: str | Path, *arguments: str, env: Mapping[str, str] | None = None, **popen: Any
 ) -> subprocess.Popen[bytes]:
-    """Start a module of the agent in a process of its own.
+    """Start what :func:`command` describes in a process of its own.
 
-    Args:
-        what: See :func:`command`, as for the next.
-        arguments: Likewise.
-        env: Variables besides the inherited ones.
-        popen: Pipes and descriptors, as ``subprocess.Popen`` takes them.
+    ``env`` comes on top of the inherited variables; ``popen`` is as ``subprocess.Popen`` takes it.
 
     Raises:
         OSError: No process can be started.

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and those of the kernel, which may be missing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def read_if_there(path: Path) -> str:
+    """Text without blanks and zeros at its ends; empty where it is missing or a sensor asleep (EAGAIN)."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
+    except OSError:
+        return ""
+
+
+def read_fields(path: Path) -> dict[str, str]:
+    """Values of the lines ``key: value`` that ``/proc`` is full of; of equal keys, the first one's."""
+    fields: dict[str, str] = {}
+    for line in read_if_there(path).splitlines():
+        key, _, value = line.partition(":")
+        fields.setdefault(key.strip(), value.strip())
+    return fields
 
 
 def replace_whole(path: Path, content: bytes, mode: int = 0o666) -> None:

@@ -11,12 +11,10 @@ def set_up_logging(*, verbose: bool) -> None:
     """Lines to stderr; under systemd with its priority prefix (sd-daemon(3)) instead of a time stamp."""
     level = logging.DEBUG if verbose else logging.INFO
     handler = logging.StreamHandler()
+    formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
     if "JOURNAL_STREAM" in os.environ:
-        handler.setFormatter(_JournalFormatter("%(name)s: %(message)s"))
-    else:
-        handler.setFormatter(
-            logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
-        )
+        formatter = _JournalFormatter("%(name)s: %(message)s")
+    handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 

@@ -27,10 +27,6 @@ class Notifier:
         """The pipeline made progress; feeds the watchdog."""
         self._send("WATCHDOG=1")
 
-    def status(self, text: str) -> None:
-        """One line for ``systemctl status``."""
-        self._send(f"STATUS={text}")
-
     def stopping(self) -> None:
         """Shutdown has begun."""
         self._send("STOPPING=1")

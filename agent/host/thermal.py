@@ -6,9 +6,12 @@ Every value is None where the board doesn't tell; nothing here raises because a 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from agent.host.files import read_if_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,13 +23,8 @@ _CPU_SENSORS: Final = ("cpu_thermal", "coretemp", "k10temp")
 _CPU_COOLERS: Final = ("thermal-cpufreq", "cpufreq", "processor")
 """Cooling devices that work by slowing the processor; a fan is none of them."""
 
-_PI_BITS: Final = (
-    (0, "under-voltage"),
-    (1, "frequency capped"),
-    (2, "throttled"),
-    (3, "soft temperature limit"),
-)
-"""Present conditions in the firmware's ``get_throttled`` word (Raspberry Pi documentation, "vcgencmd").
+_PI_BITS: Final = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
+"""Present conditions, bits 0 to 3 of the firmware's ``get_throttled`` (Raspberry Pi docs, "vcgencmd").
 Bits 16 to 19 say the same of the time since boot and are left out: they never clear."""
 
 _COLDEST_C: Final = -60.0
@@ -55,19 +53,13 @@ def read_device(root: Path = Path("/")) -> DeviceReadings:
         root: Where ``sys`` and ``proc`` are mounted.
     """
     reasons = _throttle_reasons(root)
+    pages = read_if_there(root / "proc" / "self" / "statm").split()
     return DeviceReadings(
-        rss_mb=round(_rss_mb(root), 1),
+        rss_mb=round(int(pages[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20, 1) if len(pages) > 1 else 0.0,
         cpu_temp_c=_cpu_temperature_c(root),
         throttled=None if reasons is None else bool(reasons),
         throttle_reasons=reasons or (),
     )
-
-
-def _rss_mb(root: Path) -> float:
-    text = _read(root / "proc" / "self" / "statm")
-    fields = text.split() if text else []
-    resident_pages = int(fields[1]) if len(fields) > 1 else 0
-    return resident_pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _cpu_temperature_c(root: Path) -> float | None:
@@ -85,15 +77,12 @@ def _throttle_reasons(root: Path) -> tuple[str, ...] | None:
     """None where nothing can tell."""
     word = _pi_throttled_word(root)
     if word is not None:
-        return tuple(text for bit, text in _PI_BITS if word >> bit & 1)
-    coolers = [
-        (name, state)
-        for name, state in _named(root, "sys/class/thermal", "cooling_device*", "type", "cur_state")
-        if name.startswith(_CPU_COOLERS)
-    ]
-    if not coolers:
+        return tuple(text for bit, text in enumerate(_PI_BITS) if word >> bit & 1)
+    found = _named(root, "sys/class/thermal", "cooling_device*", "type", "cur_state")
+    states = [state for name, state in found if name.startswith(_CPU_COOLERS)]
+    if not states:
         return None
-    return ("slowed down to cool",) if any(state > 0 for _, state in coolers) else ()
+    return ("slowed down to cool",) if max(states) > 0 else ()
 
 
 def _pi_throttled_word(root: Path) -> int | None:
@@ -101,11 +90,8 @@ def _pi_throttled_word(root: Path) -> int | None:
     platform = root / "sys" / "devices" / "platform"
     for pattern in ("*/*firmware*/get_throttled", "*firmware*/get_throttled"):
         for path in sorted(platform.glob(pattern)):
-            text = _read(path)
-            try:
-                return int(text or "", 16)
-            except ValueError:
-                continue
+            with suppress(ValueError):
+                return int(read_if_there(path), 16)
     return None
 
 
@@ -114,17 +100,7 @@ def _named(
 ) -> Iterator[tuple[str, int]]:
     """Name (lower case) and integer of each entry of a sysfs class that has both."""
     for entry in sorted((root / folder).glob(pattern)):
-        name, value = _read(entry / name_file), _read(entry / value_file)
-        if name and value:
-            try:
-                yield name.lower(), int(value)
-            except ValueError:
-                continue
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        # Reading a sensor that is asleep fails with EAGAIN or EIO, just as an absent one does with ENOENT.
-        return None
+        name = read_if_there(entry / name_file).lower()
+        with suppress(ValueError):
+            if name:
+                yield name, int(read_if_there(entry / value_file))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import ssl
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ from agent.errors import ConfigError
 from agent.settings import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from agent.settings import MqttSettings
 
@@ -42,14 +43,14 @@ def load_credentials(settings: MqttSettings, environment: Mapping[str, str] = os
     Raises:
         ConfigError: A file is missing, unreadable, empty or no text; or there is a password without a user.
     """
-    if settings.username_file is not None:
-        username: str | None = _read_secret("mqtt.username_file", settings.username_file)
-    else:
-        username = settings.username or _read_credential(USERNAME_CREDENTIAL, environment)
-    if settings.password_file is not None:
-        password: str | None = _read_secret("mqtt.password_file", settings.password_file)
-    else:
-        password = _read_credential(PASSWORD_CREDENTIAL, environment)
+    username = (
+        settings.username
+        or _read_secret("mqtt.username_file", settings.username_file)
+        or _read_credential(USERNAME_CREDENTIAL, environment)
+    )
+    password = _read_secret("mqtt.password_file", settings.password_file) or _read_credential(
+        PASSWORD_CREDENTIAL, environment
+    )
     if password is not None and username is None:
         raise ConfigError("there is an MQTT password but no user: set mqtt.username or mqtt.username_file")
     return Credentials(username, password)
@@ -74,42 +75,32 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
     """
     if not settings.uses_tls:
         return None
-    context = ssl.create_default_context()
-    if settings.ca_file is not None:
-        context = _context_for(settings.ca_file)
+    ca_file = f"mqtt.ca_file {settings.ca_file}"
+    with _in_words(ca_file, "the path", f"{ca_file} is no PEM certificate: give the authority's PEM file"):
+        context = ssl.create_default_context(cafile=settings.ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if settings.certificate_file is not None and settings.key_file is not None:
-        _add_client_certificate(context, settings.certificate_file, settings.key_file)
+        certificate = f"mqtt.certificate_file {settings.certificate_file}"
+        key = f"mqtt.key_file {settings.key_file}"
+        misfit = (
+            f"{certificate} and {key} don't fit together or are no unencrypted PEM files: give a certificate"
+            " and its own key"
+        )
+        with _in_words(f"{certificate} or {key}", "the paths and their permissions", misfit):
+            # An empty passphrase instead of none: OpenSSL would ask for it on the terminal.
+            context.load_cert_chain(settings.certificate_file, settings.key_file, password="")
     return context
 
 
-def _context_for(ca_file: Path) -> ssl.SSLContext:
+@contextmanager
+def _in_words(file: str, check: str, useless: str) -> Iterator[None]:
+    """Files that can't be read, or hold the wrong thing, which ``useless`` says, as sentences."""
     try:
-        return ssl.create_default_context(cafile=ca_file)
-    except ssl.SSLError as error:
-        raise ConfigError(
-            f"mqtt.ca_file {ca_file} is no PEM certificate: give the authority's PEM file"
-        ) from error
+        yield
+    except (ssl.SSLError, UnicodeDecodeError) as error:
+        raise ConfigError(useless) from error
     except OSError as error:
-        raise ConfigError(
-            f"mqtt.ca_file {ca_file} can't be read ({error.strerror}): check the path"
-        ) from error
-
-
-def _add_client_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-    try:
-        # An empty passphrase instead of none: OpenSSL would ask for it on the terminal.
-        context.load_cert_chain(certificate, key, password="")
-    except ssl.SSLError as error:
-        raise ConfigError(
-            f"mqtt.certificate_file {certificate} and mqtt.key_file {key} don't fit together or are no"
-            " unencrypted PEM files: give a certificate and its own key"
-        ) from error
-    except OSError as error:
-        raise ConfigError(
-            f"mqtt.certificate_file {certificate} or mqtt.key_file {key} can't be read"
-            f" ({error.strerror}): check the paths and their permissions"
-        ) from error
+        raise ConfigError(f"{file} can't be read ({error.strerror}): check {check}") from error
 
 
 def _read_credential(name: str, environment: Mapping[str, str]) -> str | None:
@@ -118,17 +109,13 @@ def _read_credential(name: str, environment: Mapping[str, str]) -> str | None:
     return _read_secret(f"credential {name}", path) if folder and path.exists() else None
 
 
-def _read_secret(key: str, path: Path) -> str:
-    try:
+def _read_secret(key: str, path: Path | None) -> str | None:
+    if path is None:
+        return None
+    useless = f"{key} {path} is no UTF-8 text: write the secret on one line"
+    with _in_words(f"{key} {path}", "path and permissions", useless):
         raw = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"{key} {path} can't be read ({error.strerror}): check path and permissions"
-        ) from error
-    try:
         secret = raw.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{key} {path} is no UTF-8 text: write the secret on one line") from error
     if not secret or "\n" in secret or "\0" in secret or len(raw) > _MAX_SECRET_BYTES:
         raise ConfigError(f"{key} {path} must hold exactly one line of text")
     return secret

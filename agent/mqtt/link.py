@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
 
 from agent.errors import BrokerError, ConfigError
@@ -22,7 +22,6 @@ from agent.mqtt.refusals import broker_name, explain_error, explain_loss, explai
 
 if TYPE_CHECKING:
     import threading
-    from typing import Any
 
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
@@ -220,12 +219,7 @@ class BrokerLink:
         self.alive = False
 
     def _on_connect(
-        self,
-        _client: Client,
-        _userdata: Any,
-        _flags: ConnectFlags,
-        reason: ReasonCode,
-        answer: Properties | None,
+        self, _client: Client, _data: object, _flags: object, reason: ReasonCode, answer: Properties | None
     ) -> None:
         if reason.is_failure:
             self._end(explain_reason(self._settings, reason))
@@ -235,36 +229,26 @@ class BrokerLink:
         self._in_flight_limit = min(MAX_IN_FLIGHT, getattr(answer, "ReceiveMaximum", MAX_IN_FLIGHT))
 
     def _on_disconnect(
-        self,
-        _client: Client,
-        _userdata: Any,
-        flags: DisconnectFlags,
-        reason: ReasonCode,
-        _properties: Properties | None,
+        self, _client: Client, _data: object, flags: DisconnectFlags, reason: ReasonCode, *_: object
     ) -> None:
         by_broker = flags.is_disconnect_packet_from_server
         self._end(explain_reason(self._settings, reason) if by_broker and reason.is_failure else "")
 
     def _on_publish(
-        self, _client: Client, _userdata: Any, message_id: int, reason: ReasonCode, _properties: Properties
+        self, _client: Client, _data: object, message_id: int, reason: ReasonCode, *_: object
     ) -> None:
         refusal = explain_reason(self._settings, reason) if reason.is_failure else ""
         if (ticket := self._tickets.pop(message_id, None)) is not None:
             self.acknowledged.append(Acknowledgement(ticket, refusal))
 
     def _on_subscribe(
-        self,
-        _client: Client,
-        _userdata: Any,
-        _message_id: int,
-        reasons: list[ReasonCode],
-        _properties: Properties | None,
+        self, _client: Client, _data: object, _message_id: int, reasons: list[ReasonCode], *_: object
     ) -> None:
         self.subscribed = not any(reason.is_failure for reason in reasons)
 
-    def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         self.received.append(Received(message.topic, bytes(message.payload), message.retain))
 
-    def _on_log(self, _client: Client, _userdata: Any, level: int, text: str) -> None:
+    def _on_log(self, _client: Client, _data: object, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:
             self._library_error = text

@@ -51,7 +51,6 @@ from agent.privacy.noise import as_written, discrete_laplace
 from agent.settings import SHORTEST_WINDOW_S
 
 if TYPE_CHECKING:
-    from fractions import Fraction
     from random import Random
 
     from agent.domain import EmotionWindow
@@ -90,30 +89,19 @@ class PrivacyPolicy:
 
     def disclose(self, window: EmotionWindow) -> Disclosure:
         """What may be published of ``window``."""
-        if self._is_too_short(window):
+        length_s = window.closed_at_s - window.opened_at_s
+        too_short = length_s < SHORTEST_WINDOW_S - _ROUNDING_S
+        if too_short and not self._settings.acknowledge_individual_counts:
             return _SUPPRESSED
         counts = {label: window.counts.get(label, 0) for label in LABELS}
         if self._epsilon is not None:
-            counts = _with_noise(counts, self._epsilon, self._randomness)
+            noise = {label: discrete_laplace(self._epsilon, self._randomness) for label in LABELS}
+            counts = _without_negatives({label: count + noise[label] for label, count in counts.items()})
         people = sum(counts.values())
-        if people < self._fewest_shown:
+        # With ``min_count = 1`` an empty window shows its zero: there is no threshold left to hide below.
+        if self._settings.min_count > 1 and people < self._settings.min_count:
             return _SUPPRESSED
         return Disclosure(suppressed=False, people=people, counts=counts)
-
-    @property
-    def _fewest_shown(self) -> int:
-        """With ``min_count = 1`` an empty window shows its zero: there is no threshold left to hide below."""
-        return self._settings.min_count if self._settings.min_count > 1 else 0
-
-    def _is_too_short(self, window: EmotionWindow) -> bool:
-        if self._settings.acknowledge_individual_counts:
-            return False
-        return window.closed_at_s - window.opened_at_s < SHORTEST_WINDOW_S - _ROUNDING_S
-
-
-def _with_noise(counts: dict[str, int], epsilon: Fraction, randomness: Random) -> dict[str, int]:
-    noisy = {label: count + discrete_laplace(epsilon, randomness) for label, count in counts.items()}
-    return _without_negatives(noisy)
 
 
 def _without_negatives(noisy: dict[str, int]) -> dict[str, int]:

@@ -99,10 +99,8 @@ class Delivery:
         if waiting_s > SECURE_AFTER_S:
             self._route.outbox.store()
         if waiting_s > STALL_S:
-            sentence = (
-                f"{self._link.name} has acknowledged nothing for {STALL_S:.0f} s: check its load and disk"
-            )
-            self._link.give_up(sentence)
+            silent = f"{self._link.name} has acknowledged nothing for {STALL_S:.0f} s"
+            self._link.give_up(f"{silent}: check its load and disk")
 
     def _send(self, parcel: Parcel) -> None:
         message = self._route.stamper.stamp(parcel.window)

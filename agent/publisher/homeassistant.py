@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 EXPIRE_AFTER_WINDOWS: Final = 3
 
-_UNLESS_HISTORICAL: Final = "{% if not value_json.historical %}{{ EXPRESSION }}{% endif %}"
 _DOMINANT: Final = (
     "(value_json.counts or {}).items() | sort(attribute='1', reverse=true) | map(attribute=0) | first"
     " if value_json.people else none"
@@ -91,7 +90,8 @@ def _source_entities(identity: Identity, source: str, window_s: float) -> dict[s
             "state_class": "measurement",
             "value_template": _unless_historical(f"(value_json.counts or {{}}).get('{label}')"),
         }
-    return {f"{_key(source)}_{key}": entity for key, entity in entities.items()}
+    # Home Assistant allows letters, digits, ``_`` and ``-`` in object ids; sources may also have dots.
+    return {f"{source.replace('.', '_')}_{key}": entity for key, entity in entities.items()}
 
 
 def _counting(identity: Identity, source: str, window_s: float) -> Entity:
@@ -154,9 +154,4 @@ def _alive(identity: Identity) -> Entity:
 
 
 def _unless_historical(expression: str) -> str:
-    return _UNLESS_HISTORICAL.replace("EXPRESSION", expression)
-
-
-def _key(source: str) -> str:
-    """Home Assistant allows letters, digits, ``_`` and ``-`` in object ids; sources may also have dots."""
-    return source.replace(".", "_")
+    return "{% if not value_json.historical %}{{ " + expression + " }}{% endif %}"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from agent.publisher.spool import Spool, SpoolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from agent.publisher.waiting import WaitingWindow
 
@@ -53,7 +54,7 @@ class Outbox:
         self._memory: dict[int, Parcel] = {}
         """Newer than everything in the file; insertion order is age."""
         self._memory_bytes = 0
-        self._next_number = 1
+        self._last_number = 0
         self._untaken: deque[int] = deque()
         self._page: deque[tuple[int, WaitingWindow | None]] = deque()
         self._read_up_to = 0
@@ -75,23 +76,30 @@ class Outbox:
     def load(self) -> None:
         """Take up what an earlier run left in the queue file."""
         if self._spool is not None:
-            try:
+            with self._complaining():
                 self._spool.load()
-            except SpoolError as error:
-                self._complain(error)
 
     def put(self, window: WaitingWindow, *, online: bool) -> None:
         """Add the newest window; it goes to the file unless it can leave at once."""
         behind_others = self.stored > 0 or not online
-        self._remember(_historical(window) if behind_others else window)
+        number = self._last_number = self._last_number + 1
+        window = _historical(window) if behind_others else window
+        self._memory[number] = Parcel(number, stored=False, window=window)
+        self._memory_bytes += _size(window)
+        self._untaken.append(number)
         if behind_others:
             self.store()
-        self._enforce_bounds()
+        self._drop_oldest(self.depth - self._max_windows)
+        if self._memory_bytes + (0 if self._spool is None else self._spool.size_bytes) > self._max_bytes:
+            self._drop_oldest(max(1, self.depth // 100))
 
     def take(self) -> Parcel | None:
         """The oldest window not handed out yet."""
-        while (entry := self._next_stored()) is not None:
-            number, window = entry
+        while self._page or self._read_page():
+            number, window = self._page.popleft()
+            self._read_up_to = number
+            if number in self._acknowledged:
+                continue
             if window is not None:
                 return Parcel(number, stored=True, window=_historical(window))
             logger.error("one window in the queue file was unreadable and is dropped")
@@ -132,19 +140,16 @@ class Outbox:
         if self._spool is None or not self._memory:
             return
         all_read = not self._page and self._read_up_to >= self._spool.last_number
-        try:
+        with self._complaining():
             rows = self._spool.append([parcel.window for parcel in self._memory.values()])
-        except SpoolError as error:
-            self._complain(error)
-            return
-        taken = len(self._memory) - len(self._untaken)
-        if all_read and taken > 0:
-            self._rows.update(zip(list(self._memory)[:taken], rows, strict=False))
-            self._read_up_to = rows[taken - 1]
-        self._spool_works = True
-        self._memory.clear()
-        self._memory_bytes = 0
-        self._untaken.clear()
+            taken = len(self._memory) - len(self._untaken)
+            if all_read and taken > 0:
+                self._rows.update(zip(list(self._memory)[:taken], rows, strict=False))
+                self._read_up_to = rows[taken - 1]
+            self._spool_works = True
+            self._memory.clear()
+            self._memory_bytes = 0
+            self._untaken.clear()
 
     def settle(self) -> None:
         """Delete acknowledged rows from the file; a failure keeps them for the next try."""
@@ -152,11 +157,12 @@ class Outbox:
             return
         # Emptied first: other threads read ``depth``, which may be too high for an instant, never too low.
         rows, self._acknowledged = self._acknowledged, set()
-        try:
-            self._spool.delete(rows)
-        except SpoolError as error:
-            self._acknowledged = rows
-            self._complain(error)
+        with self._complaining():
+            try:
+                self._spool.delete(rows)
+            except SpoolError:
+                self._acknowledged = rows
+                raise
 
     def close(self) -> None:
         """Store what is left and close the file; without one, what is left is lost and counted."""
@@ -167,66 +173,39 @@ class Outbox:
         if self._spool is not None:
             self._spool.close()
 
-    def _remember(self, window: WaitingWindow) -> None:
-        number = self._next_number
-        self._next_number += 1
-        self._memory[number] = Parcel(number, stored=False, window=window)
-        self._memory_bytes += _size(window)
-        self._untaken.append(number)
-
-    def _next_stored(self) -> tuple[int, WaitingWindow | None] | None:
-        while self._page or self._read_page():
-            entry = self._page.popleft()
-            self._read_up_to = entry[0]
-            if entry[0] not in self._acknowledged:
-                return entry
-        return None
-
     def _read_page(self) -> bool:
         """Fetch the next rows; False when there are none, or the file can't be read now."""
-        if self._spool is None or self.stored == 0:
-            return False
-        try:
-            self._page.extend(self._spool.read(self._read_up_to, _BATCH))
-        except SpoolError as error:
-            self._complain(error)
+        if self._spool is not None:
+            with self._complaining():
+                self._page.extend(self._spool.read(self._read_up_to, _BATCH))
         return bool(self._page)
 
-    def _enforce_bounds(self) -> None:
-        excess = self.depth - self._max_windows
-        if excess > 0:
-            self._drop_oldest(excess)
-        if self._bytes() > self._max_bytes:
-            self._drop_oldest(max(1, self.depth // 100))
-
-    def _bytes(self) -> int:
-        return self._memory_bytes + (0 if self._spool is None else self._spool.size_bytes)
-
     def _drop_oldest(self, count: int) -> None:
+        if count <= 0:
+            return
         self.dropped += count
         in_file = min(count, self.depth - len(self._memory))
         if self._spool is not None and in_file:
-            self._drop_rows(self._spool, in_file)
+            with self._complaining():
+                self._acknowledged.update(self._spool.oldest(in_file + len(self._acknowledged)))
+                self.settle()
         self._forget(list(self._memory)[: count - in_file])
         logger.warning(
             "the queue is full: %d oldest windows dropped, %d since the start", count, self.dropped
         )
 
-    def _drop_rows(self, spool: Spool, count: int) -> None:
-        try:
-            self._acknowledged.update(spool.oldest(count + len(self._acknowledged)))
-            self.settle()
-        except SpoolError as error:
-            self._complain(error)
-
     def _forget(self, numbers: Iterable[int]) -> None:
         for number in numbers:
             self._memory_bytes -= _size(self._memory.pop(number).window)
 
-    def _complain(self, error: SpoolError) -> None:
-        # Said once per failure, not once per window.
-        logger.log(logging.ERROR if self._spool_works else logging.DEBUG, "%s", error)
-        self._spool_works = False
+    @contextmanager
+    def _complaining(self) -> Iterator[None]:
+        """The disk's failures end the block; they are said once per failure, not once per window."""
+        try:
+            yield
+        except SpoolError as error:
+            logger.log(logging.ERROR if self._spool_works else logging.DEBUG, "%s", error)
+            self._spool_works = False
 
 
 def _historical(window: WaitingWindow) -> WaitingWindow:

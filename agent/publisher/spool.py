@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
@@ -19,7 +20,7 @@ from agent.errors import AgentError
 from agent.publisher.waiting import WaitingWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -36,11 +37,6 @@ CREATE TABLE IF NOT EXISTS windows (
     payload TEXT NOT NULL
 )
 """
-
-_INSERT: Final = (
-    "INSERT INTO windows (number, source, opened_at_s, closed_at_s, boot_id, payload)"
-    " VALUES (?, ?, ?, ?, ?, ?)"
-)
 
 
 class SpoolError(AgentError):
@@ -59,8 +55,9 @@ class Spool:
         """Windows in the file."""
         self.size_bytes = 0
         """Sum of their payloads."""
-        self._next_number = 1
-        """Never used twice in one process, so that a late acknowledgement can't hit a newer window."""
+        self.last_number = 0
+        """Of the newest window ever stored here; never used twice in one process, so that a late
+        acknowledgement can't hit a newer window."""
         self._database: sqlite3.Connection | None = None
 
     def load(self) -> None:
@@ -73,11 +70,6 @@ class Spool:
             self._opened()
             self._discard_if_empty()
 
-    @property
-    def last_number(self) -> int:
-        """Of the newest window ever stored here; later ones get greater numbers."""
-        return self._next_number - 1
-
     def append(self, windows: Sequence[WaitingWindow]) -> Sequence[int]:
         """Store all windows or none; they are safe from a power cut when this returns.
 
@@ -87,20 +79,21 @@ class Spool:
         Raises:
             SpoolError: The disk is full, read-only or failing.
         """
-        self._opened()
+        database = self._opened()
         rows = [
             (
-                self._next_number + offset,
+                number,
                 window.source,
                 window.opened_at_s,
                 window.closed_at_s,
                 window.boot_id,
                 window.message.payload().decode(),
             )
-            for offset, window in enumerate(windows)
+            for number, window in enumerate(windows, self.last_number + 1)
         ]
-        self._write(lambda database: database.executemany(_INSERT, rows))
-        self._next_number += len(rows)
+        with self._failing_in_words(), database:
+            database.executemany("INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self.last_number += len(rows)
         self.count += len(rows)
         self.size_bytes += sum(len(row[-1].encode()) for row in rows)
         return [row[0] for row in rows]
@@ -113,15 +106,10 @@ class Spool:
         """
         if self.count == 0:
             return []
-        select = (
-            "SELECT number, source, payload, opened_at_s, closed_at_s, boot_id FROM windows"
-            " WHERE number > ? ORDER BY number LIMIT ?"
-        )
-        try:
-            rows = self._opened().execute(select, (after, limit)).fetchall()
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
-        return [(row[0], _window(row[1:])) for row in rows]
+        select = "SELECT * FROM windows WHERE number > ? ORDER BY number LIMIT ?"
+        database = self._opened()
+        with self._failing_in_words():
+            return [(number, _window(*row)) for number, *row in database.execute(select, (after, limit))]
 
     def delete(self, numbers: Collection[int]) -> None:
         """Forget windows that the broker has; the file goes with the last one.
@@ -129,17 +117,12 @@ class Spool:
         Raises:
             SpoolError: The disk is full, read-only or failing; nothing was deleted.
         """
-        if not numbers:
-            return
-        self._write(
-            lambda database: database.executemany(
-                "DELETE FROM windows WHERE number = ?", [(number,) for number in numbers]
-            )
-        )
-        try:
-            self._measure()
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
+        database = self._opened()
+        with self._failing_in_words():
+            with database:
+                rows = [(number,) for number in numbers]
+                database.executemany("DELETE FROM windows WHERE number = ?", rows)
+            self._measure(database)
         self._discard_if_empty()
 
     def oldest(self, count: int) -> list[int]:
@@ -148,11 +131,10 @@ class Spool:
         Raises:
             SpoolError: The file can't be read.
         """
-        try:
-            rows = self._opened().execute("SELECT number FROM windows ORDER BY number LIMIT ?", (count,))
-            return [row[0] for row in rows.fetchall()]
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
+        select = "SELECT number FROM windows ORDER BY number LIMIT ?"
+        database = self._opened()
+        with self._failing_in_words():
+            return [number for (number,) in database.execute(select, (count,))]
 
     def close(self) -> None:
         """Fold the log into the file and release the lock."""
@@ -165,26 +147,18 @@ class Spool:
                 )
             self._database = None
 
-    def _write(self, change: Callable[[sqlite3.Connection], object]) -> None:
-        database = self._opened()
-        try:
-            with database:
-                change(database)
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
-
     def _opened(self) -> sqlite3.Connection:
-        if self._database is not None:
-            return self._database
-        try:
-            self._database = self._connect()
-            self._measure()
-        except sqlite3.OperationalError as error:
-            self.close()
-            raise self._failure(error) from error
-        except sqlite3.DatabaseError as error:
-            self._set_aside(error)
-            self._database = self._connect_anew()
+        if self._database is None:
+            with self._failing_in_words():
+                try:
+                    self._database = self._connect()
+                    self._measure(self._database)
+                except sqlite3.OperationalError:
+                    self.close()
+                    raise
+                except sqlite3.DatabaseError as error:
+                    self._set_aside(error)
+                    self._database = self._connect()
         return self._database
 
     def _connect(self) -> sqlite3.Connection:
@@ -211,32 +185,26 @@ class Spool:
             raise
         return database
 
-    def _connect_anew(self) -> sqlite3.Connection:
-        self.count = self.size_bytes = 0
-        try:
-            return self._connect()
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
-
-    def _measure(self) -> None:
-        database = self._database
-        if database is None:
-            return
+    def _measure(self, database: sqlite3.Connection) -> None:
         total = (
             "SELECT count(*), coalesce(sum(length(CAST(payload AS BLOB))), 0), coalesce(max(number), 0)"
             " FROM windows"
         )
         self.count, self.size_bytes, last = database.execute(total).fetchone()
-        self._next_number = max(self._next_number, last + 1)
+        self.last_number = max(self.last_number, last)
 
-    def _failure(self, error: sqlite3.Error) -> SpoolError:
-        """The error as a sentence; a file found damaged is set aside on the way."""
-        if not isinstance(error, sqlite3.OperationalError) and isinstance(error, sqlite3.DatabaseError):
-            self._set_aside(error)
-        return SpoolError(
-            f"queue file {self.path} can't be used ({error}): make room or check state.directory;"
-            " unsent windows wait in memory"
-        )
+    @contextmanager
+    def _failing_in_words(self) -> Iterator[None]:
+        """A database error as a sentence; a file found damaged is set aside on the way."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            if not isinstance(error, sqlite3.OperationalError) and isinstance(error, sqlite3.DatabaseError):
+                self._set_aside(error)
+            raise SpoolError(
+                f"queue file {self.path} can't be used ({error}): make room or check state.directory;"
+                " unsent windows wait in memory"
+            ) from error
 
     def _set_aside(self, error: sqlite3.Error) -> None:
         self.close()
@@ -247,8 +215,8 @@ class Spool:
         )
         try:
             self.path.replace(aside)
-            self.path.with_name(self.path.name + "-wal").unlink(missing_ok=True)
-            self.path.with_name(self.path.name + "-journal").unlink(missing_ok=True)
+            for ending in ("-wal", "-journal"):
+                self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
         except OSError as failure:
             raise SpoolError(
                 f"damaged queue file {self.path} can't be set aside ({failure}): remove it;"
@@ -265,8 +233,9 @@ class Spool:
                 logger.warning("empty queue file %s can't be removed (%s); it stays", self.path, error)
 
 
-def _window(row: tuple[str, str, float, float, str]) -> WaitingWindow | None:
-    source, payload, opened_at_s, closed_at_s, boot_id = row
+def _window(
+    source: str, opened_at_s: float, closed_at_s: float, boot_id: str, payload: str
+) -> WaitingWindow | None:
     try:
         message = CountsMessage.model_validate_json(payload)
     except ValidationError:

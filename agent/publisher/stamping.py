@@ -60,12 +60,9 @@ class Stamper:
     def _place(self, source: str, stamps: Stamps) -> Stamps:
         if not stamps.synced:
             return stamps
-        placed = stamps
-        last_end = self._last_end.get(source)
-        if last_end is not None and stamps.start < last_end:
-            behind_s = (last_end - stamps.start).total_seconds()
-            if behind_s <= LARGEST_OVERLAP_S:
-                half = (stamps.end - stamps.start) / 2
-                placed = Stamps(last_end, max(stamps.end, last_end + half), synced=False)
-        self._last_end[source] = placed.end
-        return placed
+        last_end = self._last_end.get(source, stamps.start)
+        if 0.0 < (last_end - stamps.start).total_seconds() <= LARGEST_OVERLAP_S:
+            half = (stamps.end - stamps.start) / 2
+            stamps = Stamps(last_end, max(stamps.end, last_end + half), synced=False)
+        self._last_end[source] = stamps.end
+        return stamps

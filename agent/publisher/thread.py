@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from agent.contract import BirthMessage, HealthMessage
     from agent.domain import Disclosure, EmotionWindow
-    from agent.errors import BrokerError
     from agent.settings import MqttSettings
 
 logger = logging.getLogger(__name__)
@@ -132,11 +131,6 @@ class Publisher:
         depth = outbox.depth + len(self._inbox)
         return BrokerStatus(self._connected, self._reason, depth, outbox.dropped)
 
-    @property
-    def clock_synced(self) -> bool:
-        """Whether windows closing now get trustworthy stamps."""
-        return self._clock.synced
-
     def stop(self, timeout_s: float = 5.0) -> None:
         """Send what is left, then ``offline``, then disconnect; what can't be sent is stored.
 
@@ -156,7 +150,6 @@ class Publisher:
             except Exception:  # thread top: a fault in one connection must not end publishing for ever
                 logger.exception("the mqtt thread failed; it goes on with a new connection")
                 outbox.release()
-            self._connected = False
             if stopping:
                 break
             self._pause()
@@ -180,7 +173,10 @@ class Publisher:
             self._wake.wait(min(_TICK_S, (self._stop_by_s or math.inf) - time.monotonic()))
             self._absorb()
         if dial.error is not None:
-            self._refused(dial.error)
+            # The same reason again is worth a line in the log, but no alarm.
+            repeated = str(dial.error) == self._reason
+            self._reason = str(dial.error)
+            logger.log(logging.INFO if repeated else logging.WARNING, "%s", dial.error)
             return
         accepted_at_s = time.monotonic()
         try:
@@ -240,12 +236,6 @@ class Publisher:
             # Removed last, so that ``status`` never misses a window on its way.
             self._route.outbox.put(self._inbox[0], online=self._connected)
             self._inbox.popleft()
-
-    def _refused(self, error: BrokerError) -> None:
-        # The same reason again is worth a line in the log, but no alarm.
-        repeated = str(error) == self._reason
-        self._reason = str(error)
-        logger.log(logging.INFO if repeated else logging.WARNING, "%s", error)
 
     def _pause(self) -> None:
         if self._stop_by_s is not None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.domain import Stamps
+from agent.host import read_if_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +31,6 @@ TOLERANCE_S: Final = 0.5
 
 TIMESYNC_MARK: Final = Path("/run/systemd/timesync/synchronized")
 """Touched by systemd-timesyncd after its first synchronisation."""
-
-BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 _TIME_ERROR: Final = 5
 """``adjtimex`` returns this clock state while the clock is not synchronised (adjtimex(2))."""
@@ -54,12 +53,9 @@ def clock_is_synchronised(mark: Path = TIMESYNC_MARK) -> bool:
     return 0 <= state < _TIME_ERROR
 
 
-def boot_id(path: Path = BOOT_ID) -> str:
+def boot_id(path: Path = Path("/proc/sys/kernel/random/boot_id")) -> str:
     """Changes with every boot, when monotonic instants lose their meaning; empty where unknown."""
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
+    return read_if_there(path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from agent.door import opened
 if TYPE_CHECKING:
     from agent.settings.agent import AgentSettings, HealthSettings, StateSettings
     from agent.settings.mqtt import HomeAssistantSettings, MqttSettings, is_loopback
-    from agent.settings.privacy import SHORTEST_WINDOW_S, Context, DeploymentSettings, PrivacySettings
+    from agent.settings.privacy import SHORTEST_WINDOW_S, DeploymentSettings, PrivacySettings
     from agent.settings.reading import describe_problems, load_settings
-    from agent.settings.sources import OpenCvSource, Picamera2Source, ReplaySource, SourceBase, SourceSettings
+    from agent.settings.sources import OpenCvSource, Picamera2Source, ReplaySource, SourceSettings
     from agent.settings.stages import (
         ClassifierSettings,
         DetectorSettings,
@@ -21,6 +21,6 @@ if TYPE_CHECKING:
         ModelsSettings,
         TrackerSettings,
     )
-    from agent.settings.table import Polygon, Share, Table, TopicName
+    from agent.settings.table import Polygon
 else:
     __getattr__, __all__ = opened(__name__)

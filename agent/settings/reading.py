@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -47,14 +47,14 @@ def load_settings(path: Path) -> AgentSettings:
     return parse_settings(raw, origin=str(path))
 
 
-def parse_settings(raw: Mapping[str, Any], origin: str) -> AgentSettings:
+def parse_settings(raw: Mapping[str, object], origin: str) -> AgentSettings:
     """Validate already parsed tables; ``origin`` names their place in messages.
 
     Raises:
         ConfigError: Anything is wrong; one line per problem.
     """
     try:
-        settings = AgentSettings(**raw)
+        settings = AgentSettings.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(describe_problems(error, origin)) from None
     problems = list(_contradictions(settings))
@@ -120,22 +120,11 @@ def _contradictions(settings: AgentSettings) -> Iterator[str]:
     deployment = settings.deployment
     if deployment.context in {"workplace", "education"} and not deployment.safety_purpose.strip():
         yield _PROHIBITED.format(context=deployment.context)
-    for key, path in _named_files(settings):
-        if path is not None and not path.exists():
-            yield f"{key} = {str(path)!r} does not exist; correct the path or put the file there"
-
-
-def _named_files(settings: AgentSettings) -> Iterator[tuple[str, Path | None]]:
-    mqtt = settings.mqtt
-    yield "models.bundle", settings.models.bundle
-    yield from (("models.trusted_keys", path) for path in settings.models.trusted_keys)
-    yield "mqtt.ca_file", mqtt.ca_file
-    yield "mqtt.certificate_file", mqtt.certificate_file
-    yield "mqtt.key_file", mqtt.key_file
-    yield "mqtt.username_file", mqtt.username_file
-    yield "mqtt.password_file", mqtt.password_file
-    for name, source in settings.sources.items():
-        if isinstance(source, ReplaySource):
-            yield f"sources.{name}.path", source.path
-        elif isinstance(source, OpenCvSource):
-            yield f"sources.{name}.credentials_file", source.credentials_file
+    tables: dict[str, BaseModel] = {"models": settings.models, "mqtt": settings.mqtt}
+    tables |= {f"sources.{name}": source for name, source in settings.sources.items()}
+    for name, table in tables.items():
+        for key, value in table:
+            for path in value if isinstance(value, tuple) else (value,):
+                if isinstance(path, Path) and not path.exists():
+                    where = f"{name}.{key} = {str(path)!r}"
+                    yield f"{where} does not exist; correct the path or put the file there"

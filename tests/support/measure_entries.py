@@ -24,7 +24,8 @@ from agent.detector import Detector
 from agent.frame import Frame
 from agent.inference.backends.opening import load_network
 from agent.inference.bundle.manifest import Bundle
-from agent.settings import DetectorSettings, ModelsSettings, SourceBase
+from agent.settings import DetectorSettings, ModelsSettings
+from agent.settings.sources import SourceBase
 from agent.source.picture.motion_gate import MotionGate
 from agent.source.rest import Rest
 from models.data.portraits import read_portraits

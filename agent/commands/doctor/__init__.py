@@ -5,15 +5,7 @@ cameras        ├──► Report ──► table | JSON
 broker         │
 candidates     ┘
 """
-# mypy: implicit-reexport
 
-from typing import TYPE_CHECKING
+from agent.commands.doctor.command import doctor
 
-from agent.door import opened
-
-if TYPE_CHECKING:
-    from agent.commands.doctor.command import doctor
-    from agent.commands.doctor.examine import examine, run_doctor
-    from agent.commands.doctor.report import Report
-else:
-    __getattr__, __all__ = opened(__name__)
+__all__ = ["doctor"]

@@ -33,16 +33,16 @@ class BrokerFacts:
 
 def check_broker(settings: MqttSettings, timeout_s: float = CONNECT_TIMEOUT_S) -> BrokerFacts:
     """Connect, shake hands, hang up."""
-    port = settings.effective_port
-    address = f"{settings.host}:{port}"
+    host, port = settings.host, settings.effective_port
     started_s = time.monotonic()
+    ms = None
     try:
-        with socket.create_connection((settings.host, port), timeout=timeout_s) as connection:
+        with socket.create_connection((host, port), timeout=timeout_s) as connection:
             detail = _shake_hands(connection, settings)
+        ms = round(1000.0 * (time.monotonic() - started_s), 1)
     except (AgentError, OSError, ValueError) as error:
-        return BrokerFacts(address, settings.uses_tls, reachable=False, detail=_in_words(error))
-    ms = round(1000.0 * (time.monotonic() - started_s), 1)
-    return BrokerFacts(address, settings.uses_tls, reachable=True, detail=detail, ms=ms)
+        detail = _in_words(error)
+    return BrokerFacts(f"{host}:{port}", settings.uses_tls, ms is not None, detail, ms)
 
 
 def _shake_hands(connection: socket.socket, settings: MqttSettings) -> str:

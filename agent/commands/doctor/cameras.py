@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from agent.host import read_if_there
 from agent.settings import OpenCvSource, ReplaySource
 from agent.source.cameras import AUTO, AddressKind, CameraMode, list_formats, parse_address, what_is_there
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent.settings import SourceSettings
-
 
 _ANY_MODE: Final = CameraMode(AUTO, 640, 480, 15.0)
 
@@ -54,7 +54,7 @@ def find_cameras(root: Path = Path("/")) -> tuple[CameraFacts, ...]:
     return tuple(
         CameraFacts(
             path=str(node),
-            name=_driver_name(root, node.name),
+            name=read_if_there(root / "sys/class/video4linux" / node.name / "name") or "unknown",
             stable_path=by_id.get(node.resolve()),
             readable=os.access(node, os.R_OK | os.W_OK),
             formats=tuple(offered.mode.fourcc for offered in list_formats(node, _ANY_MODE)),
@@ -84,11 +84,3 @@ def _judge(source: SourceSettings) -> tuple[bool, str]:
     if not os.access(device, os.R_OK | os.W_OK):
         return False, f"{device} can't be opened by this user: add it to the group video"
     return True, device
-
-
-def _driver_name(root: Path, node: str) -> str:
-    path = root / "sys" / "class" / "video4linux" / node / "name"
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return "unknown"

@@ -23,7 +23,7 @@ def doctor(
 ) -> None:
     """Explain this box: what it is, whether camera and broker answer, which backend won and why."""
     settings = load_settings(config) if config is not None else settings_if_usable(DEFAULT_CONFIG)
-    from agent.commands.doctor import run_doctor  # noqa: PLC0415 - the help must not wait for NumPy
+    from agent.commands.doctor.examine import run_doctor  # noqa: PLC0415 - the help must not wait for NumPy
     from agent.host import state_directory  # noqa: PLC0415 - likewise
 
     state_dir = None if settings is None else state_directory(settings)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -41,12 +43,12 @@ def run_doctor(
     as_json: bool = False,
     console: Console | None = None,
 ) -> int:
-    """Examine and print; what the daemon has measured and kept is shown unless ``reselect`` asks anew.
+    """Examine and print.
 
     Args:
         settings: None examines the box and the bundle that came with the agent.
-        state_dir: Where the daemon keeps its trials; only read.
-        reselect: Try the candidates again.
+        state_dir: Where the daemon keeps what it measured; only read.
+        reselect: Try the candidates again instead of showing that.
         as_json: One JSON object on stdout instead of the tables.
         console: To print on; stdout by default.
 
@@ -54,18 +56,13 @@ def run_doctor(
         The exit status: 0, or that of the error which keeps the agent from starting.
     """
     console = console or Console()
+    look = partial(examine, settings, state_dir=state_dir, reselect=reselect)
     if as_json or not console.is_terminal:
-        report = examine(settings, state_dir=state_dir, reselect=reselect)
+        report = look()
     else:
         with console.status("trying backends") as status:
-            report = examine(
-                settings,
-                state_dir=state_dir,
-                reselect=reselect,
-                say=lambda trial: status.update(
-                    f"trying backends: {trial.backend} {trial.precision} {trial.network}"
-                ),
-            )
+            words = "trying backends: {0.backend} {0.precision} {0.network}"
+            report = look(say=lambda trial: status.update(words.format(trial)))
     if as_json:
         console.print_json(json.dumps(report.as_json()))
     else:
@@ -80,13 +77,9 @@ def examine(
     reselect: bool = False,
     say: Callable[[Trial], None] | None = None,
 ) -> Report:
-    """Look at everything; the V4L2 cameras of the configuration are tried, and nothing is written.
+    """Look at everything for :func:`run_doctor`; ``say`` takes each new trial.
 
-    Args:
-        settings: See :func:`run_doctor`, as for the others.
-        state_dir: Likewise.
-        reselect: Likewise.
-        say: Takes each new ``Trial``.
+    The V4L2 cameras of the configuration are tried, and nothing is written.
     """
     models = ModelsSettings() if settings is None else settings.models
     latency = LatencySettings() if settings is None else settings.latency
@@ -112,7 +105,7 @@ def examine(
         sources=() if settings is None else judge_sources(settings.sources),
         formats=() if settings is None else examine_formats(settings.sources),
         broker=None if settings is None else check_broker(settings.mqtt),
-        versions={backend: _version(packages) for backend, packages in BACKEND_PACKAGES.items()},
+        backends={backend: _version(packages) for backend, packages in BACKEND_PACKAGES.items()},
         bundle=bundle_name,
         signature=signature,
         budget_ms=latency.budget_ms,
@@ -124,8 +117,6 @@ def examine(
 
 def _version(packages: tuple[str, ...]) -> str | None:
     for package in packages:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             return importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from agent.host import cpu_model, default_threads, read_cpu_flags, read_device
+from agent.host import cpu_model, default_threads, read_cpu_flags, read_device, read_fields, read_if_there
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,26 +70,13 @@ def read_facts(root: Path = Path("/")) -> DeviceFacts:
     )
 
 
-def _model(root: Path) -> str | None:
+def _model(root: Path) -> str:
     """Board name from the device tree (ARM), else vendor and product from the firmware (x86)."""
-    board = _read(root / "proc" / "device-tree" / "model")
-    if board:
-        return board
     folder = root / "sys" / "class" / "dmi" / "id"
-    words = [_read(folder / name) for name in ("sys_vendor", "product_name")]
-    return " ".join(word for word in words if word) or None
+    words = [read_if_there(folder / name) for name in ("sys_vendor", "product_name")]
+    return read_if_there(root / "proc" / "device-tree" / "model") or " ".join(filter(None, words))
 
 
 def _memory_mb(root: Path) -> int | None:
-    for line in (_read(root / "proc" / "meminfo") or "").splitlines():
-        key, _, value = line.partition(":")
-        if key == "MemTotal" and value.split():
-            return int(value.split()[0]) // 1024
-    return None
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n") or None
-    except OSError:
-        return None
+    words = read_fields(root / "proc" / "meminfo").get("MemTotal", "").split()
+    return int(words[0]) // 1024 if words else None

@@ -26,8 +26,8 @@ class Report:
     """Of the V4L2 cameras among them."""
     broker: BrokerFacts | None
     """None without a configuration."""
-    versions: dict[str, str | None]
-    """Of each backend's package; None where it is not installed."""
+    backends: dict[str, str | None]
+    """Version of each one's package; None where it is not installed."""
     bundle: str
     signature: str
     """Who signed the bundle, or that nobody did."""
@@ -38,31 +38,11 @@ class Report:
     exit_code: int = 0
 
     def as_json(self) -> Json:
-        """Plain values, one key per part."""
-        choice = self.choice
-        return {
-            "device": asdict(self.device),
-            "cameras": [asdict(camera) for camera in self.cameras],
-            "sources": [asdict(source) for source in self.sources],
-            "formats": [source.as_json() for source in self.formats],
-            "broker": None if self.broker is None else asdict(self.broker),
-            "backends": self.versions,
-            "bundle": self.bundle,
-            "signature": self.signature,
-            "budget_ms": self.budget_ms,
-            "choice": None
-            if choice is None
-            else {
-                "detectors": [asdict(pick) for pick in choice.detectors],
-                "classifier": None if choice.classifier is None else asdict(choice.classifier),
-                "start_tier": choice.start_tier,
-                "fits": choice.fits,
-                "cached": choice.cached,
-            },
-            "candidates": []
-            if choice is None
-            else [
-                {**row.trial.as_json(), "chosen": row.chosen, "verdict": row.verdict} for row in choice.rows
-            ],
-            "problem": self.problem,
-        }
+        """Plain values, one key per part, and the candidates apart from the choice."""
+        plain = asdict(self)
+        del plain["exit_code"]
+        plain["formats"] = [source.as_json() for source in self.formats]
+        rows = plain["choice"].pop("rows") if plain["choice"] else ()
+        plain["candidates"] = [{**row.pop("trial"), **row} for row in rows]
+        plain["problem"] = plain.pop("problem")  # the last key
+        return plain

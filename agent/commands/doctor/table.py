@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -84,7 +85,7 @@ def _surroundings(report: Report) -> list[tuple[str, str]]:
 
 
 def _backend_rows(report: Report) -> list[tuple[str, str]]:
-    words = [f"{name} {version or '(not installed)'}" for name, version in report.versions.items()]
+    words = [f"{name} {version or '(not installed)'}" for name, version in report.backends.items()]
     return [("backends", ", ".join(words)), ("bundle", report.bundle), ("signature", report.signature)]
 
 
@@ -122,23 +123,20 @@ def _candidates(choice: Choice) -> Table:
     for column in ("ms", "p95 ms", "agrees"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
-    order = list(dict.fromkeys(row.trial.network for row in choice.rows))
-    order.sort(key=lambda network: not network)  # a backend that failed for all networks stands last
-    previous = None
-    for row in sorted(choice.rows, key=lambda row: order.index(row.trial.network)):
-        trial = row.trial
-        if trial.network != previous:
-            table.add_row(trial.network or "all networks", style="bold")
-        previous = trial.network
-        device = "" if trial.device in {"", "cpu"} else f" on {trial.device}"
-        table.add_row(
-            f"  {trial.backend} {trial.precision}{device}".rstrip(),
-            _number(trial.ms, 2),
-            _number(trial.p95_ms, 2),
-            _number(trial.agreement, 3),
-            Text(row.verdict),
-            style="bold green" if row.chosen else "" if trial.outcome == "agrees" else "red",
-        )
+    networks = dict.fromkeys(row.trial.network for row in choice.rows)
+    for network in sorted(networks, key=operator.not_):  # a backend that failed for all stands last
+        table.add_row(network or "all networks", style="bold")
+        for row in (row for row in choice.rows if row.trial.network == network):
+            trial = row.trial
+            device = "" if trial.device in {"", "cpu"} else f" on {trial.device}"
+            table.add_row(
+                f"  {trial.backend} {trial.precision}{device}".rstrip(),
+                _number(trial.ms, 2),
+                _number(trial.p95_ms, 2),
+                _number(trial.agreement, 3),
+                Text(row.verdict),
+                style="bold green" if row.chosen else "" if trial.outcome == "agrees" else "red",
+            )
     return table
 
 

@@ -52,7 +52,6 @@ def _in_words(seconds: float) -> str:
 
 def _who_and_what_for(settings: AgentSettings) -> Mapping[str, str]:
     place = settings.deployment
-    is_exception = place.context in {"workplace", "education"}
     return {
         "site": escaped(place.site),
         "device": escaped(place.device),
@@ -64,7 +63,7 @@ def _who_and_what_for(settings: AgentSettings) -> Mapping[str, str]:
             "Work and education are prohibited except for medical or safety reasons (Art. 5(1)(f) AI Act)."
             f" The reason written out: {escaped(place.safety_purpose)} "
             + BLANK.format("evidence that this reason carries the exception")
-            if is_exception
+            if place.context in {"workplace", "education"}
             else "Inferring emotions of people at work or in education is prohibited (Art. 5(1)(f) AI Act);"
             " the device refuses such a context. "
             + BLANK.format("confirm that no staff or pupils are in view")

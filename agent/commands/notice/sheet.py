@@ -27,14 +27,13 @@ LANGUAGES: Final = ("de", "en", "es", "fr", "it", "nl")
 _TO_FILL_IN: Final = "_" * 40
 """Stands where the configuration is silent, to be filled in by hand."""
 _WIDTH: Final = 78
-_MINUTE_S: Final = 60
-_HOUR_S: Final = 3_600
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """The sheet's sentences in one language: the tables of ``languages/<language>.toml``."""
 
+    language: str
     title: str
     summary: str
     happens: Mapping[str, str]
@@ -52,16 +51,6 @@ class Section:
     heading: str
     sentences: tuple[str, ...]
     facts: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """The whole sheet, before it has a form."""
-
-    language: str
-    title: str
-    summary: str
-    sections: tuple[Section, ...]
 
 
 def render_notice(
@@ -85,35 +74,8 @@ def render_notice(
     renderer = _RENDERERS.get(format)
     if renderer is None:
         raise ConfigError(f"there is no notice as {format!r}: choose one of {', '.join(FORMATS)}")
-    return renderer(compose_notice(deployment, privacy, language=language))
-
-
-def compose_notice(deployment: DeploymentSettings, privacy: PrivacySettings, *, language: str) -> Notice:
-    """Choose the sentences that are true of this configuration.
-
-    Raises:
-        ConfigError: The language is not known.
-    """
     words = words_in(language)
-    return Notice(
-        language,
-        words.title,
-        words.summary,
-        (
-            Section(words.happens["heading"], tuple(_what_happens(words, privacy))),
-            Section(words.kept["heading"], tuple(words.kept[key] for key in ("yes", "pictures", "identity"))),
-            Section(words.purpose["heading"], (purpose_of(words, deployment),)),
-            Section(
-                words.contact["heading"],
-                (words.contact["rights"], words.contact["law"]),
-                (
-                    (words.contact["operator"], deployment.operator.strip() or _TO_FILL_IN),
-                    (words.contact["contact"], deployment.contact.strip() or _TO_FILL_IN),
-                    (words.contact["place"], f"{deployment.site}, {deployment.device}"),
-                ),
-            ),
-        ),
-    )
+    return renderer(words, tuple(_true_sections(words, deployment, privacy)))
 
 
 def words_in(language: str) -> Words:
@@ -125,20 +87,26 @@ def words_in(language: str) -> Words:
     if language not in LANGUAGES:
         raise ConfigError(f"there is no notice in {language!r}: choose one of {', '.join(LANGUAGES)}")
     file = resources.files(__package__) / "languages" / f"{language}.toml"
-    return Words(**tomllib.loads(file.read_text(encoding="utf-8")))
+    return Words(language, **tomllib.loads(file.read_text(encoding="utf-8")))
 
 
-def _what_happens(words: Words, privacy: PrivacySettings) -> Iterator[str]:
-    happens = words.happens
-    yield happens["estimate"]
-    yield happens["uncertain"]
-    yield happens["totals"].format(window=duration(words.units, privacy.window_s))
-    if privacy.min_count > 1:
-        yield happens["threshold"].format(min_count=privacy.min_count)
-    else:
-        yield happens["single"]
-    if privacy.epsilon is not None:
-        yield happens["noise"]
+def _true_sections(
+    words: Words, deployment: DeploymentSettings, privacy: PrivacySettings
+) -> Iterator[Section]:
+    """The sentences that are true of this configuration."""
+    happens, contact = words.happens, words.contact
+    told = ["estimate", "uncertain", "totals", "threshold" if privacy.min_count > 1 else "single"]
+    told += [] if privacy.epsilon is None else ["noise"]
+    filled = {"window": duration(words.units, privacy.window_s), "min_count": privacy.min_count}
+    yield Section(happens["heading"], tuple(happens[key].format(**filled) for key in told))
+    yield Section(words.kept["heading"], tuple(words.kept[key] for key in ("yes", "pictures", "identity")))
+    yield Section(words.purpose["heading"], (purpose_of(words, deployment),))
+    facts = (
+        (contact["operator"], deployment.operator.strip() or _TO_FILL_IN),
+        (contact["contact"], deployment.contact.strip() or _TO_FILL_IN),
+        (contact["place"], f"{deployment.site}, {deployment.device}"),
+    )
+    yield Section(contact["heading"], (contact["rights"], contact["law"]), facts)
 
 
 def purpose_of(words: Words, deployment: DeploymentSettings) -> str:
@@ -160,20 +128,17 @@ def purpose_of(words: Words, deployment: DeploymentSettings) -> str:
 
 def duration(units: Mapping[str, Sequence[str]], seconds: float) -> str:
     """In the largest unit that divides it, as people would say it."""
-    whole = round(seconds)
-    for unit, length_s in (("hours", _HOUR_S), ("minutes", _MINUTE_S)):
-        if whole >= length_s and whole % length_s == 0:
-            return _counted(units[unit], whole // length_s)
-    return _counted(units["seconds"], whole)
+    number, unit = round(seconds), "seconds"
+    for larger in ("minutes", "hours"):
+        if number and number % 60 == 0:
+            number, unit = number // 60, larger
+    one, several = units[unit]
+    return f"{number} {one if number == 1 else several}"
 
 
-def _counted(forms: Sequence[str], number: int) -> str:
-    return f"{number} {forms[0] if number == 1 else forms[1]}"
-
-
-def _as_text(notice: Notice) -> str:
-    lines = [notice.title.upper(), "=" * len(notice.title), "", *textwrap.wrap(notice.summary, _WIDTH)]
-    for section in notice.sections:
+def _as_text(words: Words, sections: Sequence[Section]) -> str:
+    lines = [words.title.upper(), "=" * len(words.title), "", *textwrap.wrap(words.summary, _WIDTH)]
+    for section in sections:
         lines += ["", section.heading, "-" * len(section.heading)]
         for label, value in section.facts:
             lines += textwrap.wrap(f"{label}: {value}", _WIDTH, subsequent_indent="  ")
@@ -182,9 +147,9 @@ def _as_text(notice: Notice) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _as_markdown(notice: Notice) -> str:
-    lines = [f"# {escaped(notice.title)}", "", f"**{escaped(notice.summary)}**"]
-    for section in notice.sections:
+def _as_markdown(words: Words, sections: Sequence[Section]) -> str:
+    lines = [f"# {escaped(words.title)}", "", f"**{escaped(words.summary)}**"]
+    for section in sections:
         lines += ["", f"## {escaped(section.heading)}", ""]
         lines += [f"- **{escaped(label)}:** {escaped(value)}" for label, value in section.facts]
         lines += [f"- {escaped(sentence)}" for sentence in section.sentences]
@@ -205,15 +170,15 @@ _STYLE: Final = (
 )
 
 
-def _as_html(notice: Notice) -> str:
+def _as_html(words: Words, sections: Sequence[Section]) -> str:
     escape = html.escape
     lines = [
         "<!DOCTYPE html>",
-        f'<html lang="{notice.language}"><head><meta charset="utf-8">',
-        f"<title>{escape(notice.title)}</title><style>{_STYLE}</style></head><body>",
-        f'<h1>{escape(notice.title)}</h1><p class="summary">{escape(notice.summary)}</p>',
+        f'<html lang="{words.language}"><head><meta charset="utf-8">',
+        f"<title>{escape(words.title)}</title><style>{_STYLE}</style></head><body>",
+        f'<h1>{escape(words.title)}</h1><p class="summary">{escape(words.summary)}</p>',
     ]
-    for section in notice.sections:
+    for section in sections:
         lines.append(f"<h2>{escape(section.heading)}</h2>")
         if section.facts:
             facts = "".join(
@@ -224,7 +189,7 @@ def _as_html(notice: Notice) -> str:
     return "\n".join([*lines, "</body></html>"]) + "\n"
 
 
-_RENDERERS: Final[Mapping[str, Callable[[Notice], str]]] = {
+_RENDERERS: Final[Mapping[str, Callable[[Words, Sequence[Section]], str]]] = {
     "text": _as_text,
     "markdown": _as_markdown,
     "html": _as_html,

@@ -131,7 +131,8 @@ def _document(packages: Iterable[Package], manifests: Sequence[str], place: str)
     if agent is None:
         raise AgentError(f"{AGENT} is not among the packages of {place}: install it, or name its folder")
     others = [known[name] for name in sorted(known)]
-    networks = [_network(name, table) for text in manifests[:1] for name, table in _networks(text).items()]
+    tables = tomllib.loads(manifests[0]).get("networks", {}) if manifests else {}
+    networks = [_network(name, table) for name, table in tables.items()]
     everything = {agent.name: agent, **known}
     metadata: dict[str, Json] = {
         "tools": {"components": [{"type": "application", "name": AGENT, "version": agent.version}]},
@@ -172,23 +173,15 @@ def _component(package: Package, kind: str) -> Json:
     if package.summary:
         component["description"] = package.summary
     if package.licence:
-        component["licenses"] = [_licence(package.licence, is_expression=package.licence_is_expression)]
+        named: Json = {"license": {"name": package.licence}}
+        component["licenses"] = [{"expression": package.licence} if package.licence_is_expression else named]
     if package.sha256:
         component["hashes"] = [_sha256(package.sha256)]
     return component
 
 
-def _licence(text: str, *, is_expression: bool) -> Json:
-    return {"expression": text} if is_expression else {"license": {"name": text}}
-
-
 def _sha256(digest: str) -> Json:
     return {"alg": "SHA-256", "content": digest}
-
-
-def _networks(manifest: str) -> Mapping[str, Any]:
-    networks: Mapping[str, Any] = tomllib.loads(manifest).get("networks", {})
-    return networks
 
 
 def _network(name: str, table: Mapping[str, Any]) -> dict[str, Json]:
@@ -202,7 +195,7 @@ def _network(name: str, table: Mapping[str, Any]) -> dict[str, Json]:
         "bom-ref": f"network:{name}",
         "name": name,
         "description": f"{table['task']}; trained on: {', '.join(table['training_data']) or 'not told'}",
-        "licenses": [_licence(table["licence"], is_expression=False)],
+        "licenses": [{"license": {"name": table["licence"]}}],
         "components": [
             {"type": "file", "bom-ref": f"network:{name}/{path}", "name": path, "hashes": [_sha256(digest)]}
             for path, digest in digests.items()

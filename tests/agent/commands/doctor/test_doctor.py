@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from agent.commands.doctor import examine, run_doctor
 from agent.commands.doctor.broker_check import check_broker
 from agent.commands.doctor.cameras import find_cameras, judge_sources
 from agent.commands.doctor.command import settings_if_usable
+from agent.commands.doctor.examine import examine, run_doctor
 from agent.commands.doctor.facts import read_facts
 from agent.commands.doctor.formats import examine_formats
 from agent.commands.doctor.table import print_report
