@@ -206,6 +206,7 @@ def test_boards_are_told_by_their_device_tree_and_instructions(tmp_path: Path) -
     assert facts.throttled is None
 
 
+@pytest.mark.slow
 def test_a_box_that_tells_nothing_is_no_error(tmp_path: Path) -> None:
     facts = read_facts(tmp_path)
     assert facts.eight_bit == ()
