@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 Measured = TypeVar("Measured", Played, Still, Several)
 
 
-def measure(request: Request, kind: type[Measured], progress: Callable[[float], None]) -> Measured | None:
+def measure(request: Request, kind: type[Measured], say: Callable[[float], None]) -> Measured | None:
     """What a worker measured; its errors go where ours go.
 
     Args:
         request: What to run.
         kind: What comes of that.
-        progress: Takes the share that is done.
+        say: Takes the share that is done.
 
     Returns:
         None where the worker ended without a result.
@@ -44,7 +44,7 @@ def measure(request: Request, kind: type[Measured], progress: Callable[[float], 
             for line in process.stdout:
                 # The libraries of a backend write to the same stream.
                 if line.startswith(b'{"progress"'):
-                    progress(json.loads(line)["progress"])
+                    say(json.loads(line)["progress"])
                 elif line.startswith(b'{"result"'):
                     return TypeAdapter(kind).validate_python(json.loads(line)["result"])
         finally:

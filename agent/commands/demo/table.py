@@ -95,9 +95,12 @@ class Arrivals:
 
 
 def _networks(birth: SeenBirth) -> list[str]:
-    detector, classifier = birth.models.detector, birth.models.classifier
-    names = detector.id if classifier is None else f"{detector.id} + {classifier.id}"
-    return [f"{names} ({detector.precision})", birth.backend]
+    parts = [birth.backend or ""]
+    if birth.models is not None:
+        detector, classifier = birth.models.detector, birth.models.classifier
+        names = detector.id if classifier is None else f"{detector.id} + {classifier.id}"
+        parts = [f"{names} ({detector.precision})", *parts]
+    return parts
 
 
 def _pace(health: SeenHealth) -> list[str]:
@@ -109,7 +112,8 @@ def _pace(health: SeenHealth) -> list[str]:
 
 
 def _cells(window: SeenCounts) -> list[str]:
-    span = f"{window.window_start:%H:%M:%S} - {window.window_end:%H:%M:%S}"
+    opened = "?" if window.window_start is None else f"{window.window_start:%H:%M:%S}"
+    span = f"{opened} - {window.window_end:%H:%M:%S}"
     coverage = f"{window.coverage:.0%}"
     if window.counts is None:
         return [span, "few", *("" for _ in LABELS), coverage]

@@ -122,6 +122,19 @@ def test_every_kind_of_message_is_told_as_one_json_object() -> None:
         }
 
 
+def test_what_is_told_beside_the_rest_refuses_no_message() -> None:
+    early = {key: value for key, value in json.loads(counts(0)).items() if key != "window_start"}
+    view = fed(json.dumps(early).encode())
+    view.feed(f"{BRANCH}/birth", b'{"models": 3, "backend": [1]}', 0.0)
+    view.feed(f"{BRANCH}/health", b'{"state": "ok", "fps": "x", "rss_mb": -1}', 0.0)
+    device = view.devices["museum", "door-1"]
+    assert (device.malformed, device.sources["door"].missing) == (0, 0)
+    assert device.birth is not None
+    assert device.birth.models is None
+    assert device.health is not None
+    assert device.health.fps is None
+
+
 def test_offline_and_silent_devices_are_told_apart() -> None:
     view = fed(counts(0))
     view.feed(f"{BRANCH}/availability", b"online", 0.0)
