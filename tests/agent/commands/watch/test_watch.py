@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from agent.commands.watch.table import FleetTable, line, sparkline
+from agent.commands.watch.table import fleet_table, line, sparkline
 from agent.commands.watch.terminal import watch
 from agent.contract.messages import counts_message
 from agent.contract.topics import fleet_filter
@@ -55,7 +55,7 @@ def fed(*payloads: bytes) -> FleetView:
 
 def drawn(view: FleetView, now_s: float = 0.0, width: int = 160) -> str:
     console = Console(file=io.StringIO(), width=width, record=True)
-    console.print(FleetTable(view).render(now_s, width))
+    console.print(fleet_table(view, now_s, width))
     return console.export_text()
 
 
