@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from pydantic import TypeAdapter
 
-from agent.commands.bench.measured import Played, Several, Still
+from agent.commands.bench.measured import Played, Request, Several, Still
 from agent.host import python_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.commands.bench.request import Request
     from agent.synthetic import Clip
 
 Measured = TypeVar("Measured", Played, Still, Several)
@@ -39,7 +38,7 @@ def measure(request: Request, kind: type[Measured], say: Callable[[float], None]
         if process.stdin is None or process.stdout is None:
             return None
         try:
-            process.stdin.write(request.to_json())
+            process.stdin.write(TypeAdapter(Request).dump_json(request))
             process.stdin.close()
             for line in process.stdout:
                 # The libraries of a backend write to the same stream.

@@ -40,14 +40,12 @@ class Figures:
     @property
     def speedup(self) -> dict[str, float | None]:
         """Best INT8 against ONNX Runtime FP32, at the largest input; None where one of them is missing."""
-        detector = self.choice.detectors[0].network
-        classifier = None if self.choice.classifier is None else self.choice.classifier.network
+        heads = {"detector": self.choice.detectors[0], "classifier": self.choice.classifier}
         trials = [row.trial for row in self.choice.rows]
         return {
-            "detector_best": _speedup(trials, detector, None),
-            "classifier_best": _speedup(trials, classifier, None),
-            "detector_onnxruntime": _speedup(trials, detector, "onnxruntime"),
-            "classifier_onnxruntime": _speedup(trials, classifier, "onnxruntime"),
+            f"{head}_{rival}": _speedup(trials, chosen and chosen.network, backend)
+            for rival, backend in (("best", None), ("onnxruntime", "onnxruntime"))
+            for head, chosen in heads.items()
         }
 
     @property
@@ -79,14 +77,9 @@ class Figures:
 
 def _speedup(trials: Sequence[Trial], network: str | None, backend: str | None) -> float | None:
     """FP32 of ONNX Runtime over the fastest INT8, on the CPU."""
-    own = [
-        trial
-        for trial in trials
-        if trial.network == network and trial.outcome == "agrees" and trial.device == "cpu"
-    ]
+    wanted = (network, "agrees", "cpu")
+    own = [trial for trial in trials if (trial.network, trial.outcome, trial.device) == wanted]
     fp32 = [trial.ms for trial in own if (trial.backend, trial.precision) == ("onnxruntime", "fp32")]
-    int8 = [
-        trial.ms for trial in own if trial.precision.startswith("int8") and backend in {None, trial.backend}
-    ]
-    times = [ms for ms in int8 if ms]
-    return round(fp32[0] / min(times), 3) if fp32 and fp32[0] and times else None
+    rivals = [trial for trial in own if trial.precision.startswith("int8")]
+    int8 = [trial.ms for trial in rivals if trial.ms and backend in {None, trial.backend}]
+    return round(fp32[0] / min(int8), 3) if fp32 and fp32[0] and int8 else None

@@ -15,8 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from agent.commands.bench.children import Measured, burning, measure, shared
 from agent.commands.bench.figures import Figures
-from agent.commands.bench.measured import Played, Several, Still
-from agent.commands.bench.request import Request
+from agent.commands.bench.measured import Played, Request, Several, Still
 from agent.commands.bench.table import print_figures
 from agent.errors import AgentError
 from agent.inference.bundle import open_bundle
@@ -77,20 +76,23 @@ class _Bench:
 
     def run(self) -> Figures:
         """All measurements, one after the other."""
-        options = self._options
+        options, one = self._options, draw_crowd(1)
         settings = self._settings(options.backend, options.precision)
         choice = self._choice(settings)
+        baseline = soak = None
         with burning(options.burners):
             pipeline = {str(count): self._faces(settings, count) for count in options.faces}
-            return Figures(
-                choice,
-                pipeline,
-                baseline=self._baseline() if "1" in pipeline else None,
-                soak=self._soak(settings) if options.soak_frames else None,
-                still=self._still(settings),
-                several=self._several(settings) if options.sources else {},
-                options=options,
+            if "1" in pipeline:
+                plain = self._settings("onnxruntime", "fp32")
+                baseline = self._measure("1 face, ONNX Runtime FP32", Played, plain, one, fps=None)
+            if frames := options.soak_frames:
+                soak = self._measure(f"soak, {frames} frames", Played, settings, one, fps=None, frames=frames)
+            seconds = options.still_s
+            still = self._measure(
+                "empty room", Still, settings, empty_room(), fps=options.fps, seconds=seconds, still=True
             )
+            several = self._several(settings, one) if options.sources else {}
+        return Figures(choice, pipeline, baseline, soak, still, several, options)
 
     def _choice(self, settings: AgentSettings) -> Choice:
         """Every candidate tried; what is chosen is kept for the workers."""
@@ -111,24 +113,9 @@ class _Bench:
             return free
         return free.at_pace(self._measure(f"{name}, {fps:g} fps", Played, settings, clip, fps=fps))
 
-    def _baseline(self) -> Played:
-        settings = self._settings("onnxruntime", "fp32")
-        return self._measure("1 face, ONNX Runtime FP32", Played, settings, draw_crowd(1), fps=None)
-
-    def _soak(self, settings: AgentSettings) -> Played:
-        frames = self._options.soak_frames
-        name = f"soak, {frames} frames"
-        return self._measure(name, Played, settings, draw_crowd(1), fps=None, frames=frames)
-
-    def _still(self, settings: AgentSettings) -> Still:
-        fps, seconds = self._options.fps, self._options.still_s
-        return self._measure(
-            "empty room", Still, settings, empty_room(), fps=fps, seconds=seconds, still=True
-        )
-
-    def _several(self, settings: AgentSettings) -> dict[str, Several]:
+    def _several(self, settings: AgentSettings, clip: Clip) -> dict[str, Several]:
         """Sources at once, at the camera's pace and at one that no pipeline keeps up with."""
-        count, clip = self._options.sources, draw_crowd(1)
+        count = self._options.sources
         return {
             load: self._measure(f"{count} sources, {load}", Several, settings, clip, fps=fps, sources=count)
             for load, fps in (("paced", self._options.fps), ("overloaded", None))

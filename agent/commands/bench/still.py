@@ -32,18 +32,16 @@ _STALL_S: Final = 60.0
 class FrameClock:
     """Monotonic seconds that begin anew with each frame, at the time when it was taken."""
 
-    def __init__(self) -> None:
-        self._captured_at_s = 0.0
-        self._began_s = 0.0
+    _ahead_s = 0.0
+    """Of the counter."""
 
     def start(self, captured_at_s: float) -> None:
         """A frame's work begins."""
-        self._captured_at_s = captured_at_s
-        self._began_s = time.perf_counter()
+        self._ahead_s = captured_at_s - time.perf_counter()
 
     def __call__(self) -> float:
         """Now."""
-        return self._captured_at_s + time.perf_counter() - self._began_s
+        return time.perf_counter() + self._ahead_s
 
 
 def measure_still(

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from agent.assembly import build_pipeline
-from agent.commands.bench.measured import Played, Several, Still
+from agent.commands.bench.measured import Played, Request, Several, Still
 from agent.commands.bench.recording import RecordingScheduler, Times, timed
-from agent.commands.bench.request import Request
 from agent.commands.bench.several import measure_several
 from agent.commands.bench.still import HOUR_S, measure_still
 from agent.frame import Frame
@@ -44,22 +44,24 @@ _OVERLOAD: Final = 1.5
 def main() -> None:
     """Serve one request."""
     load_opencv()
-    request = Request.from_json(sys.stdin.buffer.read())
+    request = TypeAdapter(Request).validate_json(sys.stdin.buffer.read())
     settings = request.settings
     networks, choice = choose_networks(settings, request.state_dir)
     memory = shared_memory.SharedMemory(request.memory)
     # The parent made it and removes it; this process must not.
     resource_tracker.unregister(memory._name, "shared_memory")  # type: ignore[attr-defined]  # noqa: SLF001
     pictures: NDArray[np.uint8] = np.ndarray(request.shape, np.uint8, memory.buf)
+    measured: Played | Still | Several
     if request.still:
         fps = request.fps or _STILL_FPS
-        say_result(measure_still(networks, settings, pictures, fps=fps, seconds=request.seconds))
+        measured = measure_still(networks, settings, pictures, fps=fps, seconds=request.seconds)
     elif request.sources:
         fps = request.fps or _OVERLOAD * _capacity_fps(networks, settings, pictures) / request.sources
         count, seconds = request.sources, request.seconds
-        say_result(measure_several(networks, settings, pictures, count=count, fps=fps, seconds=seconds))
+        measured = measure_several(networks, settings, pictures, count=count, fps=fps, seconds=seconds)
     else:
-        say_result(play(request, networks, pictures, cached=choice.cached))
+        measured = play(request, networks, pictures, cached=choice.cached)
+    _say(result=asdict(measured))
     del pictures
     memory.close()
 
@@ -253,11 +255,6 @@ def _growth(samples: list[float]) -> float:
     if len(samples) < 3 * tenth:
         return 0.0
     return float(np.median(samples[-tenth:]) - np.median(samples[tenth : 2 * tenth]))
-
-
-def say_result(measured: Played | Still | Several) -> None:
-    """What the parent waits for."""
-    _say(result=asdict(measured))
 
 
 def _say(**message: object) -> None:
