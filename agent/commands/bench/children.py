@@ -6,7 +6,7 @@ import contextlib
 import json
 import subprocess
 from multiprocessing import shared_memory
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -68,9 +68,7 @@ def shared(clip: Clip) -> Iterator[str]:
     """The clip's frames in shared memory; gives its name."""
     memory = shared_memory.SharedMemory(create=True, size=clip.frames.nbytes)
     try:
-        view: Any = np.ndarray(clip.frames.shape, np.uint8, memory.buf)
-        np.copyto(view, clip.frames)
-        del view
+        np.copyto(np.ndarray(clip.frames.shape, np.uint8, memory.buf), clip.frames)
         yield memory.name
     finally:
         memory.close()

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from agent.commands.bench.options import BenchOptions
+from agent.commands.bench.figures import BenchOptions
 from agent.commands.options import AsJson
 
 TrustedKeys = Annotated[

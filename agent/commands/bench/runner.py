@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from agent.commands.bench.children import Measured, burning, measure, shared
-from agent.commands.bench.figures import Figures
+from agent.commands.bench.figures import BenchOptions, Figures
 from agent.commands.bench.measured import Played, Request, Several, Still
 from agent.commands.bench.table import print_figures
 from agent.errors import AgentError
@@ -26,7 +26,6 @@ from agent.synthetic import draw_crowd, empty_room
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.commands.bench.options import BenchOptions
     from agent.inference.choice import Choice
     from agent.synthetic import Clip
 

@@ -29,7 +29,7 @@ from agent.inference import Networks, choose_networks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from agent.pipeline import Pipeline, Step
+    from agent.pipeline import Pipeline
     from agent.settings import AgentSettings
 
 WARM_UP_FRAMES: Final = 60
@@ -105,11 +105,8 @@ class Run:
         self._times = times
         # Committed up front: what the measurement itself needs must not look like growth.
         self._latencies_ms = np.ones(MOST_LATENCIES, np.float32)
-        self._measured = 0
-        self._tier_changes = 0
         self._last_tier: int | None = None
-        self._copy_s = self._step_s = 0.0
-        self._frames = self._skipped = self._stale = self._readings = 0
+        self._reset()
         self._told_s = 0.0
         self._private_mb: list[float] = []
         # At the camera's pace; without one a box is busy all the time.
@@ -130,9 +127,7 @@ class Run:
         shown = -1
         while True:
             now_s = time.monotonic()
-            if (limit is None and now_s - started_s >= request.seconds) or (
-                limit is not None and self._frames >= limit
-            ):
+            if now_s - started_s >= request.seconds if limit is None else self._frames >= limit:
                 break
             if request.fps is None:
                 shown += 1
@@ -200,7 +195,7 @@ class Run:
             "rest": self._step_s - times.detection_s - times.classification_s,
         }
 
-    def _show(self, index: int, captured_s: float) -> Step:
+    def _show(self, index: int, captured_s: float) -> None:
         started_s = time.perf_counter()
         np.copyto(self._pixels, self._pictures[self._order[index % len(self._order)]])
         copied_s = time.perf_counter()
@@ -217,7 +212,6 @@ class Run:
             self._latencies_ms[self._measured % MOST_LATENCIES] = step.latency_ms
             self._measured += 1
             self._readings += len(step.readings)
-        return step
 
     def _reset(self) -> None:
         self._measured = self._tier_changes = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
@@ -30,7 +30,7 @@ class Arrivals:
 
     def __init__(self, root: str) -> None:
         self.received = 0
-        self.totals = dict.fromkeys(LABELS, 0)
+        self.totals = Counter(dict.fromkeys(LABELS, 0))
         self.gone = threading.Event()
         """The device has said goodbye."""
         self._windows: deque[SeenCounts] = deque(maxlen=_ROWS)
@@ -41,25 +41,18 @@ class Arrivals:
     @property
     def availability(self) -> str:
         """In one word."""
-        device = self._device
-        return "online" if device is not None and device.online else "offline"
+        return "online" if self._device is not None and self._device.online else "offline"
 
     def take(self, message: Received) -> None:
         """Take in one message."""
         with self._lock:
             told = self._view.feed(message.topic, message.payload, time.monotonic())
-            if told is None:
-                return
-            if told.online is False:
+            if told is not None and told.online is False:
                 self.gone.set()
-            if told.window is not None and not told.duplicate:
-                self._count(told.window)
-
-    def _count(self, window: SeenCounts) -> None:
-        self.received += 1
-        self._windows.append(window)
-        for label, votes in (window.counts or {}).items():
-            self.totals[label] += votes
+            if told is not None and told.window is not None and not told.duplicate:
+                self.received += 1
+                self._windows.append(told.window)
+                self.totals.update(told.window.counts or {})
 
     def render(self) -> Group:
         """The table as it stands."""

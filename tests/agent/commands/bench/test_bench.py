@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from agent.commands.bench.figures import Figures
+from agent.commands.bench.figures import BenchOptions, Figures
 from agent.commands.bench.measured import Played
 from agent.commands.bench.memory_camera import MemoryCamera, StillCamera
-from agent.commands.bench.options import BenchOptions
 from agent.commands.bench.runner import run_bench
 from agent.errors import SourceEnded
 from agent.inference.choice.choose import decide
