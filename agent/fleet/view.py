@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict, deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -133,12 +134,10 @@ class FleetView:
         if view is None or len(payload) > MAX_PAYLOAD_BYTES:
             self.refused += 1
             return None
-        try:
+        told = None
+        with suppress(ValueError, RecursionError):
             told = self._take(view, address, payload, now_s)
-        except (ValueError, RecursionError):
-            told = None
-        if told is None:
-            view.malformed += 1
+        view.malformed += told is None
         return told
 
     def rows(self) -> Iterable[tuple[DeviceView, str, SourceView]]:
@@ -180,6 +179,4 @@ class FleetView:
 
 def printable(text: str) -> str:
     """``text`` without control characters, so that no message can write to a terminal's controls."""
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

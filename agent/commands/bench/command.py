@@ -57,4 +57,4 @@ def bench(
         still_s=GATE_S if gate else STILL_S,
         sources=sources,
     )
-    raise typer.Exit(run_bench(options, as_json=as_json))
+    run_bench(options, as_json=as_json)

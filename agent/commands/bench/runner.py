@@ -31,18 +31,17 @@ if TYPE_CHECKING:
 
 _PROBE_S: Final = 1.5
 _STEP: Final = 100.0
+_FOR_MODELS: Final = ("bundle", "trusted_keys", "allow_unsigned", "threads")
+"""Options that are settings of the same name."""
 
 
-def run_bench(options: BenchOptions, *, as_json: bool = False, console: Console | None = None) -> int:
+def run_bench(options: BenchOptions, *, as_json: bool = False, console: Console | None = None) -> None:
     """Measure and print.
 
     Args:
         options: What to measure.
         as_json: One JSON object on stdout instead of tables; progress goes to stderr then.
         console: To print on; stdout by default.
-
-    Returns:
-        Exit status 0.
 
     Raises:
         AgentError: Something the measurement needs is missing.
@@ -62,7 +61,6 @@ def run_bench(options: BenchOptions, *, as_json: bool = False, console: Console 
         console.print_json(json.dumps(figures.as_json()))
     else:
         print_figures(figures, console)
-    return 0
 
 
 class _Bench:
@@ -164,18 +162,10 @@ class _Bench:
 
     def _settings(self, backend: str, precision: str) -> AgentSettings:
         options = self._options
+        same = {name: getattr(options, name) for name in _FOR_MODELS}
         return AgentSettings(
             deployment=DeploymentSettings(site="bench", device="this-machine", context="demo"),
             sources={"bench": ReplaySource(type="replay", path=self._folder)},
-            models=ModelsSettings.model_validate(
-                {
-                    "bundle": options.bundle,
-                    "trusted_keys": options.trusted_keys,
-                    "allow_unsigned": options.allow_unsigned,
-                    "backend": backend,
-                    "precision": precision,
-                    "threads": options.threads,
-                }
-            ),
+            models=ModelsSettings.model_validate({**same, "backend": backend, "precision": precision}),
             latency=LatencySettings(budget_ms=options.budget_ms),
         )

@@ -78,13 +78,10 @@ class Arrivals:
         return next(iter(self._view.devices.values()), None)
 
     def _headline(self) -> str:
-        parts = [f"agent {self.availability}"]
         device = self._device
-        if device is not None and device.birth is not None:
-            parts += _networks(device.birth)
-        if device is not None and device.health is not None:
-            parts += _pace(device.health)
-        return " · ".join(parts)
+        networks = _networks(device.birth) if device is not None and device.birth is not None else []
+        pace = _pace(device.health) if device is not None and device.health is not None else []
+        return " · ".join([f"agent {self.availability}", *networks, *pace])
 
 
 def _networks(birth: SeenBirth) -> list[str]:

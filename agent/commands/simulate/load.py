@@ -143,8 +143,7 @@ class _Line(threading.Thread):
         """Connect, publish every window on time, reconnect when need be, clear up."""
         if not self._devices:
             return
-        opened_s = time.monotonic()
-        closed = 0
+        opened_s, closed = time.monotonic(), 0
         total = len(self._devices) * self._plan.windows
         give_up_s = opened_s + self._plan.windows * self._plan.window_s + _SETTLE_S
         link = self._connect(give_up_s)
