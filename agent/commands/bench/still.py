@@ -57,15 +57,14 @@ def measure_still(
         seconds: Of camera time, which passes faster.
     """
     interval_s = next(iter(settings.sources.values())).idle_interval_ms / 1000.0
-    stop = threading.Event()
 
-    def room(frames: int) -> StillCamera:
-        return StillCamera(_NAME, pictures, fps, stop, frames)
+    def watched(frames: int, gate: MotionGate | None) -> Watched:
+        return _watch(networks, settings, StillCamera(_NAME, pictures, fps, threading.Event(), frames), gate)
 
-    _watch(networks, settings, room(_WARM_UP_FRAMES), None)
+    watched(_WARM_UP_FRAMES, None)
     frames = max(1, round(fps * seconds))
-    every = _watch(networks, settings, room(frames), None)
-    gated = _watch(networks, settings, room(frames), MotionGate(interval_s) if interval_s else None)
+    every = watched(frames, None)
+    gated = watched(frames, MotionGate(interval_s) if interval_s else None)
     return Still(
         fps=fps,
         seconds=seconds,

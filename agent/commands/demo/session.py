@@ -135,14 +135,12 @@ def _draw(arrivals: Arrivals, console: Console, finished: threading.Event) -> No
                 live.update(arrivals.render())
             live.update(arrivals.render())
         return
-    shown = 0
-    while True:
+    shown, ended = 0, False
+    while not ended:
         ended = finished.wait(_REFRESH_S)
         for line in arrivals.lines(shown):
             console.print(line, soft_wrap=True, highlight=False)
             shown += 1
-        if ended:
-            return
 
 
 def _summarise(arrivals: Arrivals, console: Console) -> None:

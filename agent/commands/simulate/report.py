@@ -98,9 +98,8 @@ class SimulationReport:
         ]
 
     def _latency_ms(self, share: float) -> float:
-        if not self.latencies_ms:
-            return 0.0
-        return self.latencies_ms[min(len(self.latencies_ms) - 1, int(share * len(self.latencies_ms)))]
+        ascending = self.latencies_ms or (0.0,)
+        return ascending[min(len(ascending) - 1, int(share * len(ascending)))]
 
 
 def processor_seconds(pid: int | None) -> float | None:

@@ -69,8 +69,7 @@ def _show_table(reader: Reader, view: FleetView, console: Console, broker: str) 
 
 
 def _print_json(view: FleetView, message: Received, output: TextIO) -> None:
-    told = _feed(view, message)
-    if told is not None:
+    if (told := _feed(view, message)) is not None:
         print(json.dumps(told.as_json(), separators=(",", ":")), file=output, flush=True)
 
 
