@@ -10,8 +10,7 @@ from agent.door import opened
 
 if TYPE_CHECKING:
     from agent.fleet.reader import Reader, WatchFilter
-    from agent.fleet.seen import SeenBirth, SeenCounts, SeenHealth
-    from agent.fleet.told import Told
+    from agent.fleet.seen import SeenBirth, SeenCounts, SeenHealth, Told
     from agent.fleet.view import DeviceView, FleetView, SourceView, printable
 else:
     __getattr__, __all__ = opened(__name__)

@@ -1,12 +1,35 @@
-"""Messages of version 1 as a reader takes them in."""
+"""Messages of version 1 as a reader takes them in, and what one of them told."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from agent.domain import LABELS
+
+if TYPE_CHECKING:
+    from agent.contract import Address
+
+
+def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+IF_READABLE: Final = WrapValidator(_or_none)
+"""For what is only told beside the rest: not understood, it is None and the message still counts."""
 
 Number = Annotated[float, Field(ge=0.0, le=1e12)]
 Integer = Annotated[int, Field(ge=0, le=2**53)]
@@ -24,7 +47,7 @@ class SeenCounts(Seen):
 
     session_id: Name
     seq: Integer
-    window_start: AwareDatetime
+    window_start: Annotated[AwareDatetime | None, IF_READABLE] = None
     window_end: AwareDatetime
     historical: bool = False
     suppressed: bool
@@ -65,8 +88,8 @@ class SeenBirth(Seen):
     """A birth as far as it is shown."""
 
     agent: Name = ""
-    models: SeenModels = SeenModels()
-    backend: Name = ""
+    models: Annotated[SeenModels | None, IF_READABLE] = None
+    backend: Annotated[Name | None, IF_READABLE] = None
     policy: SeenPolicy = SeenPolicy()
 
 
@@ -87,9 +110,38 @@ class SeenHealth(Seen):
     """A health as far as it is shown."""
 
     state: Name
-    rss_mb: Number | None = None
-    fps: Number | None = None
+    rss_mb: Annotated[Number | None, IF_READABLE] = None
+    fps: Annotated[Number | None, IF_READABLE] = None
     budget_ms: Number | None = None
     latency_ms: SeenLatency = SeenLatency()
     queue: SeenQueue = SeenQueue()
     clock_synced: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message of version 1 that was understood."""
+
+    address: Address
+    """Who spoke, and of what."""
+    message: object = None
+    """The payload as plain values, fields of later versions included; None for an availability."""
+    online: bool | None = None
+    """Of an availability."""
+    window: SeenCounts | None = None
+    """Of counts."""
+    duplicate: bool = False
+    """Whether the window had arrived before."""
+    missing: int = 0
+    """Windows of its source that were numbered and have not arrived."""
+
+    def as_json(self) -> dict[str, object]:
+        """``site``, ``device``, ``kind``, for counts ``source``, then what was told."""
+        address = self.address
+        place = {"site": address.site, "device": address.device, "kind": address.kind}
+        if self.online is not None:
+            return {**place, "online": self.online}
+        if self.window is None:
+            return {**place, "message": self.message}
+        arrival = {"duplicate": self.duplicate, "missing": self.missing}
+        return {**place, "source": address.source, **arrival, "message": self.message}

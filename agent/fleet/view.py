@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict, deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from pydantic import ValidationError
-
 from agent.contract import topics
-from agent.fleet.seen import SeenBirth, SeenCounts, SeenHealth, SeenPolicy
-from agent.fleet.told import Told
+from agent.fleet.seen import SeenBirth, SeenCounts, SeenHealth, SeenPolicy, Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,10 +45,9 @@ class Numbering:
             self.missing.update(range(self.highest + 1, min(seq, self.highest + 1 + room)))
             self.highest = seq
             return True
-        if seq in self.missing:
-            self.missing.remove(seq)
-            return True
-        return False
+        arrived = seq not in self.missing
+        self.missing.discard(seq)
+        return not arrived
 
 
 @dataclass(slots=True)
@@ -72,17 +69,15 @@ class SourceView:
     def take(self, window: SeenCounts, now_s: float) -> bool:
         """Show a window; False when it has arrived before."""
         numbering = self.sessions.get(window.session_id)
+        newest = numbering is None or window.seq > numbering.highest
         if numbering is None:
             # What came before the watching began is nobody's gap.
             self.sessions[window.session_id] = Numbering(window.seq)
             if len(self.sessions) > _SESSIONS:
                 self.sessions.popitem(last=False)
-            newest = True
-        else:
-            newest = window.seq > numbering.highest
-            if not numbering.note(window.seq):
-                self.duplicates += 1
-                return False
+        elif not numbering.note(window.seq):
+            self.duplicates += 1
+            return False
         self.arrived_s = now_s
         if newest:
             self.last = window
@@ -139,12 +134,10 @@ class FleetView:
         if view is None or len(payload) > MAX_PAYLOAD_BYTES:
             self.refused += 1
             return None
-        try:
+        told = None
+        with suppress(ValueError, RecursionError):
             told = self._take(view, address, payload, now_s)
-        except (ValidationError, ValueError, RecursionError):
-            told = None
-        if told is None:
-            view.malformed += 1
+        view.malformed += told is None
         return told
 
     def rows(self) -> Iterable[tuple[DeviceView, str, SourceView]]:
@@ -162,7 +155,8 @@ class FleetView:
             self.devices[key] = DeviceView(*key, first_seen_s=now_s)
         return self.devices[key]
 
-    def _take(self, view: DeviceView, address: Address, payload: bytes, now_s: float) -> Told | None:
+    @staticmethod
+    def _take(view: DeviceView, address: Address, payload: bytes, now_s: float) -> Told | None:
         match address.kind:
             case "availability":
                 if payload not in {topics.ONLINE.encode(), topics.OFFLINE.encode()}:
@@ -171,26 +165,18 @@ class FleetView:
                 return Told(address, online=view.online)
             case "birth":
                 view.birth = SeenBirth.model_validate_json(payload)
-                return Told(address, json.loads(payload))
             case "health":
                 view.health = SeenHealth.model_validate_json(payload)
-                return Told(address, json.loads(payload))
             case "counts":
-                return self._take_counts(view, address, payload, now_s)
-
-    @staticmethod
-    def _take_counts(view: DeviceView, address: Address, payload: bytes, now_s: float) -> Told | None:
-        window = SeenCounts.model_validate_json(payload)
-        if address.source not in view.sources and len(view.sources) >= MAX_SOURCES:
-            return None
-        source = view.sources.setdefault(address.source, SourceView())
-        fresh = source.take(window, now_s)
-        message = json.loads(payload)
-        return Told(address, message, window=window, duplicate=not fresh, missing=source.missing)
+                window = SeenCounts.model_validate_json(payload)
+                if address.source not in view.sources and len(view.sources) >= MAX_SOURCES:
+                    return None
+                source = view.sources.setdefault(address.source, SourceView())
+                fresh, message = source.take(window, now_s), json.loads(payload)
+                return Told(address, message, window=window, duplicate=not fresh, missing=source.missing)
+        return Told(address, json.loads(payload))
 
 
 def printable(text: str) -> str:
     """``text`` without control characters, so that no message can write to a terminal's controls."""
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

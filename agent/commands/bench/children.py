@@ -6,30 +6,29 @@ import contextlib
 import json
 import subprocess
 from multiprocessing import shared_memory
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter
 
-from agent.commands.bench.measured import Played, Several, Still
+from agent.commands.bench.measured import Played, Request, Several, Still
 from agent.host import python_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.commands.bench.request import Request
     from agent.synthetic import Clip
 
 Measured = TypeVar("Measured", Played, Still, Several)
 
 
-def measure(request: Request, kind: type[Measured], progress: Callable[[float], None]) -> Measured | None:
+def measure(request: Request, kind: type[Measured], say: Callable[[float], None]) -> Measured | None:
     """What a worker measured; its errors go where ours go.
 
     Args:
         request: What to run.
         kind: What comes of that.
-        progress: Takes the share that is done.
+        say: Takes the share that is done.
 
     Returns:
         None where the worker ended without a result.
@@ -39,12 +38,12 @@ def measure(request: Request, kind: type[Measured], progress: Callable[[float], 
         if process.stdin is None or process.stdout is None:
             return None
         try:
-            process.stdin.write(request.to_json())
+            process.stdin.write(TypeAdapter(Request).dump_json(request))
             process.stdin.close()
             for line in process.stdout:
                 # The libraries of a backend write to the same stream.
                 if line.startswith(b'{"progress"'):
-                    progress(json.loads(line)["progress"])
+                    say(json.loads(line)["progress"])
                 elif line.startswith(b'{"result"'):
                     return TypeAdapter(kind).validate_python(json.loads(line)["result"])
         finally:
@@ -69,9 +68,7 @@ def shared(clip: Clip) -> Iterator[str]:
     """The clip's frames in shared memory; gives its name."""
     memory = shared_memory.SharedMemory(create=True, size=clip.frames.nbytes)
     try:
-        view: Any = np.ndarray(clip.frames.shape, np.uint8, memory.buf)
-        np.copyto(view, clip.frames)
-        del view
+        np.copyto(np.ndarray(clip.frames.shape, np.uint8, memory.buf), clip.frames)
         yield memory.name
     finally:
         memory.close()

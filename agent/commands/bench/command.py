@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from agent.commands.bench.options import BenchOptions
+from agent.commands.bench.figures import BenchOptions
 from agent.commands.options import AsJson
 
 TrustedKeys = Annotated[
@@ -57,4 +57,4 @@ def bench(
         still_s=GATE_S if gate else STILL_S,
         sources=sources,
     )
-    raise typer.Exit(run_bench(options, as_json=as_json))
+    run_bench(options, as_json=as_json)

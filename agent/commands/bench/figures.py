@@ -1,11 +1,10 @@
-"""What a bench brings, with the derived figures that one looks for."""
+"""What a user asks of the bench, and what it brings, with the derived figures that one looks for."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-from agent.commands.bench.options import BenchOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +16,35 @@ if TYPE_CHECKING:
 
 CONDITIONS: Final = ("budget_ms", "fps", "seconds", "threads", "burners")
 """Of the options, what the figures depend on."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """What to measure, and under which conditions."""
+
+    faces: tuple[int, ...] = (1, 5, 20, 50)
+    budget_ms: float = 100.0
+    threads: int = 0
+    """0 is what the agent takes by itself."""
+    backend: str = "auto"
+    precision: str = "auto"
+    bundle: Path | None = None
+    """None is the one installed with the agent."""
+    trusted_keys: tuple[Path, ...] = ()
+    allow_unsigned: bool = False
+    """Both as in the configuration's ``[models]``."""
+    fps: float | None = 15.0
+    """Pace of the drawn camera; None goes as fast as it can."""
+    seconds: float = 10.0
+    """Per number of faces."""
+    burners: int = 0
+    """Processes that burn one core each beside the measurement."""
+    soak_frames: int = 0
+    """Frames of one face to run for the growth of memory; 0 leaves it out."""
+    still_s: float = 20.0
+    """Camera time of an empty room, which passes faster."""
+    sources: int = 0
+    """Sources to run at once in one process; 0 leaves it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +68,12 @@ class Figures:
     @property
     def speedup(self) -> dict[str, float | None]:
         """Best INT8 against ONNX Runtime FP32, at the largest input; None where one of them is missing."""
-        detector = self.choice.detectors[0].network
-        classifier = None if self.choice.classifier is None else self.choice.classifier.network
+        heads = {"detector": self.choice.detectors[0], "classifier": self.choice.classifier}
         trials = [row.trial for row in self.choice.rows]
         return {
-            "detector_best": _speedup(trials, detector, None),
-            "classifier_best": _speedup(trials, classifier, None),
-            "detector_onnxruntime": _speedup(trials, detector, "onnxruntime"),
-            "classifier_onnxruntime": _speedup(trials, classifier, "onnxruntime"),
+            f"{head}_{rival}": _speedup(trials, None if chosen is None else chosen.network, backend)
+            for rival, backend in (("best", None), ("onnxruntime", "onnxruntime"))
+            for head, chosen in heads.items()
         }
 
     @property
@@ -79,14 +105,9 @@ class Figures:
 
 def _speedup(trials: Sequence[Trial], network: str | None, backend: str | None) -> float | None:
     """FP32 of ONNX Runtime over the fastest INT8, on the CPU."""
-    own = [
-        trial
-        for trial in trials
-        if trial.network == network and trial.outcome == "agrees" and trial.device == "cpu"
-    ]
+    wanted = (network, "agrees", "cpu")
+    own = [trial for trial in trials if (trial.network, trial.outcome, trial.device) == wanted]
     fp32 = [trial.ms for trial in own if (trial.backend, trial.precision) == ("onnxruntime", "fp32")]
-    int8 = [
-        trial.ms for trial in own if trial.precision.startswith("int8") and backend in {None, trial.backend}
-    ]
-    times = [ms for ms in int8 if ms]
-    return round(fp32[0] / min(times), 3) if fp32 and fp32[0] and times else None
+    rivals = [trial for trial in own if trial.precision.startswith("int8")]
+    int8 = [trial.ms for trial in rivals if trial.ms and backend in {None, trial.backend}]
+    return round(fp32[0] / min(int8), 3) if fp32 and fp32[0] and int8 else None

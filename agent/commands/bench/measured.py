@@ -1,9 +1,38 @@
-"""What a worker measures. The fields are the keys of ``bench --json``, which are only ever added to."""
+"""What a worker is asked and what it measures; both travel as JSON.
+
+The fields of all but the request are the keys of ``bench --json``, which are only ever added to.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agent.settings import AgentSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to run."""
+
+    settings: AgentSettings
+    state_dir: Path | None
+    memory: str
+    """Name of the shared memory that holds the frames."""
+    shape: tuple[int, int, int, int]
+    """N×H×W×3."""
+    spawned_s: float
+    """Monotonic seconds at which this process was asked for."""
+    fps: float | None
+    """Pace of the camera, which waits for nobody; None shows the next frame when the last is done."""
+    seconds: float
+    frames: int | None = None
+    """Stop after so many instead."""
+    still: bool = False
+    """Show the pictures as those of an empty room, for so many seconds of camera time."""
+    sources: int = 0
+    """Show them by so many cameras at once; 0 is one without a capture of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

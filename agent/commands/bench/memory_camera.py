@@ -59,6 +59,7 @@ class MemoryCamera:
         """The next picture that isn't passed over, at its time; what came and went meanwhile is lost."""
         while True:
             at_s = self._next_s()
+            self._due_s += self._interval_s
             self._shown += 1
             if not self._rest.covers(at_s):
                 break
@@ -82,8 +83,7 @@ class MemoryCamera:
         self._due_s += missed * self._interval_s
         if self._stop.wait(max(0.0, self._due_s - now_s)):
             raise SourceEnded(f"sources.{self._name}: the measurement is over; start another")
-        at_s, self._due_s = self._due_s, self._due_s + self._interval_s
-        return at_s
+        return self._due_s
 
 
 class StillCamera(MemoryCamera):
@@ -119,5 +119,4 @@ class StillCamera(MemoryCamera):
         if self._shown >= self.frames:
             self.cpu_s = time.thread_time() - self._began_s
             raise SourceEnded(f"sources.{self._name}: all pictures were shown; start another measurement")
-        at_s, self._due_s = self._due_s, self._due_s + self._interval_s
-        return at_s
+        return self._due_s

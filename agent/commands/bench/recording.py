@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.inference import LoadedNetwork, Network
-    from agent.inference.bundle import InputSpec
 
 
 @dataclass(slots=True)
@@ -37,17 +36,10 @@ class TimedNetwork:
         self._network = network
         self._times = times
         self._field_name = field_name
+        self.input_spec = network.input_spec
         self.input_buffer = network.input_buffer
-
-    @property
-    def input_spec(self) -> InputSpec:
-        """Of the network behind."""
-        return self._network.input_spec
-
-    @property
-    def output_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Of the network behind."""
-        return self._network.output_shapes
+        self.output_shapes = network.output_shapes
+        self.close = network.close
 
     def run(self) -> tuple[NDArray[Any], ...]:
         """Run the network behind."""
@@ -56,10 +48,6 @@ class TimedNetwork:
         spent_s = time.perf_counter() - started_s
         setattr(self._times, self._field_name, getattr(self._times, self._field_name) + spent_s)
         return outputs
-
-    def close(self) -> None:
-        """Close the network behind."""
-        self._network.close()
 
 
 def timed(network: LoadedNetwork, times: Times, field_name: str) -> LoadedNetwork:

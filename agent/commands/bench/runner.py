@@ -14,9 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from agent.commands.bench.children import Measured, burning, measure, shared
-from agent.commands.bench.figures import Figures
-from agent.commands.bench.measured import Played, Several, Still
-from agent.commands.bench.request import Request
+from agent.commands.bench.figures import BenchOptions, Figures
+from agent.commands.bench.measured import Played, Request, Several, Still
 from agent.commands.bench.table import print_figures
 from agent.errors import AgentError
 from agent.inference.bundle import open_bundle
@@ -27,24 +26,22 @@ from agent.synthetic import draw_crowd, empty_room
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.commands.bench.options import BenchOptions
     from agent.inference.choice import Choice
     from agent.synthetic import Clip
 
 _PROBE_S: Final = 1.5
 _STEP: Final = 100.0
+_FOR_MODELS: Final = ("bundle", "trusted_keys", "allow_unsigned", "threads")
+"""Options that are settings of the same name."""
 
 
-def run_bench(options: BenchOptions, *, as_json: bool = False, console: Console | None = None) -> int:
+def run_bench(options: BenchOptions, *, as_json: bool = False, console: Console | None = None) -> None:
     """Measure and print.
 
     Args:
         options: What to measure.
         as_json: One JSON object on stdout instead of tables; progress goes to stderr then.
         console: To print on; stdout by default.
-
-    Returns:
-        Exit status 0.
 
     Raises:
         AgentError: Something the measurement needs is missing.
@@ -64,7 +61,6 @@ def run_bench(options: BenchOptions, *, as_json: bool = False, console: Console 
         console.print_json(json.dumps(figures.as_json()))
     else:
         print_figures(figures, console)
-    return 0
 
 
 class _Bench:
@@ -77,20 +73,23 @@ class _Bench:
 
     def run(self) -> Figures:
         """All measurements, one after the other."""
-        options = self._options
+        options, one = self._options, draw_crowd(1)
         settings = self._settings(options.backend, options.precision)
         choice = self._choice(settings)
+        baseline = soak = None
         with burning(options.burners):
             pipeline = {str(count): self._faces(settings, count) for count in options.faces}
-            return Figures(
-                choice,
-                pipeline,
-                baseline=self._baseline() if "1" in pipeline else None,
-                soak=self._soak(settings) if options.soak_frames else None,
-                still=self._still(settings),
-                several=self._several(settings) if options.sources else {},
-                options=options,
+            if "1" in pipeline:
+                plain = self._settings("onnxruntime", "fp32")
+                baseline = self._measure("1 face, ONNX Runtime FP32", Played, plain, one, fps=None)
+            if frames := options.soak_frames:
+                soak = self._measure(f"soak, {frames} frames", Played, settings, one, fps=None, frames=frames)
+            seconds = options.still_s
+            still = self._measure(
+                "empty room", Still, settings, empty_room(), fps=options.fps, seconds=seconds, still=True
             )
+            several = self._several(settings, one) if options.sources else {}
+        return Figures(choice, pipeline, baseline, soak, still, several, options)
 
     def _choice(self, settings: AgentSettings) -> Choice:
         """Every candidate tried; what is chosen is kept for the workers."""
@@ -111,24 +110,9 @@ class _Bench:
             return free
         return free.at_pace(self._measure(f"{name}, {fps:g} fps", Played, settings, clip, fps=fps))
 
-    def _baseline(self) -> Played:
-        settings = self._settings("onnxruntime", "fp32")
-        return self._measure("1 face, ONNX Runtime FP32", Played, settings, draw_crowd(1), fps=None)
-
-    def _soak(self, settings: AgentSettings) -> Played:
-        frames = self._options.soak_frames
-        name = f"soak, {frames} frames"
-        return self._measure(name, Played, settings, draw_crowd(1), fps=None, frames=frames)
-
-    def _still(self, settings: AgentSettings) -> Still:
-        fps, seconds = self._options.fps, self._options.still_s
-        return self._measure(
-            "empty room", Still, settings, empty_room(), fps=fps, seconds=seconds, still=True
-        )
-
-    def _several(self, settings: AgentSettings) -> dict[str, Several]:
+    def _several(self, settings: AgentSettings, clip: Clip) -> dict[str, Several]:
         """Sources at once, at the camera's pace and at one that no pipeline keeps up with."""
-        count, clip = self._options.sources, draw_crowd(1)
+        count = self._options.sources
         return {
             load: self._measure(f"{count} sources, {load}", Several, settings, clip, fps=fps, sources=count)
             for load, fps in (("paced", self._options.fps), ("overloaded", None))
@@ -178,18 +162,10 @@ class _Bench:
 
     def _settings(self, backend: str, precision: str) -> AgentSettings:
         options = self._options
+        same = {name: getattr(options, name) for name in _FOR_MODELS}
         return AgentSettings(
             deployment=DeploymentSettings(site="bench", device="this-machine", context="demo"),
             sources={"bench": ReplaySource(type="replay", path=self._folder)},
-            models=ModelsSettings.model_validate(
-                {
-                    "bundle": options.bundle,
-                    "trusted_keys": options.trusted_keys,
-                    "allow_unsigned": options.allow_unsigned,
-                    "backend": backend,
-                    "precision": precision,
-                    "threads": options.threads,
-                }
-            ),
+            models=ModelsSettings.model_validate({**same, "backend": backend, "precision": precision}),
             latency=LatencySettings(budget_ms=options.budget_ms),
         )

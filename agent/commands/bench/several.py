@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -76,19 +76,15 @@ def measure_several(
 def _captured(names: Sequence[str], pictures: NDArray[np.uint8], fps: float) -> Iterator[Mailbox]:
     """A camera and its capture for each name while the block lasts."""
     stop, mailbox = threading.Event(), Mailbox(names)
-    captures = [
-        Capture(name, MemoryCamera(name, pictures, fps, stop), mailbox, stop, _STALL_S, watch=PictureWatch())
-        for name in names
-    ]
-    for capture in captures:
-        capture.start()
-    try:
+    with ExitStack() as stack:
+        for name in names:
+            camera = MemoryCamera(name, pictures, fps, stop)
+            capture = Capture(name, camera, mailbox, stop, _STALL_S, watch=PictureWatch())
+            capture.start()
+            stack.callback(capture.join, 1.0)
+        stack.callback(mailbox.close)
+        stack.callback(stop.set)
         yield mailbox
-    finally:
-        stop.set()
-        mailbox.close()
-        for capture in captures:
-            capture.join(1.0)
 
 
 def _consume(mailbox: Mailbox, pipelines: Mapping[str, Pipeline], seconds: float) -> dict[str, list[float]]:

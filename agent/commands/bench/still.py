@@ -32,18 +32,16 @@ _STALL_S: Final = 60.0
 class FrameClock:
     """Monotonic seconds that begin anew with each frame, at the time when it was taken."""
 
-    def __init__(self) -> None:
-        self._captured_at_s = 0.0
-        self._began_s = 0.0
+    _ahead_s = 0.0
+    """Of the counter."""
 
     def start(self, captured_at_s: float) -> None:
         """A frame's work begins."""
-        self._captured_at_s = captured_at_s
-        self._began_s = time.perf_counter()
+        self._ahead_s = captured_at_s - time.perf_counter()
 
     def __call__(self) -> float:
         """Now."""
-        return self._captured_at_s + time.perf_counter() - self._began_s
+        return time.perf_counter() + self._ahead_s
 
 
 def measure_still(
@@ -59,15 +57,14 @@ def measure_still(
         seconds: Of camera time, which passes faster.
     """
     interval_s = next(iter(settings.sources.values())).idle_interval_ms / 1000.0
-    stop = threading.Event()
 
-    def room(frames: int) -> StillCamera:
-        return StillCamera(_NAME, pictures, fps, stop, frames)
+    def watched(frames: int, gate: MotionGate | None) -> Watched:
+        return _watch(networks, settings, StillCamera(_NAME, pictures, fps, threading.Event(), frames), gate)
 
-    _watch(networks, settings, room(_WARM_UP_FRAMES), None)
+    watched(_WARM_UP_FRAMES, None)
     frames = max(1, round(fps * seconds))
-    every = _watch(networks, settings, room(frames), None)
-    gated = _watch(networks, settings, room(frames), MotionGate(interval_s) if interval_s else None)
+    every = watched(frames, None)
+    gated = watched(frames, MotionGate(interval_s) if interval_s else None)
     return Still(
         fps=fps,
         seconds=seconds,

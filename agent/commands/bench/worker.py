@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from agent.assembly import build_pipeline
-from agent.commands.bench.measured import Played, Several, Still
+from agent.commands.bench.measured import Played, Request, Several, Still
 from agent.commands.bench.recording import RecordingScheduler, Times, timed
-from agent.commands.bench.request import Request
 from agent.commands.bench.several import measure_several
 from agent.commands.bench.still import HOUR_S, measure_still
 from agent.frame import Frame
@@ -29,7 +29,7 @@ from agent.inference import Networks, choose_networks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from agent.pipeline import Pipeline, Step
+    from agent.pipeline import Pipeline
     from agent.settings import AgentSettings
 
 WARM_UP_FRAMES: Final = 60
@@ -44,22 +44,24 @@ _OVERLOAD: Final = 1.5
 def main() -> None:
     """Serve one request."""
     load_opencv()
-    request = Request.from_json(sys.stdin.buffer.read())
+    request = TypeAdapter(Request).validate_json(sys.stdin.buffer.read())
     settings = request.settings
     networks, choice = choose_networks(settings, request.state_dir)
     memory = shared_memory.SharedMemory(request.memory)
     # The parent made it and removes it; this process must not.
     resource_tracker.unregister(memory._name, "shared_memory")  # type: ignore[attr-defined]  # noqa: SLF001
     pictures: NDArray[np.uint8] = np.ndarray(request.shape, np.uint8, memory.buf)
+    measured: Played | Still | Several
     if request.still:
         fps = request.fps or _STILL_FPS
-        say_result(measure_still(networks, settings, pictures, fps=fps, seconds=request.seconds))
+        measured = measure_still(networks, settings, pictures, fps=fps, seconds=request.seconds)
     elif request.sources:
         fps = request.fps or _OVERLOAD * _capacity_fps(networks, settings, pictures) / request.sources
         count, seconds = request.sources, request.seconds
-        say_result(measure_several(networks, settings, pictures, count=count, fps=fps, seconds=seconds))
+        measured = measure_several(networks, settings, pictures, count=count, fps=fps, seconds=seconds)
     else:
-        say_result(play(request, networks, pictures, cached=choice.cached))
+        measured = play(request, networks, pictures, cached=choice.cached)
+    _say(result=asdict(measured))
     del pictures
     memory.close()
 
@@ -103,11 +105,8 @@ class Run:
         self._times = times
         # Committed up front: what the measurement itself needs must not look like growth.
         self._latencies_ms = np.ones(MOST_LATENCIES, np.float32)
-        self._measured = 0
-        self._tier_changes = 0
         self._last_tier: int | None = None
-        self._copy_s = self._step_s = 0.0
-        self._frames = self._skipped = self._stale = self._readings = 0
+        self._reset()
         self._told_s = 0.0
         self._private_mb: list[float] = []
         # At the camera's pace; without one a box is busy all the time.
@@ -128,9 +127,7 @@ class Run:
         shown = -1
         while True:
             now_s = time.monotonic()
-            if (limit is None and now_s - started_s >= request.seconds) or (
-                limit is not None and self._frames >= limit
-            ):
+            if now_s - started_s >= request.seconds if limit is None else self._frames >= limit:
                 break
             if request.fps is None:
                 shown += 1
@@ -198,7 +195,7 @@ class Run:
             "rest": self._step_s - times.detection_s - times.classification_s,
         }
 
-    def _show(self, index: int, captured_s: float) -> Step:
+    def _show(self, index: int, captured_s: float) -> None:
         started_s = time.perf_counter()
         np.copyto(self._pixels, self._pictures[self._order[index % len(self._order)]])
         copied_s = time.perf_counter()
@@ -215,7 +212,6 @@ class Run:
             self._latencies_ms[self._measured % MOST_LATENCIES] = step.latency_ms
             self._measured += 1
             self._readings += len(step.readings)
-        return step
 
     def _reset(self) -> None:
         self._measured = self._tier_changes = 0
@@ -253,11 +249,6 @@ def _growth(samples: list[float]) -> float:
     if len(samples) < 3 * tenth:
         return 0.0
     return float(np.median(samples[-tenth:]) - np.median(samples[tenth : 2 * tenth]))
-
-
-def say_result(measured: Played | Still | Several) -> None:
-    """What the parent waits for."""
-    _say(result=asdict(measured))
 
 
 def _say(**message: object) -> None:

@@ -7,29 +7,20 @@ import contextlib
 import logging
 import socket
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from agent.errors import BrokerError
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
 START_TIMEOUT_S = 15.0
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class EmbeddedBroker:
     """amqtt in a thread of its own; it speaks MQTT 3.1.1 and accepts everybody on this machine."""
 
     def __init__(self) -> None:
-        self.port = free_port()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._failure: BaseException | None = None
@@ -42,12 +33,7 @@ class EmbeddedBroker:
             raise BrokerError(f"the embedded broker did not start on port {self.port}: {self._failure}")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop may be gone already
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(START_TIMEOUT_S)

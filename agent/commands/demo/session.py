@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 import threading
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,6 @@ from rich.live import Live
 from agent.commands.demo.broker import EmbeddedBroker
 from agent.commands.demo.table import Arrivals
 from agent.daemon import Daemon
-from agent.errors import AgentError
 from agent.fleet import Reader
 from agent.inference.backends import precision_order
 from agent.settings import (
@@ -79,11 +79,7 @@ def run_demo(*, camera: str | None, video: Path | None, duration_s: float) -> in
 
 
 def _source(
-    camera: str | None,
-    video: Path | None,
-    folder: Path,
-    duration_s: float,
-    console: Console,
+    camera: str | None, video: Path | None, folder: Path, duration_s: float, console: Console
 ) -> SourceSettings:
     if camera is not None:
         return OpenCvSource(type="opencv", device=int(camera) if camera.isdigit() else camera)
@@ -110,38 +106,25 @@ def _settings(source: SourceSettings, port: int, folder: Path) -> AgentSettings:
 
 def _show(daemon: Daemon, arrivals: Arrivals, console: Console, limit_s: float | None) -> None:
     """Run the agent beside a live table until it ends, the limit passes, or Ctrl-C."""
-    failure: list[AgentError] = []
     finished = threading.Event()
-
-    def work() -> None:
-        try:
-            daemon.run()
-        except AgentError as error:
-            failure.append(error)
-        finally:
-            finished.set()
-
     # Log lines would tear the table; what matters of them is in the headline.
     log = logging.getLogger("agent")
     level = log.level
     log.setLevel(logging.ERROR)
-    worker = threading.Thread(target=work, name="agent")
-    worker.start()
-    timer = threading.Timer(limit_s, daemon.stop) if limit_s is not None else None
-    if timer is not None:
-        timer.start()
-    try:
-        _draw(arrivals, console, finished)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        if timer is not None:
+    timer = threading.Timer(threading.TIMEOUT_MAX if limit_s is None else limit_s, daemon.stop)
+    timer.start()
+    with ExitStack() as stack:
+        stack.callback(log.setLevel, level)
+        pool = stack.enter_context(ThreadPoolExecutor(1, "agent"))
+        run = pool.submit(daemon.run)
+        run.add_done_callback(lambda _: finished.set())
+        try:
+            with suppress(KeyboardInterrupt):
+                _draw(arrivals, console, finished)
+        finally:
             timer.cancel()
-        daemon.stop()
-        worker.join()
-        log.setLevel(level)
-    if failure:
-        raise failure[0]
+            daemon.stop()
+    run.result()
 
 
 def _draw(arrivals: Arrivals, console: Console, finished: threading.Event) -> None:
@@ -152,14 +135,12 @@ def _draw(arrivals: Arrivals, console: Console, finished: threading.Event) -> No
                 live.update(arrivals.render())
             live.update(arrivals.render())
         return
-    shown = 0
-    while True:
+    shown, ended = 0, False
+    while not ended:
         ended = finished.wait(_REFRESH_S)
         for line in arrivals.lines(shown):
             console.print(line, soft_wrap=True, highlight=False)
             shown += 1
-        if ended:
-            return
 
 
 def _summarise(arrivals: Arrivals, console: Console) -> None:

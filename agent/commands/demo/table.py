@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
@@ -30,7 +30,7 @@ class Arrivals:
 
     def __init__(self, root: str) -> None:
         self.received = 0
-        self.totals = dict.fromkeys(LABELS, 0)
+        self.totals = Counter(dict.fromkeys(LABELS, 0))
         self.gone = threading.Event()
         """The device has said goodbye."""
         self._windows: deque[SeenCounts] = deque(maxlen=_ROWS)
@@ -41,25 +41,18 @@ class Arrivals:
     @property
     def availability(self) -> str:
         """In one word."""
-        device = self._device
-        return "online" if device is not None and device.online else "offline"
+        return "online" if self._device is not None and self._device.online else "offline"
 
     def take(self, message: Received) -> None:
         """Take in one message."""
         with self._lock:
             told = self._view.feed(message.topic, message.payload, time.monotonic())
-            if told is None:
-                return
-            if told.online is False:
+            if told is not None and told.online is False:
                 self.gone.set()
-            if told.window is not None and not told.duplicate:
-                self._count(told.window)
-
-    def _count(self, window: SeenCounts) -> None:
-        self.received += 1
-        self._windows.append(window)
-        for label, votes in (window.counts or {}).items():
-            self.totals[label] += votes
+            if told is not None and told.window is not None and not told.duplicate:
+                self.received += 1
+                self._windows.append(told.window)
+                self.totals.update(told.window.counts or {})
 
     def render(self) -> Group:
         """The table as it stands."""
@@ -85,19 +78,19 @@ class Arrivals:
         return next(iter(self._view.devices.values()), None)
 
     def _headline(self) -> str:
-        parts = [f"agent {self.availability}"]
         device = self._device
-        if device is not None and device.birth is not None:
-            parts += _networks(device.birth)
-        if device is not None and device.health is not None:
-            parts += _pace(device.health)
-        return " · ".join(parts)
+        networks = _networks(device.birth) if device is not None and device.birth is not None else []
+        pace = _pace(device.health) if device is not None and device.health is not None else []
+        return " · ".join([f"agent {self.availability}", *networks, *pace])
 
 
 def _networks(birth: SeenBirth) -> list[str]:
-    detector, classifier = birth.models.detector, birth.models.classifier
-    names = detector.id if classifier is None else f"{detector.id} + {classifier.id}"
-    return [f"{names} ({detector.precision})", birth.backend]
+    parts = [birth.backend or ""]
+    if birth.models is not None:
+        detector, classifier = birth.models.detector, birth.models.classifier
+        names = detector.id if classifier is None else f"{detector.id} + {classifier.id}"
+        parts = [f"{names} ({detector.precision})", *parts]
+    return parts
 
 
 def _pace(health: SeenHealth) -> list[str]:
@@ -109,7 +102,8 @@ def _pace(health: SeenHealth) -> list[str]:
 
 
 def _cells(window: SeenCounts) -> list[str]:
-    span = f"{window.window_start:%H:%M:%S} - {window.window_end:%H:%M:%S}"
+    opened = "?" if window.window_start is None else f"{window.window_start:%H:%M:%S}"
+    span = f"{opened} - {window.window_end:%H:%M:%S}"
     coverage = f"{window.coverage:.0%}"
     if window.counts is None:
         return [span, "few", *("" for _ in LABELS), coverage]

@@ -23,13 +23,11 @@ def simulate(
     allow_remote: Annotated[bool, typer.Option(help="Load a broker on another machine.")] = False,
 ) -> None:
     """Publish the windows of many virtual devices at one broker, and report what that costs."""
-    from agent.commands.simulate.load import SimulationPlan  # noqa: PLC0415 - the help must not wait for MQTT
-    from agent.commands.simulate.load import simulate as load  # noqa: PLC0415
+    from agent.commands.simulate import load  # noqa: PLC0415 - the help must not wait for MQTT
 
     settings = chosen_broker(config, host=host, port=port)
-    report = load(
-        settings, SimulationPlan(devices, windows, window_s, connections, seed), allow_remote=allow_remote
-    )
+    plan = load.SimulationPlan(devices, windows, window_s, connections, seed)
+    report = load.simulate(settings, plan, allow_remote=allow_remote)
     for line in report.lines():
         typer.echo(line)
     if not report.complete:

@@ -45,15 +45,8 @@ class VirtualDevice:
 
     def greeting(self, session_id: str, window_s: float) -> dict[str, bytes]:
         """The retained messages by last topic level."""
-        return {
-            "availability": b"online",
-            "birth": self._birth(session_id, window_s).payload(),
-            "health": self._health().payload(),
-        }
-
-    def _birth(self, session_id: str, window_s: float) -> BirthMessage:
         network = ModelIdentity(id="simulated", sha256="0" * 64, precision="int8_u8s8")
-        return BirthMessage(
+        birth = BirthMessage(
             session_id=session_id,
             agent=__version__,
             models=BirthModels(detector=network, classifier=network),
@@ -61,21 +54,20 @@ class VirtualDevice:
             policy=BirthPolicy(window_s=window_s, min_count=_MIN_COUNT),
             sources=("camera",),
         )
-
-    def _health(self) -> HealthMessage:
-        latency_ms = 20.0 + 10.0 * self._randomness.random()
+        p99_ms = round(20.0 + 10.0 * self._randomness.random(), 1)
         camera = CameraHealth(state="delivering")
-        return HealthMessage(
+        health = HealthMessage(
             state="ok",
             uptime_s=1.0,
             rss_mb=95.0,
             cpu_temp_c=round(45.0 + 10.0 * self._randomness.random(), 1),
             throttled=False,
             fps=10.0,
-            latency_ms=LatencyQuantiles(p50=15.1, p95=19.3, p99=round(latency_ms, 1)),
+            latency_ms=LatencyQuantiles(p50=15.1, p95=19.3, p99=p99_ms),
             budget_ms=100.0,
             tier=UNKNOWN,
             camera=camera,
             cameras={"camera": camera},
             clock_synced=True,
         )
+        return {"availability": b"online", "birth": birth.payload(), "health": health.payload()}

@@ -7,7 +7,6 @@ arrives once. Everything is published under the site ``simulated`` and cleared a
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -24,12 +23,11 @@ from agent.publisher import Delivery, Outbox, Route, Stamper, WaitingWindow, Wal
 from agent.settings import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from agent.fleet import SourceView
     from agent.mqtt import Received
     from agent.settings import MqttSettings
-
-logger = logging.getLogger(__name__)
 
 SITE: Final = "simulated"
 MAX_DEVICES: Final = 20_000
@@ -60,8 +58,8 @@ class SimulationPlan:
             raise ConfigError(
                 f"simulate would flood {settings.host}: use a broker on this machine, or give --allow-remote"
             )
-        bounds = {"devices": (self.devices, MAX_DEVICES), "connections": (self.connections, 64)}
-        for name, (value, highest) in bounds.items():
+        bounds = ("devices", self.devices, MAX_DEVICES), ("connections", self.connections, 64)
+        for name, value, highest in bounds:
             if not 1 <= value <= highest:
                 raise ConfigError(f"--{name} {value} is out of bounds: choose 1 to {highest}")
         if self.windows < 1 or not 0.05 <= self.window_s <= 3_600.0:  # noqa: PLR2004 - stated in the message
@@ -109,8 +107,8 @@ def simulate(
         devices=plan.devices,
         windows_closed=plan.devices * plan.windows,
         windows_arrived=len(arrivals.latencies_ms),
-        duplicates=arrivals.duplicates,
-        missing=arrivals.missing,
+        duplicates=sum(source.duplicates for source in arrivals.sources),
+        missing=sum(source.missing for source in arrivals.sources),
         elapsed_s=elapsed_s,
         traffic=Traffic.total(line.traffic for line in lines),
         latencies_ms=tuple(sorted(arrivals.latencies_ms)),
@@ -145,8 +143,7 @@ class _Line(threading.Thread):
         """Connect, publish every window on time, reconnect when need be, clear up."""
         if not self._devices:
             return
-        opened_s = time.monotonic()
-        closed = 0
+        opened_s, closed = time.monotonic(), 0
         total = len(self._devices) * self._plan.windows
         give_up_s = opened_s + self._plan.windows * self._plan.window_s + _SETTLE_S
         link = self._connect(give_up_s)
@@ -180,11 +177,9 @@ class _Line(threading.Thread):
         return None
 
     def _greet(self, link: BrokerLink) -> None:
-        for device in self._devices:
-            for leaf, payload in device.greeting(self._session_id, self._plan.window_s).items():
-                topic = topics.device_topic(self._identity(device), leaf)
-                link.publish(topic, payload, retain=True)
-                self.traffic.add(leaf, topic, payload)
+        for leaf, topic, payload in self._retained():
+            link.publish(topic, payload, retain=True)
+            self.traffic.add(leaf, topic, payload)
 
     def _close_due(self, opened_s: float, closed: int, total: int) -> int:
         """Close the windows whose time has come; the devices' windows are spread evenly over time."""
@@ -203,23 +198,25 @@ class _Line(threading.Thread):
 
     def _clear(self, link: BrokerLink) -> None:
         """Take the retained messages back."""
-        pending = set()
-        for device in self._devices:
-            for leaf in device.greeting(self._session_id, self._plan.window_s):
-                topic = topics.device_topic(self._identity(device), leaf)
-                pending.add(link.publish(topic, b"", retain=True))
+        pending = {link.publish(topic, b"", retain=True) for _, topic, _ in self._retained()}
         give_up_s = time.monotonic() + _SETTLE_S
         while link.alive and pending and time.monotonic() < give_up_s:
             link.step(_STEP_S)
             while link.acknowledged:
                 pending.discard(link.acknowledged.popleft().ticket)
 
-    def _identity(self, device: VirtualDevice) -> topics.Identity:
-        return topics.Identity(SITE, device.name, self._settings.root)
+    def _retained(self) -> Iterator[tuple[str, str, bytes]]:
+        """Leaf, topic and payload of what each device keeps at the broker."""
+        for device in self._devices:
+            for leaf, payload in device.greeting(self._session_id, self._plan.window_s).items():
+                yield leaf, topics.device_topic(self._identity(device.name), leaf), payload
+
+    def _identity(self, device: str) -> topics.Identity:
+        return topics.Identity(SITE, device, self._settings.root)
 
     def _counts_topic(self, device: str) -> str:
         # Windows of many devices share one outbox: there, the device's name stands for the source.
-        return topics.counts_topic(topics.Identity(SITE, device, self._settings.root), "camera")
+        return topics.counts_topic(self._identity(device), "camera")
 
 
 class _Arrivals:
@@ -243,11 +240,6 @@ class _Arrivals:
             time.sleep(_STEP_S)
 
     @property
-    def duplicates(self) -> int:
-        """Windows that arrived again."""
-        return sum(source.duplicates for _, _, source in self._view.rows())
-
-    @property
-    def missing(self) -> int:
-        """Numbers left out between windows that arrived."""
-        return sum(source.missing for _, _, source in self._view.rows())
+    def sources(self) -> list[SourceView]:
+        """Of all devices."""
+        return [source for _, _, source in self._view.rows()]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,27 +28,25 @@ _TIMES_SEGMENTS: Final = 3
 class Traffic:
     """Bytes that publishers handed to MQTT, by kind of message."""
 
-    messages: dict[str, int] = field(default_factory=dict)
-    mqtt_bytes: dict[str, int] = field(default_factory=dict)
+    messages: Counter[str] = field(default_factory=Counter)
+    mqtt_bytes: Counter[str] = field(default_factory=Counter)
 
     def add(self, kind: str, topic: str, payload: bytes) -> None:
         """One message and its acknowledgement."""
-        size = len(topic) + len(payload) + _PUBLISH_OVERHEAD_BYTES + _PUBACK_BYTES
-        self.messages[kind] = self.messages.get(kind, 0) + 1
-        self.mqtt_bytes[kind] = self.mqtt_bytes.get(kind, 0) + size
+        self.messages[kind] += 1
+        self.mqtt_bytes[kind] += len(topic) + len(payload) + _PUBLISH_OVERHEAD_BYTES + _PUBACK_BYTES
 
     def mean_bytes(self, kind: str) -> float:
         """MQTT bytes of one message of ``kind`` with its acknowledgement."""
-        return self.mqtt_bytes.get(kind, 0) / max(1, self.messages.get(kind, 0))
+        return self.mqtt_bytes[kind] / max(1, self.messages[kind])
 
     @staticmethod
     def total(parts: Iterable[Traffic]) -> Traffic:
         """Sum over connections."""
         whole = Traffic()
         for part in parts:
-            for kind, number in part.messages.items():
-                whole.messages[kind] = whole.messages.get(kind, 0) + number
-                whole.mqtt_bytes[kind] = whole.mqtt_bytes.get(kind, 0) + part.mqtt_bytes[kind]
+            whole.messages += part.messages
+            whole.mqtt_bytes += part.mqtt_bytes
         return whole
 
 
@@ -84,7 +84,7 @@ class SimulationReport:
     def lines(self) -> list[str]:
         """For people."""
         mqtt_mb, wire_mb = (size / 1e6 for size in self.device_day_bytes)
-        sent = sum(self.traffic.messages.values())
+        sent = self.traffic.messages.total()
         cpu = "unknown" if self.broker_cpu is None else f"{self.broker_cpu:.0%} of one core"
         p50, p99 = self._latency_ms(0.50), self._latency_ms(0.99)
         return [
@@ -98,9 +98,8 @@ class SimulationReport:
         ]
 
     def _latency_ms(self, share: float) -> float:
-        if not self.latencies_ms:
-            return 0.0
-        return self.latencies_ms[min(len(self.latencies_ms) - 1, int(share * len(self.latencies_ms)))]
+        ascending = self.latencies_ms or (0.0,)
+        return ascending[min(len(ascending) - 1, int(share * len(ascending)))]
 
 
 def processor_seconds(pid: int | None) -> float | None:
@@ -119,10 +118,7 @@ def processor_seconds(pid: int | None) -> float | None:
 def _processes_named(name: str) -> list[int]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (folder / "comm").read_text(encoding="utf-8").strip()
-        except OSError:
-            continue  # it has just ended
-        if command == name:
-            found.append(int(folder.name))
+        with suppress(OSError):  # it has just ended
+            if (folder / "comm").read_text(encoding="utf-8").strip() == name:
+                found.append(int(folder.name))
     return found

@@ -14,6 +14,8 @@ from agent.fleet import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import JustifyMethod
+
     from agent.fleet import DeviceView, FleetView, SeenCounts, SourceView
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
@@ -30,7 +32,7 @@ _COLOURS: Final = {
     "offline": "red",
 }
 _ALWAYS: Final = 0
-_COLUMNS: Final = (
+_COLUMNS: Final[tuple[tuple[str, JustifyMethod, int], ...]] = (
     ("site", "left", _ALWAYS),
     ("device", "left", _ALWAYS),
     ("source", "left", _ALWAYS),
@@ -46,40 +48,39 @@ _COLUMNS: Final = (
 """Heading, alignment, and the width of the screen in characters from which the column is shown."""
 
 
-class FleetTable:
-    """Renders a :class:`FleetView` with rich."""
+def fleet_table(
+    fleet: FleetView, now_s: float, width: int = 160, max_rows: int | None = None, title: str | None = None
+) -> Table:
+    """The table as it stands at monotonic ``now_s``, on a screen of ``width`` characters.
 
-    def __init__(self, view: FleetView, title: str = "") -> None:
-        self._view = view
-        self._title = title
+    Narrow screens lose columns, never the names of devices; rows beyond ``max_rows`` are summed up below.
+    """
+    rows = list(fleet.rows())
+    table = Table(
+        title=None if title is None else Text(title),
+        caption=Text(_caption(fleet, now_s, hidden=len(rows) - len(rows[:max_rows]))),
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    shown = [width >= least for _, _, least in _COLUMNS]
+    for name, justify, _ in compress(_COLUMNS, shown):
+        table.add_column(name, justify=justify, no_wrap=True)
+    for device, source, view in rows[:max_rows]:
+        table.add_row(*compress(_cells(device, source, view, now_s), shown))
+    return table
 
-    def render(self, now_s: float, width: int = 160, max_rows: int | None = None) -> Table:
-        """The table as it stands at monotonic ``now_s``, on a screen of ``width`` characters.
 
-        Narrow screens lose columns, never the names of devices; rows beyond ``max_rows`` are summed up below.
-        """
-        title = Text(self._title) if self._title else None
-        table = Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD)
-        shown = [width >= least for _, _, least in _COLUMNS]
-        for (name, justify, _), visible in zip(_COLUMNS, shown, strict=True):
-            if visible:
-                table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
-        rows = list(self._view.rows())
-        for device, source, view in rows[:max_rows]:
-            table.add_row(*compress(_cells(device, source, view, now_s), shown))
-        table.caption = Text(self._caption(now_s, hidden=len(rows) - len(rows[:max_rows])))
-        return table
-
-    def _caption(self, now_s: float, hidden: int) -> str:
-        devices = self._view.devices.values()
-        offline = sum(device.state(now_s) == "offline" for device in devices)
-        malformed = sum(device.malformed for device in devices) + self._view.refused
-        parts = [f"{len(devices)} devices, {offline} offline, {self._view.messages} messages"]
-        if malformed:
-            parts.append(f"{malformed} not understood")
-        if hidden:
-            parts.append(f"{hidden} rows hidden: enlarge the window, or use --site and --device")
-        return "; ".join(parts)
+def _caption(fleet: FleetView, now_s: float, hidden: int) -> str:
+    devices = fleet.devices.values()
+    offline = sum(device.state(now_s) == "offline" for device in devices)
+    malformed = sum(device.malformed for device in devices) + fleet.refused
+    parts = [f"{len(devices)} devices, {offline} offline, {fleet.messages} messages"]
+    if malformed:
+        parts.append(f"{malformed} not understood")
+    if hidden:
+        parts.append(f"{hidden} rows hidden: enlarge the window, or use --site and --device")
+    return "; ".join(parts)
 
 
 def line(device: DeviceView, source: str, view: SourceView, now_s: float) -> str:
@@ -102,27 +103,21 @@ def _cells(device: DeviceView, source: str, view: SourceView, now_s: float) -> l
     state = device.state(now_s)
     window = view.last
     health = device.health
-    late = health is not None and (health.latency_ms.p99 or 0.0) > (health.budget_ms or float("inf"))
+    p99_ms = None if health is None else health.latency_ms.p99
+    late = health is not None and (p99_ms or 0.0) > (health.budget_ms or float("inf"))
     return [
         Text(printable(device.site)),
         Text(printable(device.device), style="bold"),
         Text(printable(source)),
         Text(state, style=_COLOURS.get(state, "")),
-        Text("" if window is None else _people(window)),
-        Text("" if window is None else window.dominant),
-        Text("" if window is None else f"{window.coverage:.0%}"),
+        *map(Text, ("", "", "") if window is None else _told(window)),
         Text(str(view.missing), style="red" if view.missing else ""),
-        Text("" if health is None else _number(health.latency_ms.p99), style="yellow" if late else ""),
+        Text("" if p99_ms is None else f"{p99_ms:.0f}", style="yellow" if late else ""),
         Text("" if health is None else str(health.queue.depth)),
         Text(sparkline(view.people)),
     ]
 
 
-def _people(window: SeenCounts) -> str:
-    if window.suppressed:
-        return "suppressed"
-    return "?" if window.people is None else str(window.people)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.0f}"
+def _told(window: SeenCounts) -> tuple[str, str, str]:
+    people = "?" if window.people is None else str(window.people)
+    return "suppressed" if window.suppressed else people, window.dominant, f"{window.coverage:.0%}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import threading
 import time
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console
 from rich.live import Live
 
-from agent.commands.watch.table import FleetTable, line
+from agent.commands.watch.table import fleet_table, line
 from agent.fleet import FleetView, Reader, WatchFilter
 from agent.mqtt import broker_name, load_credentials, tls_context
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from agent.fleet import Told
     from agent.mqtt import Received
     from agent.settings import MqttSettings
-
-logger = logging.getLogger(__name__)
 
 
 def watch(
@@ -62,20 +59,17 @@ def watch(
 
 
 def _show_table(reader: Reader, view: FleetView, console: Console, broker: str) -> None:
-    table = FleetTable(view, f"expression counts at {broker}")
-
     def render() -> None:
         # Title, header, rules and caption take seven lines.
-        drawn = table.render(time.monotonic(), console.width, max_rows=max(1, console.height - 7))
-        live.update(drawn, refresh=True)
+        size, title = (console.width, max(1, console.height - 7)), f"expression counts at {broker}"
+        live.update(fleet_table(view, time.monotonic(), *size, title=title), refresh=True)
 
     with Live(console=console, auto_refresh=False) as live:
         reader.read(lambda message: _feed(view, message), render)
 
 
 def _print_json(view: FleetView, message: Received, output: TextIO) -> None:
-    told = _feed(view, message)
-    if told is not None:
+    if (told := _feed(view, message)) is not None:
         print(json.dumps(told.as_json(), separators=(",", ":")), file=output, flush=True)
 
 

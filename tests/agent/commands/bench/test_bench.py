@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from agent.commands.bench.figures import Figures
+from agent.commands.bench.figures import BenchOptions, Figures
 from agent.commands.bench.measured import Played
 from agent.commands.bench.memory_camera import MemoryCamera, StillCamera
-from agent.commands.bench.options import BenchOptions
 from agent.commands.bench.runner import run_bench
 from agent.errors import SourceEnded
 from agent.inference.choice.choose import decide
@@ -104,7 +103,7 @@ def test_json_has_the_figures_that_dashboards_read(bundle: Bundle) -> None:
         sources=2,
     )
     output = io.StringIO()
-    assert run_bench(options, as_json=True, console=Console(file=output, width=200)) == 0
+    run_bench(options, as_json=True, console=Console(file=output, width=200))
     report = json.loads(output.getvalue())
     assert keys_of(report) == KEYS
     for result in report["pipeline"].values():

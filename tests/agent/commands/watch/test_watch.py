@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from agent.commands.watch.table import FleetTable, line, sparkline
+from agent.commands.watch.table import fleet_table, line, sparkline
 from agent.commands.watch.terminal import watch
 from agent.contract.messages import counts_message
 from agent.contract.topics import fleet_filter
@@ -55,7 +55,7 @@ def fed(*payloads: bytes) -> FleetView:
 
 def drawn(view: FleetView, now_s: float = 0.0, width: int = 160) -> str:
     console = Console(file=io.StringIO(), width=width, record=True)
-    console.print(FleetTable(view).render(now_s, width))
+    console.print(fleet_table(view, now_s, width))
     return console.export_text()
 
 
@@ -120,6 +120,19 @@ def test_every_kind_of_message_is_told_as_one_json_object() -> None:
             "missing": 1,
             "message": later,
         }
+
+
+def test_what_is_told_beside_the_rest_refuses_no_message() -> None:
+    early = {key: value for key, value in json.loads(counts(0)).items() if key != "window_start"}
+    view = fed(json.dumps(early).encode())
+    view.feed(f"{BRANCH}/birth", b'{"models": 3, "backend": [1]}', 0.0)
+    view.feed(f"{BRANCH}/health", b'{"state": "ok", "fps": "x", "rss_mb": -1}', 0.0)
+    device = view.devices["museum", "door-1"]
+    assert (device.malformed, device.sources["door"].missing) == (0, 0)
+    assert device.birth is not None
+    assert device.birth.models is None
+    assert device.health is not None
+    assert device.health.fps is None
 
 
 def test_offline_and_silent_devices_are_told_apart() -> None:
