@@ -35,9 +35,7 @@ def write_convolution(work: Translation, node: onnx.NodeProto) -> None:
     """Full or depthwise, bias included; padding becomes SAME where that means the same."""
     group = _attribute(node, "group", 1)
     integer = work.stays_integer(node, [node.input[0]]) and work.is_quantized_constant(node.input[1])
-    source = work.integer(node.input[0]) if integer else work.floating(node.input[0])
-    if source is None:
-        raise ModelError(f"{node.input[0]} is not there yet: the ONNX graph is not in order")
+    source = work.data(node.input[0], integer=integer)
     weight, bias = _weights(work, node, group, integer=integer)
     source, padding = _padded(work, node, source)
     depthwise = group > 1
@@ -155,9 +153,7 @@ def write_concatenation(work: Translation, node: onnx.NodeProto) -> None:
     wanted = work.graph.spec(target).quantization
     parts = []
     for position, name in enumerate(names):
-        part = work.integer(name) if integer else work.floating(name)
-        if part is None:
-            raise ModelError(f"{name} is not there yet: the ONNX graph is not in order")
+        part = work.data(name, integer=integer)
         spec = work.graph.spec(part)
         if wanted is not None and spec.quantization is not None and not spec.quantization.equals(wanted):
             rescaled = work.graph.tensor(
@@ -173,10 +169,9 @@ def write_addition(work: Translation, node: onnx.NodeProto) -> None:
     """Of two tensors of one shape."""
     names = list(node.input)
     integer = work.stays_integer(node, names)
-    parts = [work.integer(name) if integer else work.floating(name) for name in names]
     work.graph.operator(
         "ADD",
-        [part for part in parts if part is not None],
+        [work.data(name, integer=integer) for name in names],
         work.result(node, integer=integer),
         version=2 if integer else 1,
         options=("AddOptions", dict(_NO_ACTIVATION)),
@@ -201,7 +196,7 @@ def write_mean(work: Translation, node: onnx.NodeProto) -> None:
 
 def write_flatten(work: Translation, node: onnx.NodeProto) -> None:
     """After global pooling there is nothing left to flatten."""
-    source, _ = _source(work, node, final=False)
+    source = work.data(node.input[0], integer=work.is_integer(node.input[0]))
     if work.graph.spec(source).shape != work.shape(node.output[0]):
         raise ModelError(f"{node.name} flattens a map: only pooled features are translated")
     work.alias(node)
@@ -225,13 +220,10 @@ def write_fully_connected(work: Translation, node: onnx.NodeProto) -> None:
     )
 
 
-def _source(work: Translation, node: onnx.NodeProto, *, final: bool = True) -> tuple[int, bool]:
+def _source(work: Translation, node: onnx.NodeProto) -> tuple[int, bool]:
     """The data input of a unary operator, and whether the operator works on integers."""
-    if (final and work.stays_integer(node, [node.input[0]])) or not final:
-        index = work.integer(node.input[0])
-        if index is not None:
-            return index, True
-    return work.floating(node.input[0]), False
+    integer = work.stays_integer(node, [node.input[0]])
+    return work.data(node.input[0], integer=integer), integer
 
 
 WRITERS: Final[dict[str, Callable[[Translation, onnx.NodeProto], None]]] = {

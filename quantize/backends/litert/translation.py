@@ -60,9 +60,13 @@ class Translation:
 
     # What the writers ask for.
 
-    def integer(self, name: str) -> int | None:
-        """The int8 tensor of an ONNX value; None where it is float."""
-        return self._integer.get(name)
+    def is_integer(self, name: str) -> bool:
+        """Whether an ONNX value has an int8 tensor."""
+        return name in self._integer
+
+    def data(self, name: str, *, integer: bool) -> int:
+        """The int8 tensor of an ONNX value that has one, or its float32 tensor."""
+        return self._integer[name] if integer else self.floating(name)
 
     def floating(self, name: str) -> int:
         """The float32 tensor of an ONNX value, dequantised once where necessary."""
@@ -112,7 +116,7 @@ class Translation:
 
     def stays_integer(self, node: onnx.NodeProto, data_inputs: list[str]) -> bool:
         """Whether a node works on integers from end to end."""
-        return node.output[0] in self._wanted and all(name in self._integer for name in data_inputs)
+        return node.output[0] in self._wanted and all(map(self.is_integer, data_inputs))
 
     def alias(self, node: onnx.NodeProto) -> None:
         """Let a node's output be its input: it only changes the view."""
@@ -123,7 +127,7 @@ class Translation:
     def shape(self, name: str) -> tuple[int, ...]:
         """Of a value, channels last."""
         shape = self._shapes[name]
-        return channels_last(shape) if len(shape) == _MAPS else shape
+        return (shape[0], *shape[2:], shape[1]) if len(shape) == _MAPS else shape
 
     # What the walk asks for: the ends of the graph and what lies between operators.
 
@@ -148,9 +152,8 @@ class Translation:
 
     def requantize(self, node: onnx.NodeProto) -> None:
         """Bring a value to the scale that its QuantizeLinear names."""
-        source, wanted = self._integer.get(node.input[0]), self._quantization(node)
-        if source is None:
-            source = self.floating(node.input[0])
+        wanted = self._quantization(node)
+        source = self.data(node.input[0], integer=self.is_integer(node.input[0]))
         spec = self.graph.spec(source)
         if spec.quantization is None or not spec.quantization.equals(wanted):
             version = 1 if spec.quantization is None else 2
@@ -160,7 +163,7 @@ class Translation:
 
     def dequantize(self, node: onnx.NodeProto) -> None:
         """Note that an integer value goes on under another name; constants are read where they are used."""
-        if node.input[0] in self._integer:
+        if self.is_integer(node.input[0]):
             self._integer[node.output[0]] = self._integer[node.input[0]]
 
     def _quantization(self, node: onnx.NodeProto) -> Quantization:
@@ -182,8 +185,3 @@ class Translation:
         )
         axes = self.graph.constant(f"{name}/order", order)
         return self.graph.operator("TRANSPOSE", [source, axes], target, options=("TransposeOptions", {}))
-
-
-def channels_last(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """N×C×H×W as N×H×W×C."""
-    return (shape[0], shape[2], shape[3], shape[1])
