@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from agent.errors import AgentError
+from agent.host import replace_whole
 from agent.inference.bundle import (
     SHIPPED_KEYS,
     SIGNATURE,
@@ -28,7 +29,6 @@ from agent.inference.bundle import (
     read_manifest,
     read_public_key,
 )
-from models.bundling.writer import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ def sign_bundle(folder: Path, key_file: Path, ask_passphrase: Callable[[], str])
     signer = SigningKey(key_file.stem, key_id_of(raw), raw)
     signature = base64.b64encode(key.sign(content)).decode("ascii")
     text = _HEADER + tomli_w.dumps({"key_id": signer.key_id, "signature": signature})
-    replace(folder / SIGNATURE, text.encode())
+    replace_whole(folder / SIGNATURE, text.encode())
     return signer
 
 
