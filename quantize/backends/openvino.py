@@ -46,17 +46,13 @@ def quantize_openvino(fp32_path: Path, xml_path: Path, images: CalibrationSet) -
     tail = tail_nodes(onnx.load(str(fp32_path)))
     quantized = nncf.quantize(
         model,
-        nncf.Dataset(images.inputs, _with_batch_axis),
+        nncf.Dataset(images.inputs, lambda image: image[None]),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(images.inputs),
         ignored_scope=nncf.IgnoredScope(names=_names_in(model, tail)),
     )
     # Half-precision constants would save a few kilobytes of the float tail and blur it.
     openvino.save_model(quantized, str(xml_path), compress_to_fp16=False)
-
-
-def _with_batch_axis(image: Any) -> Any:
-    return image[None]
 
 
 def _names_in(model: Any, onnx_names: set[str]) -> list[str]:
