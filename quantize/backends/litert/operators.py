@@ -92,7 +92,7 @@ def _padded(work: Translation, node: onnx.NodeProto, source: int) -> tuple[int, 
     centred = all(2 * pad == size - 1 for pad, size in zip((top, left), kernel, strict=True))
     if centred and (top, left) == (bottom, right) and tuple(strides) == (1, 1):
         return source, _PADDING.SAME
-    spec = work.graph.spec(source)
+    spec = work.graph.specs[source]
     _, height, width, channels = spec.shape
     amounts = np.array([(0, 0), (top, bottom), (left, right), (0, 0)], np.int32)
     padded = TensorSpec(
@@ -133,7 +133,7 @@ def write_resize(work: Translation, node: onnx.NodeProto) -> None:
         raise ModelError(f"{node.name} interpolates: only nearest-neighbour resizing is translated")
     source, integer = _source(work, node)
     target = work.result(node, integer=integer)
-    size = work.graph.constant(f"{node.name}/size", np.array(work.graph.spec(target).shape[1:3], np.int32))
+    size = work.graph.constant(f"{node.name}/size", np.array(work.graph.specs[target].shape[1:3], np.int32))
     work.graph.operator(
         "RESIZE_NEAREST_NEIGHBOR",
         [source, size],
@@ -150,11 +150,11 @@ def write_concatenation(work: Translation, node: onnx.NodeProto) -> None:
     names = list(node.input)
     integer = work.stays_integer(node, names)
     target = work.result(node, integer=integer)
-    wanted = work.graph.spec(target).quantization
+    wanted = work.graph.specs[target].quantization
     parts = []
     for position, name in enumerate(names):
         part = work.data(name, integer=integer)
-        spec = work.graph.spec(part)
+        spec = work.graph.specs[part]
         if wanted is not None and spec.quantization is not None and not spec.quantization.equals(wanted):
             rescaled = work.graph.tensor(
                 f"{node.name}/part{position}", TensorSpec(spec.shape, "int8", wanted)
@@ -187,7 +187,7 @@ def write_rectifier(work: Translation, node: onnx.NodeProto) -> None:
 def write_mean(work: Translation, node: onnx.NodeProto) -> None:
     """Global average pooling; the result has no spatial axes left."""
     source, integer = _source(work, node)
-    shape = work.graph.spec(source).shape
+    shape = work.graph.specs[source].shape
     axes = work.graph.constant(f"{node.name}/axes", np.array([1, 2], np.int32))
     target = work.result(node, integer=integer, shape=(shape[0], shape[_CHANNELS]))
     options = ("ReducerOptions", {"keepDims": False})
@@ -197,7 +197,7 @@ def write_mean(work: Translation, node: onnx.NodeProto) -> None:
 def write_flatten(work: Translation, node: onnx.NodeProto) -> None:
     """After global pooling there is nothing left to flatten."""
     source = work.data(node.input[0], integer=work.is_integer(node.input[0]))
-    if work.graph.spec(source).shape != work.shape(node.output[0]):
+    if work.graph.specs[source].shape != work.shape(node.output[0]):
         raise ModelError(f"{node.name} flattens a map: only pooled features are translated")
     work.alias(node)
 

@@ -20,8 +20,6 @@ from quantize.backends.litert.flatbuffer import Quantization, TensorSpec, TfLite
 from quantize.backends.onnxruntime import find_image_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 _MAPS: Final = 4
@@ -33,8 +31,8 @@ class Translation:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.graph = TfLiteGraph()
-        self._model = shape_inference.infer_shapes(model)
-        onnx_graph = self._model.graph
+        self.model = shape_inference.infer_shapes(model)
+        onnx_graph = self.model.graph
         self._constants = {item.name: numpy_helper.to_array(item) for item in onnx_graph.initializer}
         self._shapes = {
             value.name: tuple(size.dim_value for size in value.type.tensor_type.shape.dim)
@@ -47,16 +45,6 @@ class Translation:
         }
         self._integer: dict[str, int] = {}
         self._float: dict[str, int] = {}
-
-    @property
-    def nodes(self) -> Sequence[onnx.NodeProto]:
-        """Operators in the order in which they run."""
-        return tuple(self._model.graph.node)
-
-    @property
-    def output_names(self) -> list[str]:
-        """Of the graph, in order."""
-        return [output.name for output in self._model.graph.output]
 
     # What the writers ask for.
 
@@ -72,7 +60,7 @@ class Translation:
         """The float32 tensor of an ONNX value, dequantised once where necessary."""
         if name not in self._float:
             source = self._integer[name]
-            spec = TensorSpec(self.graph.spec(source).shape, "float32")
+            spec = TensorSpec(self.graph.specs[source].shape, "float32")
             target = self.graph.tensor(f"{name}/float", spec)
             self.graph.operator("DEQUANTIZE", [source], target, version=2)
             self._float[name] = target
@@ -90,14 +78,14 @@ class Translation:
 
     def quantized_constant(self, name: str) -> tuple[NDArray[Any], Quantization]:
         """Stored values of a constant that a DequantizeLinear makes ``name`` from, and how to read them."""
-        node = next(node for node in self._model.graph.node if name in node.output)
+        node = next(node for node in self.model.graph.node if name in node.output)
         return self.constant(node.input[0]), self._quantization(node)
 
     def is_quantized_constant(self, name: str) -> bool:
         """Whether ``name`` is a constant behind a DequantizeLinear."""
         return any(
             name in node.output and node.op_type == "DequantizeLinear" and node.input[0] in self._constants
-            for node in self._model.graph.node
+            for node in self.model.graph.node
         )
 
     def result(self, node: onnx.NodeProto, *, integer: bool, shape: tuple[int, ...] | None = None) -> int:
@@ -133,7 +121,7 @@ class Translation:
 
     def take_image(self) -> tuple[set[str], int]:
         """Read bytes as what the network's first operator sees, mean already taken off."""
-        entry = find_image_entry(self._model)
+        entry = find_image_entry(self.model)
         if entry is None or entry.value not in self._wanted:
             raise ModelError("LiteRT needs a network that casts a uint8 image and quantises it: export it so")
         signed = self._wanted[entry.value]
@@ -144,7 +132,7 @@ class Translation:
                 "the image is not quantised by identity: use quantize.backends.onnxruntime.static"
             )
         unsigned = Quantization(one, np.array([entry.mean], np.int64))
-        image = self.graph.tensor(self._model.graph.input[0].name, TensorSpec(shape, "uint8", unsigned))
+        image = self.graph.tensor(self.model.graph.input[0].name, TensorSpec(shape, "uint8", unsigned))
         target = self.graph.tensor(entry.value, TensorSpec(shape, "int8", signed))
         self.graph.operator("QUANTIZE", [image], target, version=2)
         self._integer[entry.value] = target
@@ -154,7 +142,7 @@ class Translation:
         """Bring a value to the scale that its QuantizeLinear names."""
         wanted = self._quantization(node)
         source = self.data(node.input[0], integer=self.is_integer(node.input[0]))
-        spec = self.graph.spec(source)
+        spec = self.graph.specs[source]
         if spec.quantization is None or not spec.quantization.equals(wanted):
             version = 1 if spec.quantization is None else 2
             target = self.graph.tensor(node.output[0], TensorSpec(spec.shape, "int8", wanted))
@@ -176,7 +164,7 @@ class Translation:
     def channels_first(self, name: str) -> int:
         """The float32 tensor of an output in the layout of the ONNX file."""
         source = self.floating(name)
-        shape = self.graph.spec(source).shape
+        shape = self.graph.specs[source].shape
         if len(shape) != _MAPS:
             return source
         order = np.array([0, 3, 1, 2], np.int32)
