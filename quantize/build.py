@@ -34,12 +34,7 @@ class Built:
 
 
 def build(plan: Plan, folder: Path, say: Callable[[str], None]) -> Built:
-    """Quantise, compare, score.
-
-    Args:
-        plan: What to build.
-        folder: For the INT8 files.
-        say: Takes a line of progress.
+    """Quantise into ``folder``, compare, score; ``say`` takes lines of progress.
 
     Raises:
         ModelError: An INT8 file loses more than the plan allows; nothing is to be written then.

@@ -39,13 +39,9 @@ _HEADER: Final = "# Written by `python -m quantize sign`: Ed25519 over every byt
 
 
 def make_key_pair(path: Path) -> Path:
-    """Write a new private key, readable to its owner only, and its public half beside it.
+    """Write a new private key (PKCS#8 PEM), readable to its owner only, and its public half beside it.
 
-    Args:
-        path: For the private key, PKCS#8 PEM; its folder is made where missing.
-
-    Returns:
-        Path of the public key: the same name, ending in ``.pem``.
+    The folder is made where missing. What is returned is the public key's path: the same, ending in ``.pem``.
 
     Raises:
         AgentError: One of the two files exists, or can't be written; no key is ever overwritten.

@@ -211,7 +211,6 @@ class Trainer:
         self._forget_rows_after(self.epoch)
 
     def _save(self, name: str, content: Mapping[str, object]) -> None:
-        """Write whole or not at all, so that a kill never leaves half a checkpoint."""
         with written_whole(self.run_dir / name) as partial:
             torch.save(content, partial)
 

@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 
 
 def quantize_openvino(fp32_path: Path, xml_path: Path, images: CalibrationSet) -> None:
-    """Write ``xml_path`` and the ``.bin`` beside it.
-
-    Args:
-        fp32_path: The exported ``.onnx``, one uint8 input.
-        xml_path: To write.
-        images: Inputs to measure activation ranges on.
+    """Write ``xml_path`` and the ``.bin`` beside it from an exported ``.onnx`` with one uint8 input.
 
     Raises:
         ModelError: NNCF is not installed.

@@ -74,11 +74,7 @@ def _byte(constant: Any) -> int | None:
 
 
 def feed_image_directly(model: onnx.ModelProto) -> bool:
-    """Cut byte → float → byte out of a quantised graph with unsigned activations.
-
-    Returns:
-        Whether the graph had such a detour.
-    """
+    """Cut byte → float → byte out of a quantised graph with unsigned activations, if it has such a detour."""
     entry = find_image_entry(model)
     if entry is None:
         return False
