@@ -58,10 +58,8 @@ class FaceCalibration:
         chosen = generator.permutation(len(self._scenes))[: count - count // 2]
         scenes = [self._scenes[index].pixels for index in chosen]
         style = MosaicStyle()
-        small_faces = [
-            self._composer.compose(generator, spec.height_px, style).pixels for _ in range(count // 2)
-        ]
-        return letterboxed([*scenes, *small_faces], spec)
+        scenes += [self._composer.compose(generator, spec.height_px, style).pixels for _ in range(count // 2)]
+        return letterboxed(scenes, spec)
 
 
 def letterboxed(frames: Iterable[NDArray[np.uint8]], spec: InputSpec) -> CalibrationSet:

@@ -55,14 +55,8 @@ def imported_plans(folder: Path, family: str, data_dir: Path, images_dir: Path |
     Without, the train scenes of ``data_dir`` calibrate and the valid ones judge: a face detector by AP50, one
     that tells expressions by agreement, as the scenes have no expression labels.
 
-    Args:
-        folder: The bundle.
-        family: As it was named on import.
-        data_dir: Folder of the data files.
-        images_dir: The user's own pictures.
-
     Raises:
-        ModelError: The bundle has no such detector, or data are missing or broken.
+        ModelError: The bundle in ``folder`` has no such detector, or data are missing or broken.
         ConfigError: ``images_dir`` holds too few pictures.
     """
     bundle = Bundle.load(folder)
