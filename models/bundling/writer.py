@@ -37,6 +37,7 @@ def write_networks(folder: Path, entries: Mapping[str, NetworkEntry], files: Map
     networks = {**kept, **entries}
     (folder / SIGNATURE).unlink(missing_ok=True)
     for relative, source in files.items():
+        (folder / relative).parent.mkdir(parents=True, exist_ok=True)
         replace_whole(folder / relative, source.read_bytes())
     reference = reference_content(folder, networks)
     replace_whole(folder / REFERENCE, reference)
