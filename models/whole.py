@@ -16,6 +16,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Lend a path beside ``path`` to write to; what stands there at the end replaces ``path``.
 
     The folder is made where missing. A crash leaves ``path`` as it was, and so does an error in the block.
+    For ``torch.save``, which writes the name into the file; bytes go through ``agent.host.replace_whole``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")

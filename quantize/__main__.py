@@ -34,12 +34,7 @@ def face(
     data: Data = DATA, bundle: Bundle = BUNDLE, weights: Weights = WEIGHTS / "yolo_face_pico.pt"
 ) -> None:
     """Quantise the face detector at all its input sizes."""
-    from quantize.build import build  # noqa: PLC0415 - the help must not wait for torch
-    from quantize.plans import face_plans  # noqa: PLC0415 - same
-
-    with _session() as (console, folder):
-        plans = face_plans(weights, data, folder)
-        _write(bundle, {plan.name: build(plan, folder, console.print) for plan in plans}, console)
+    _build_face(data, bundle, weights, largest_only=False)
 
 
 @app.command("single-stage")
@@ -47,12 +42,7 @@ def single_stage(
     data: Data = DATA, bundle: Bundle = BUNDLE, weights: Weights = WEIGHTS / "yolo_emotion_nano.pt"
 ) -> None:
     """Quantise the detector that names the expression itself, at its largest input size."""
-    from quantize.build import build  # noqa: PLC0415 - the help must not wait for torch
-    from quantize.plans import face_plans  # noqa: PLC0415 - same
-
-    with _session() as (console, folder):
-        plans = face_plans(weights, data, folder, largest_only=True)
-        _write(bundle, {plan.name: build(plan, folder, console.print) for plan in plans}, console)
+    _build_face(data, bundle, weights, largest_only=True)
 
 
 @app.command()
@@ -128,6 +118,15 @@ def keygen(file: Annotated[Path, typer.Argument(help="For the private key, such 
             f"public key: {public}; name it in models.trusted_keys,"
             " or put it into agent/inference/bundle/keys"
         )
+
+
+def _build_face(data: Path, bundle: Path, weights: Path, *, largest_only: bool) -> None:
+    from quantize.build import build  # noqa: PLC0415 - the help must not wait for torch
+    from quantize.plans import face_plans  # noqa: PLC0415 - same
+
+    with _session() as (console, folder):
+        plans = face_plans(weights, data, folder, largest_only=largest_only)
+        _write(bundle, {plan.name: build(plan, folder, console.print) for plan in plans}, console)
 
 
 @contextmanager

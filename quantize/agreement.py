@@ -32,14 +32,9 @@ class Agreement:
     """Scores every network by its agreement with the first one scored, in [0, 1]."""
 
     def __init__(self, pictures: Iterable[NDArray[np.uint8]]) -> None:
-        """Take the pictures.
-
-        Args:
-            pictures: H×W×3 uint8 BGR; gone through once per network.
-        """
+        """Take the pictures, H×W×3 uint8 BGR; they are gone through at every call."""
         self._pictures = pictures
         self._origin: list[list[Face]] | None = None
-        self._scores: dict[str, float] = {}
 
     def __call__(self, network: LoadedNetwork) -> dict[str, float]:
         """The score, by name.
@@ -47,12 +42,6 @@ class Agreement:
         Raises:
             ModelError: The first network finds next to nothing in the pictures.
         """
-        digest = network.file.sha256
-        if digest not in self._scores:
-            self._scores[digest] = self._score(network)
-        return {"agreement": self._scores[digest]}
-
-    def _score(self, network: LoadedNetwork) -> float:
         detector = Detector(network, _SETTINGS)
         found = [
             detector.detect(Frame(pixels, 0.0, "agreement", index))
@@ -66,7 +55,7 @@ class Agreement:
                     f" give --images a folder in which it finds {FEWEST_FACES} or more",
                 )
             self._origin = found
-        return agreement(self._origin, found)
+        return {"agreement": agreement(self._origin, found)}
 
 
 def agreement(first: list[list[Face]], second: list[list[Face]]) -> float:

@@ -9,16 +9,41 @@ from typing import TYPE_CHECKING, Final
 from quantize.backends.onnxruntime import quantize_onnx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from agent.inference.bundle import Backend, Precision
+    from agent.inference import LoadedNetwork
+    from agent.inference.bundle import Backend, NetworkEntry, Precision
     from quantize.calibration import CalibrationSet
+
+    Score = Callable[[LoadedNetwork], Mapping[str, float]]
 
 _ONNX_PRECISIONS: Final[tuple[Precision, ...]] = ("int8_u8s8", "int8_s8s8")
 BACKENDS: Final = ("onnxruntime", "openvino", "litert")
 _NEEDED: Final = {"openvino": ("openvino", "nncf"), "litert": ("ai_edge_litert", "flatbuffers")}
 """Packages without which a backend's INT8 files can't be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be built and how it is judged."""
+
+    name: str
+    """Manifest key; also the stem of the files."""
+    entry: NetworkEntry
+    """What the manifest is to say, but for the files, which are made anew."""
+    fp32_path: Path
+    """The exported network; ONNX Runtime and OpenVINO both read it."""
+    images: CalibrationSet
+    held_out: Score
+    """Scores the gate compares; never on calibration images."""
+    reported: Score
+    """Scores that go into the manifest."""
+    allowed_points: float
+    backends: tuple[str, ...] = BACKENDS
+    """Those to write files for; ONNX Runtime's come in any case."""
+    float_share: float = 0.0
+    """Of the weighted layers, from the image on, that stay in float; for ONNX Runtime only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,39 +65,22 @@ class Artefact:
         return f"{self.backend} {self.precision}"
 
 
-def write_artefacts(
-    stem: str,
-    fp32_path: Path,
-    folder: Path,
-    images: CalibrationSet,
-    *,
-    backends: tuple[str, ...],
-    float_share: float,
-    say: Callable[[str], None],
-) -> Iterator[Artefact]:
-    """Write each INT8 file and hand it over; FP32 itself comes first.
-
-    Args:
-        stem: Of the files' names.
-        fp32_path: The exported network; ONNX Runtime and OpenVINO both read it.
-        folder: For the INT8 files.
-        images: Inputs to measure activation ranges on.
-        backends: Those to write files for; ONNX Runtime's come in any case.
-        float_share: See ``quantize_onnx``; for ONNX Runtime only.
-        say: Takes a line of progress.
+def write_artefacts(plan: Plan, folder: Path, say: Callable[[str], None]) -> Iterator[Artefact]:
+    """Write each INT8 file into ``folder`` and hand it over; FP32 itself comes first.
 
     Raises:
         ModelError: A graph can't be translated.
     """
+    stem, fp32_path, images = plan.name, plan.fp32_path, plan.images
     yield Artefact("onnxruntime", "fp32", fp32_path)
     signed_path = fp32_path
     for precision in _ONNX_PRECISIONS:
         say(f"{stem}: quantising {precision} for onnxruntime on {len(images.inputs)} images")
         path = folder / f"{stem}.{precision}.onnx"
-        quantize_onnx(fp32_path, path, precision, images, float_share=float_share)
+        quantize_onnx(fp32_path, path, precision, images, float_share=plan.float_share)
         signed_path = path if precision == "int8_s8s8" else signed_path
         yield Artefact("onnxruntime", precision, path)
-    if "openvino" in backends and _can_write("openvino", stem, say):
+    if "openvino" in plan.backends and _can_write("openvino", stem, say):
         from quantize.backends import quantize_openvino  # noqa: PLC0415 - installed only for this
 
         say(f"{stem}: quantising int8 for openvino on {len(images.inputs)} images")
@@ -80,7 +88,7 @@ def write_artefacts(
         path = folder / f"{stem}.int8.xml"
         quantize_openvino(fp32_path, path, images)
         yield Artefact("openvino", "int8", path)
-    if "litert" in backends and _can_write("litert", stem, say):
+    if "litert" in plan.backends and _can_write("litert", stem, say):
         from quantize.backends.litert import write_litert  # noqa: PLC0415 - installed only for this
 
         say(f"{stem}: translating int8_s8s8 for litert")

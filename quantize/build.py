@@ -10,7 +10,7 @@ from agent.inference import LoadedNetwork
 from agent.inference.backends import open_file
 from agent.inference.bundle import NetworkFile
 from models.bundling import sha256_of
-from quantize.artefacts import BACKENDS, Artefact, write_artefacts
+from quantize.artefacts import Artefact, Plan, write_artefacts
 from quantize.gate import Verdict
 
 if TYPE_CHECKING:
@@ -18,34 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.inference.bundle import NetworkEntry
-    from quantize.calibration import CalibrationSet
-
-    Score = Callable[[LoadedNetwork], Mapping[str, float]]
 
 REQUIRED_BACKEND: Final = "onnxruntime"
 """Installed on every device; a network without its INT8 files is not written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be built and how it is judged."""
-
-    name: str
-    """Manifest key; also the stem of the files."""
-    entry: NetworkEntry
-    """What the manifest is to say, but for the files, which are made anew."""
-    fp32_path: Path
-    """The exported network."""
-    images: CalibrationSet
-    held_out: Score
-    """Scores the gate compares; never on calibration images."""
-    reported: Score
-    """Scores that go into the manifest."""
-    allowed_points: float
-    backends: tuple[str, ...] = BACKENDS
-    """Those to write files for."""
-    float_share: float = 0.0
-    """Of the weighted layers, from the image on, that stay in float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +34,7 @@ class Built:
 
 
 def build(plan: Plan, folder: Path, say: Callable[[str], None]) -> Built:
-    """Quantise, compare, score.
-
-    Args:
-        plan: What to build.
-        folder: For the INT8 files.
-        say: Takes a line of progress.
+    """Quantise into ``folder``, compare, score; ``say`` takes lines of progress.
 
     Raises:
         ModelError: An INT8 file loses more than the plan allows; nothing is to be written then.
@@ -73,15 +43,7 @@ def build(plan: Plan, folder: Path, say: Callable[[str], None]) -> Built:
     files: list[NetworkFile] = []
     paths: dict[str, Path] = {}
     verdicts: list[Verdict] = []
-    for artefact in write_artefacts(
-        plan.name,
-        plan.fp32_path,
-        folder,
-        plan.images,
-        backends=plan.backends,
-        float_share=plan.float_share,
-        say=say,
-    ):
+    for artefact in write_artefacts(plan, folder, say):
         network = open_artefact(plan.name, plan.entry, artefact)
         held_out = plan.held_out(network)
         say(f"{plan.name}: {artefact.label} held-out {_words(held_out)}")

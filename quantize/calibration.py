@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import starmap
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -57,10 +58,8 @@ class FaceCalibration:
         chosen = generator.permutation(len(self._scenes))[: count - count // 2]
         scenes = [self._scenes[index].pixels for index in chosen]
         style = MosaicStyle()
-        small_faces = [
-            self._composer.compose(generator, spec.height_px, style).pixels for _ in range(count // 2)
-        ]
-        return letterboxed([*scenes, *small_faces], spec)
+        scenes += [self._composer.compose(generator, spec.height_px, style).pixels for _ in range(count // 2)]
+        return letterboxed(scenes, spec)
 
 
 def letterboxed(frames: Iterable[NDArray[np.uint8]], spec: InputSpec) -> CalibrationSet:
@@ -70,12 +69,7 @@ def letterboxed(frames: Iterable[NDArray[np.uint8]], spec: InputSpec) -> Calibra
         ModelError: There is no frame.
     """
     buffer = np.zeros(spec.shape, spec.dtype)
-    letterbox = Letterbox(spec, buffer)
-    inputs = []
-    for frame in frames:
-        letterbox.fill(frame)
-        inputs.append(buffer[0].copy())
-    return _sealed(inputs)
+    return _sealed(buffer, map(Letterbox(spec, buffer).fill, frames))
 
 
 def emotion_calibration(
@@ -117,15 +111,17 @@ def cropped(
     """
     buffer = np.zeros(spec.shape, spec.dtype)
     image = InputImage(spec, buffer)
-    inputs = []
-    for pixels, box in faces:
+
+    def fill(pixels: NDArray[np.uint8], box: Box) -> None:
         crop_face(pixels, box, crop_scale, image.pixels)
         image.commit()
-        inputs.append(buffer[0].copy())
-    return _sealed(inputs)
+
+    return _sealed(buffer, starmap(fill, faces))
 
 
-def _sealed(inputs: Sequence[NDArray[Any]]) -> CalibrationSet:
+def _sealed(buffer: NDArray[Any], fills: Iterable[object]) -> CalibrationSet:
+    """What ``buffer`` holds after each of ``fills``, which fill it as they are gone through."""
+    inputs = [buffer[0].copy() for _ in fills]
     if not inputs:
         raise ModelError("there is no calibration image: point --data at the data folder")
     stacked = np.stack(inputs)

@@ -19,9 +19,7 @@ THRESHOLDS: Final = np.arange(0.0, 0.61, 0.01)
 def fit_temperature(logits: NDArray[np.float32], votes: NDArray[np.uint8]) -> float:
     """Temperature of least cross-entropy against the taggers' shares (Guo et al. 2017, section 4.2).
 
-    Args:
-        logits: N×9 on held-out images.
-        votes: N×10 as in FER+.
+    ``logits`` are N×9 on held-out images, ``votes`` N×10 as in FER+.
     """
     kept = in_protocol(votes, "classes9")
     targets = soft_targets(votes[kept])

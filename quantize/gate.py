@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agent.errors import ModelError
+from models.scores import score_faces
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from agent.inference import LoadedNetwork
+    from models.scores import Photo
 
 EMOTION_POINTS: Final = 0.5
 """Most percentage points of accuracy an emotion network may lose."""
@@ -16,6 +20,7 @@ FACE_POINTS: Final = 1.0
 """Most percentage points of AP50 a face network may lose."""
 AGREEMENT_POINTS: Final = 3.0
 """Most percentage points by which an imported network may see other faces than its FP32 origin."""
+GATE_HEIGHTS_PX: Final = (8, 16)
 
 
 class GateRefusalError(ModelError):
@@ -57,3 +62,14 @@ class Verdict:
             f"{self.name} loses more than {self.allowed_points} points on held-out images ({lost}):"
             " it was not written; calibrate on more images or keep more layers in float",
         )
+
+
+def manifest_ap50(network: LoadedNetwork, photos: Iterable[Photo]) -> dict[str, float]:
+    """AP50 of a detector for each least face height."""
+    return {f"ap50_{height}px": value for height, value in score_faces(network, photos).items()}
+
+
+def gate_ap50(network: LoadedNetwork, photos: Iterable[Photo]) -> dict[str, float]:
+    """AP50 for ``GATE_HEIGHTS_PX`` alone."""
+    scores = manifest_ap50(network, photos)
+    return {key: scores[key] for key in (f"ap50_{height}px" for height in GATE_HEIGHTS_PX)}

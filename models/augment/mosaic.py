@@ -126,8 +126,7 @@ class Composer:
         return composition
 
     def _cell(self, generator: np.random.Generator, size: tuple[int, int], style: MosaicStyle) -> Composition:
-        empty = self._without_faces and (not self._with_faces or generator.random() < style.no_face_share)
-        if empty:
+        if self._without_faces and (not self._with_faces or generator.random() < style.no_face_share):
             source = self._without_faces[int(generator.integers(len(self._without_faces)))]
             aim_px = 0.0
         else:

@@ -10,7 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from models.data import Pixels
 
-
 GREY_SHARE: Final = 0.12
 RESATURATED_SHARE: Final = 0.38
 RELIT_SHARE: Final = 0.8

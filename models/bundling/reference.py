@@ -35,11 +35,7 @@ _SCENE: Final = (slice(0, 300), slice(75, 375))
 
 
 def reference_content(folder: Path, networks: Mapping[str, NetworkEntry]) -> bytes:
-    """The file's bytes.
-
-    Args:
-        folder: The bundle, networks already in place.
-        networks: By manifest key.
+    """The file's bytes, for a bundle in whose folder ``networks``, by manifest key, are already in place.
 
     Raises:
         ModelError: A network has no FP32 file for ONNX Runtime.

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from agent.errors import AgentError
+from agent.host import replace_whole
 from agent.inference.bundle import (
     SHIPPED_KEYS,
     SIGNATURE,
@@ -28,7 +29,6 @@ from agent.inference.bundle import (
     read_manifest,
     read_public_key,
 )
-from models.bundling.writer import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +39,9 @@ _HEADER: Final = "# Written by `python -m quantize sign`: Ed25519 over every byt
 
 
 def make_key_pair(path: Path) -> Path:
-    """Write a new private key, readable to its owner only, and its public half beside it.
+    """Write a new private key (PKCS#8 PEM), readable to its owner only, and its public half beside it.
 
-    Args:
-        path: For the private key, PKCS#8 PEM; its folder is made where missing.
-
-    Returns:
-        Path of the public key: the same name, ending in ``.pem``.
+    The folder is made where missing. What is returned is the public key's path: the same, ending in ``.pem``.
 
     Raises:
         AgentError: One of the two files exists, or can't be written; no key is ever overwritten.
@@ -89,7 +85,7 @@ def sign_bundle(folder: Path, key_file: Path, ask_passphrase: Callable[[], str])
     signer = SigningKey(key_file.stem, key_id_of(raw), raw)
     signature = base64.b64encode(key.sign(content)).decode("ascii")
     text = _HEADER + tomli_w.dumps({"key_id": signer.key_id, "signature": signature})
-    replace(folder / SIGNATURE, text.encode())
+    replace_whole(folder / SIGNATURE, text.encode())
     return signer
 
 

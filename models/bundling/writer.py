@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
+from agent.host import replace_whole
 from agent.inference.bundle import MANIFEST, SIGNATURE, Bundle, Manifest, NetworkEntry, ReferenceFile
 from models.bundling.reference import REFERENCE, reference_content
-from models.whole import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,27 +37,22 @@ def write_networks(folder: Path, entries: Mapping[str, NetworkEntry], files: Map
     networks = {**kept, **entries}
     (folder / SIGNATURE).unlink(missing_ok=True)
     for relative, source in files.items():
-        replace(folder / relative, source.read_bytes())
+        (folder / relative).parent.mkdir(parents=True, exist_ok=True)
+        replace_whole(folder / relative, source.read_bytes())
     reference = reference_content(folder, networks)
-    replace(folder / REFERENCE, reference)
+    replace_whole(folder / REFERENCE, reference)
     manifest = Manifest(
         schema_version=1,
         networks=networks,
         reference=ReferenceFile(path=REFERENCE, sha256=hashlib.sha256(reference).hexdigest()),
     )
     text = _HEADER + tomli_w.dumps(_plain(manifest.model_dump(exclude_none=True)))
-    replace(folder / MANIFEST, text.encode())
+    replace_whole(folder / MANIFEST, text.encode())
 
 
 def sha256_of(path: Path) -> str:
     """Digest of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def replace(target: Path, content: bytes) -> None:
-    """Put a file in place whole; a reader sees the old content or the new."""
-    with written_whole(target) as partial:
-        partial.write_bytes(content)
 
 
 def _plain(value: Any) -> Any:

@@ -69,10 +69,9 @@ def read_portraits(data_dir: Path, split: Literal["train", "valid"]) -> list[Por
         with zipfile.ZipFile(data_dir / "portraits.zip") as archive:
             return [_decode(archive, row) for row in rows]
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        message = (
+        raise ModelError(
             f"can't read the portraits in {data_dir}: {error}; pass the folder that holds the data files"
-        )
-        raise ModelError(message) from error
+        ) from error
 
 
 def _decode(archive: zipfile.ZipFile, row: dict[str, str]) -> Portrait:
@@ -87,10 +86,7 @@ def _decode(archive: zipfile.ZipFile, row: dict[str, str]) -> Portrait:
 def square_crop(portrait: Portrait, side_px: int, crop_scale: float) -> NDArray[np.uint8]:
     """Grey ``(side_px, side_px)`` around the face, cut as a device cuts it.
 
-    Args:
-        portrait: What to cut.
-        side_px: Side of the result.
-        crop_scale: Side of the cut square as a multiple of the box's longer side.
+    The cut square's side is ``crop_scale`` times the box's longer side.
     """
     crop = np.empty((side_px, side_px), np.uint8)
     crop_face(portrait.grey, portrait.face, crop_scale, crop)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.domain import Box
 from agent.errors import ModelError
 from models.data.ferplus import in_protocol, read_ferplus
 from models.data.portraits import read_portraits
@@ -54,12 +55,9 @@ def read_scenes(data_dir: Path, split: str) -> list[LabelledPhoto]:
     A box on which the two labelling detectors don't agree (``unsure``) becomes an ignored region, unless it
     is a likely face (``LIKELY_ALONE``, ``LIKELY_BOTH``) of the train split: what is judged by stays sure.
 
-    Args:
-        data_dir: The folder that holds ``scenes.zip`` and its two CSV files.
-        split: ``train`` or ``valid``.
-
     Raises:
-        ModelError: A file is missing or broken, or no photo belongs to ``split``.
+        ModelError: ``scenes.zip`` or one of its two CSV files in ``data_dir`` is missing or broken, or no
+            photo belongs to ``split``, which is ``train`` or ``valid``.
     """
     names = [row["image"] for row in _rows(data_dir / "scenes_images.csv") if row["split"] == split]
     if not names:
@@ -84,49 +82,35 @@ def read_close_ups(data_dir: Path) -> list[LabelledPhoto]:
 
     The other identities stay unseen, so that the whole agent can be judged on them.
 
-    Args:
-        data_dir: The folder that holds ``portraits.zip`` and ``portraits.csv``.
-
     Raises:
-        ModelError: A file is missing or broken.
+        ModelError: ``portraits.zip`` or ``portraits.csv`` in ``data_dir`` is missing or broken.
     """
-    photos = []
-    for portrait in read_portraits(data_dir, "train"):
-        box = portrait.face
-        pixels = np.asarray(cv2.cvtColor(portrait.grey, cv2.COLOR_GRAY2BGR), np.uint8)
-        face = _clipped([(box.left, box.top, box.right, box.bottom)], pixels)
-        photos.append(LabelledPhoto(portrait.name, pixels, face, _clipped([], pixels)))
-    return photos
+    portraits = read_portraits(data_dir, "train")
+    return [_of_one_face(portrait.name, portrait.grey, portrait.face) for portrait in portraits]
 
 
 def read_tight_faces(data_dir: Path) -> list[LabelledPhoto]:
     """FER+ training faces as 48 x 48 BGR pictures; they are cut so alike that one box fits all well enough.
 
-    Args:
-        data_dir: The folder that holds ``ferplus_train.npz``.
-
     Raises:
-        ModelError: The file is missing or broken.
+        ModelError: ``ferplus_train.npz`` in ``data_dir`` is missing or broken.
     """
     split = read_ferplus(data_dir, "train")
-    faces = split.select(in_protocol(split.votes, "classes9"))
-    photos = []
-    for index, grey in enumerate(faces.images):
-        pixels = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
-        photos.append(
-            LabelledPhoto(f"ferplus-{index}", pixels, _clipped([FERPLUS_BOX], pixels), _clipped([], pixels))
-        )
-    return photos
+    images = split.images[in_protocol(split.votes, "classes9")]
+    return [_of_one_face(f"ferplus-{index}", grey, Box(*FERPLUS_BOX)) for index, grey in enumerate(images)]
+
+
+def _of_one_face(name: str, grey: Pixels, face: Box) -> LabelledPhoto:
+    pixels = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
+    corners = (face.left, face.top, face.right, face.bottom)
+    return LabelledPhoto(name, pixels, _clipped([corners], pixels), _clipped([], pixels))
 
 
 def read_crowds(data_dir: Path) -> list[LabelledPhoto]:
     """Photos of crowds, 416 x 416, with human-drawn boxes: for evaluation only, never for training.
 
-    Args:
-        data_dir: The folder that holds ``crowds.zip`` and ``crowds_boxes.csv``.
-
     Raises:
-        ModelError: A file is missing or broken.
+        ModelError: ``crowds.zip`` or ``crowds_boxes.csv`` in ``data_dir`` is missing or broken.
     """
     faces = _boxes_by_image(_rows(data_dir / "crowds_boxes.csv"))
     return _read_photos(data_dir / "crowds.zip", list(faces), faces, {})

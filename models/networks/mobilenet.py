@@ -170,8 +170,7 @@ def make_mobilenet(variant: str) -> MobileNetEmotion:
         ValueError: ``variant`` is none of ``VARIANTS``.
     """
     if variant not in VARIANTS:
-        msg = f"unknown classifier variant {variant!r}: choose one of {', '.join(VARIANTS)}"
-        raise ValueError(msg)
+        raise ValueError(f"unknown classifier variant {variant!r}: choose one of {', '.join(VARIANTS)}")
     return MobileNetEmotion(VARIANTS[variant])
 
 

@@ -102,8 +102,7 @@ class RepBlock(nn.Module):
 def _plain(kernel: Tensor, norm: nn.BatchNorm2d, stride: int) -> nn.Sequential:
     """Fold a batch normalisation in evaluation form into the kernel before it."""
     if norm.running_mean is None or norm.running_var is None:
-        msg = "only a normalisation with running statistics can be folded"
-        raise ValueError(msg)
+        raise ValueError("only a normalisation with running statistics can be folded")
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     out_channels, in_channels, size, _ = kernel.shape
     conv = nn.Conv2d(in_channels, out_channels, size, stride, size // 2)
@@ -237,8 +236,7 @@ def make_yolo(variant: str, classes: int = 1) -> YoloFace:
         ValueError: ``variant`` is none of ``VARIANTS``.
     """
     if variant not in VARIANTS:
-        msg = f"unknown detector variant {variant!r}: choose one of {', '.join(VARIANTS)}"
-        raise ValueError(msg)
+        raise ValueError(f"unknown detector variant {variant!r}: choose one of {', '.join(VARIANTS)}")
     return YoloFace(VARIANTS[variant], classes)
 
 

@@ -16,12 +16,7 @@ class TensorBoard:
     """Hands each epoch's figures to TensorBoard, in the run's folder; does nothing where it is absent."""
 
     def __init__(self, run_dir: Path, epochs_done: int) -> None:
-        """Begin or go on.
-
-        Args:
-            run_dir: For the event files.
-            epochs_done: What an earlier process wrote of later epochs is no longer shown.
-        """
+        """Begin or go on; what an earlier process wrote of epochs after ``epochs_done`` is hidden."""
         self._writer: Any = None
         try:
             from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - optional, and slow to load

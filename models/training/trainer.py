@@ -16,6 +16,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from agent.host import replace_whole
 from models.training.log import LOG, TensorBoard
 from models.whole import written_whole
 
@@ -210,7 +211,6 @@ class Trainer:
         self._forget_rows_after(self.epoch)
 
     def _save(self, name: str, content: Mapping[str, object]) -> None:
-        """Write whole or not at all, so that a kill never leaves half a checkpoint."""
         with written_whole(self.run_dir / name) as partial:
             torch.save(content, partial)
 
@@ -230,5 +230,4 @@ class Trainer:
         if not path.exists():
             return
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        with written_whole(path) as partial:
-            partial.write_text("".join(lines[: 1 + epoch]), encoding="utf-8")
+        replace_whole(path, "".join(lines[: 1 + epoch]).encode())

@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 
 
 def quantize_openvino(fp32_path: Path, xml_path: Path, images: CalibrationSet) -> None:
-    """Write ``xml_path`` and the ``.bin`` beside it.
-
-    Args:
-        fp32_path: The exported ``.onnx``, one uint8 input.
-        xml_path: To write.
-        images: Inputs to measure activation ranges on.
+    """Write ``xml_path`` and the ``.bin`` beside it from an exported ``.onnx`` with one uint8 input.
 
     Raises:
         ModelError: NNCF is not installed.
@@ -46,17 +41,13 @@ def quantize_openvino(fp32_path: Path, xml_path: Path, images: CalibrationSet) -
     tail = tail_nodes(onnx.load(str(fp32_path)))
     quantized = nncf.quantize(
         model,
-        nncf.Dataset(images.inputs, _with_batch_axis),
+        nncf.Dataset(images.inputs, lambda image: image[None]),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(images.inputs),
         ignored_scope=nncf.IgnoredScope(names=_names_in(model, tail)),
     )
     # Half-precision constants would save a few kilobytes of the float tail and blur it.
     openvino.save_model(quantized, str(xml_path), compress_to_fp16=False)
-
-
-def _with_batch_axis(image: Any) -> Any:
-    return image[None]
 
 
 def _names_in(model: Any, onnx_names: set[str]) -> list[str]:

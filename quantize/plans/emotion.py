@@ -10,17 +10,15 @@ from models.export import export_emotion
 from models.networks import EMOTION_LABELS, load_emotion, network_name
 from models.scores import emotion_logits, score_emotion
 from models.training.emotion import PORTRAIT_CROP_SCALE
-from quantize.artefacts import Artefact
-from quantize.build import Plan, described, open_artefact
+from quantize.artefacts import Artefact, Plan
+from quantize.build import described, open_artefact
 from quantize.calibration import emotion_calibration
 from quantize.confidence import fit_temperature, fit_unknown_below
 from quantize.gate import EMOTION_POINTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from agent.inference import LoadedNetwork
     from models.data import FerPlus
 
 _TRAINING_DATA: Final = ("FER2013 images with FER+ votes", "muxspace/facial_expressions portraits")
@@ -41,20 +39,13 @@ def emotion_plan(weights: Path, data_dir: Path, folder: Path) -> Plan:
     export_emotion(network, exported.path)
     valid, test = read_ferplus(data_dir, "valid"), read_ferplus(data_dir, "test")
     entry = _calibrated(_entry(name, network.spec.input_px, exported), exported, valid)
-
-    def held_out(loaded: LoadedNetwork) -> Mapping[str, float]:
-        return {"accuracy8": score_emotion(loaded, valid).accuracy8}
-
-    def reported(loaded: LoadedNetwork) -> Mapping[str, float]:
-        return score_emotion(loaded, test).stated
-
     return Plan(
         name=name,
         entry=entry,
         fp32_path=exported.path,
         images=emotion_calibration(data_dir, entry.input, PORTRAIT_CROP_SCALE),
-        held_out=held_out,
-        reported=reported,
+        held_out=lambda loaded: {"accuracy8": score_emotion(loaded, valid).accuracy8},
+        reported=lambda loaded: score_emotion(loaded, test).stated,
         allowed_points=EMOTION_POINTS,
     )
 

@@ -13,11 +13,10 @@ from models.data import read_crowds, read_ferplus, read_scenes
 from models.export import export_face
 from models.networks import STRIDES, load_face, network_name, variant_of
 from models.scores import aligned_pictures, score_aligned
-from quantize.artefacts import Artefact
-from quantize.build import Plan, described
+from quantize.artefacts import Artefact, Plan
+from quantize.build import described
 from quantize.calibration import FaceCalibration
-from quantize.gate import FACE_POINTS
-from quantize.plans.heights import gate_ap50, manifest_ap50
+from quantize.gate import FACE_POINTS, gate_ap50, manifest_ap50
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

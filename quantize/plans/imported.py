@@ -14,11 +14,11 @@ from agent.inference.bundle import Bundle
 from agent.source.recordings import IMAGE_SUFFIXES
 from models.data import read_crowds, read_scenes
 from quantize.agreement import Agreement
+from quantize.artefacts import Plan
 from quantize.backends.onnxruntime import CHUNK
-from quantize.build import Plan, build
+from quantize.build import build
 from quantize.calibration import FACE_IMAGES, FaceCalibration, letterboxed
-from quantize.gate import AGREEMENT_POINTS, FACE_POINTS, GateRefusalError
-from quantize.plans.heights import gate_ap50, manifest_ap50
+from quantize.gate import AGREEMENT_POINTS, FACE_POINTS, GateRefusalError, gate_ap50, manifest_ap50
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from agent.inference import LoadedNetwork
     from agent.inference.bundle import InputSpec, NetworkEntry
-    from quantize.build import Built, Score
+    from quantize.artefacts import Score
+    from quantize.build import Built
     from quantize.calibration import CalibrationSet
 
 BACKENDS: Final = ("onnxruntime",)
@@ -54,14 +55,8 @@ def imported_plans(folder: Path, family: str, data_dir: Path, images_dir: Path |
     Without, the train scenes of ``data_dir`` calibrate and the valid ones judge: a face detector by AP50, one
     that tells expressions by agreement, as the scenes have no expression labels.
 
-    Args:
-        folder: The bundle.
-        family: As it was named on import.
-        data_dir: Folder of the data files.
-        images_dir: The user's own pictures.
-
     Raises:
-        ModelError: The bundle has no such detector, or data are missing or broken.
+        ModelError: The bundle in ``folder`` has no such detector, or data are missing or broken.
         ConfigError: ``images_dir`` holds too few pictures.
     """
     bundle = Bundle.load(folder)
@@ -78,8 +73,8 @@ def imported_plans(folder: Path, family: str, data_dir: Path, images_dir: Path |
             entry=entry,
             fp32_path=_fp32_path(bundle, name, entry),
             images=source.calibration(entry.input),
-            held_out=_remembered(held_out),
-            reported=_remembered(reported),
+            held_out=held_out,
+            reported=reported,
             allowed_points=allowed,
             backends=BACKENDS,
         )
@@ -143,10 +138,11 @@ class _Scenes:
         return self._calibration.images(spec, calibration_count(spec, FACE_IMAGES))
 
     def scores(self, entry: NetworkEntry) -> tuple[Score, Score, float]:
-        reported = partial(manifest_ap50, photos=self._crowds)
+        reported = _remembered(partial(manifest_ap50, photos=self._crowds))
         if entry.task == "face_emotion":
-            return Agreement([photo.pixels for photo in self._valid]), reported, AGREEMENT_POINTS
-        return partial(gate_ap50, photos=self._valid), reported, FACE_POINTS
+            agreement = Agreement([photo.pixels for photo in self._valid])
+            return _remembered(agreement), reported, AGREEMENT_POINTS
+        return _remembered(partial(gate_ap50, photos=self._valid)), reported, FACE_POINTS
 
 
 class _Own:
@@ -172,7 +168,7 @@ class _Own:
         return letterboxed(_Pictures(_spread(self._calibrating, count)), spec)
 
     def scores(self, _entry: NetworkEntry) -> tuple[Score, Score, float]:
-        agreement = Agreement(self._judging)
+        agreement = _remembered(Agreement(self._judging))
         return agreement, agreement, AGREEMENT_POINTS
 
 

@@ -34,10 +34,10 @@ CLASS_WEIGHT_LIMITS: Final = (0.5, 4.0)
 
 @dataclass(frozen=True, slots=True)
 class Faces:
-    """Training images in memory."""
+    """Training images in memory, or a batch of them."""
 
     images: Tensor
-    """``(N, 48, 48)`` uint8 grey."""
+    """``(N, 48, 48)`` uint8 grey; of a batch ``(N, 1, S, S)`` float in 0...255."""
     targets: Tensor
     """``(N, 9)`` float shares."""
     weights: Tensor

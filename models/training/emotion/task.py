@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,7 +13,7 @@ from models.augment import Augmentation, augment, mix
 from models.data import read_ferplus, resized
 from models.networks import grown_mobilenet, load_emotion, logits_of, make_mobilenet, publish_best
 from models.scores import score_emotions
-from models.training.emotion.targets import emphasised, ferplus_faces, joined, portrait_faces
+from models.training.emotion.targets import Faces, emphasised, ferplus_faces, joined, portrait_faces
 from models.training.emotion.teachers import Teachers
 from models.training.trainer import Recipe, Trainer
 
@@ -36,15 +35,6 @@ FINE_TUNING_RATE: Final = 2.0e-3
 SIDES: Final = ((0.35, 2 / 3), (0.85, 5 / 6), (1.0, 1.0))
 """Up to that share of the run images have this share of the input's side: smaller first, for speed (Tan & Le
 2021, section 4)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one step learns from."""
-
-    images: Tensor
-    targets: Tensor
-    weights: Tensor
 
 
 class EmotionTask:
@@ -85,8 +75,8 @@ class EmotionTask:
         generator.shuffle(order)
         return order
 
-    def batches(self, epoch: int, generator: np.random.Generator) -> Iterator[Batch]:
-        """Augmented batches of the recipe's size; the odd rest of an epoch is left out."""
+    def batches(self, epoch: int, generator: np.random.Generator) -> Iterator[Faces]:
+        """Augmented float batches of the recipe's size; the odd rest of an epoch is left out."""
         order = self._order(generator)
         share = (epoch + 0.5) / self._recipe.epochs
         side_px = round(self._input_px * next(part for until, part in self._sides if share < until))
@@ -100,9 +90,9 @@ class EmotionTask:
             weights = self._faces.weights[chosen]
             if mixed and generator.random() < strength.mix_probability:
                 images, targets, weights = mix(images, targets, weights, strength, generator)
-            yield Batch(images.contiguous(memory_format=torch.channels_last), targets, weights)
+            yield Faces(images.contiguous(memory_format=torch.channels_last), targets, weights)
 
-    def loss(self, network: nn.Module, batch: Batch, progress: float) -> tuple[Tensor, Mapping[str, float]]:
+    def loss(self, network: nn.Module, batch: Faces, progress: float) -> tuple[Tensor, Mapping[str, float]]:
         """Cross-entropy against the taggers' shares and the teachers' answers, weighted per image."""
         del progress
         logits = network(batch.images).float()

@@ -87,11 +87,8 @@ class FaceTask:
         self._rule = AssignmentRule()
         self._cells: dict[tuple[int, ...], Cells] = {}
         self._progress = 0.0
-        generator = np.random.default_rng(7)
-        self._valid = [
-            valid.compose(generator, VALID_SIZE_PX, MosaicStyle(paste_probability=0.0))
-            for _ in range(VALID_PICTURES)
-        ]
+        generator, style = np.random.default_rng(7), MosaicStyle(paste_probability=0.0)
+        self._valid = [valid.compose(generator, VALID_SIZE_PX, style) for _ in range(VALID_PICTURES)]
 
     def batches(self, epoch: int, generator: np.random.Generator) -> Iterator[FaceBatch]:
         """Compose the epoch's pictures, calmer ones in the last part of the run."""

@@ -55,10 +55,6 @@ class ExpressionData:
 def read_expressions(data_dir: Path, classifier: MobileNetEmotion) -> ExpressionData:
     """The training photos of the face detector with an expression per face.
 
-    Args:
-        data_dir: See :mod:`models.data.scenes`.
-        classifier: From :func:`models.networks.weights.load_emotion`.
-
     Raises:
         ModelError: A file is missing or broken.
     """

@@ -57,14 +57,11 @@ class TfLiteGraph:
 
     def __init__(self) -> None:
         self._tensors: list[Any] = []
-        self._specs: list[TensorSpec] = []
+        self.specs: list[TensorSpec] = []
+        """What was said when each tensor was made."""
         self._operators: list[Any] = []
         self._codes: list[tuple[int, int]] = []
         self._buffers: list[Any] = [schema.BufferT()]
-
-    def spec(self, index: int) -> TensorSpec:
-        """What was said when the tensor was made."""
-        return self._specs[index]
 
     def tensor(self, name: str, spec: TensorSpec) -> int:
         """Add a tensor whose values come at run time."""
@@ -143,7 +140,7 @@ class TfLiteGraph:
             tensor.quantization.zeroPoint = np.asarray(spec.quantization.zero_points, np.int64).reshape(-1)
             tensor.quantization.quantizedDimension = spec.quantization.axis
         self._tensors.append(tensor)
-        self._specs.append(spec)
+        self.specs.append(spec)
         return len(self._tensors) - 1
 
 

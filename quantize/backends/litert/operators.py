@@ -35,9 +35,7 @@ def write_convolution(work: Translation, node: onnx.NodeProto) -> None:
     """Full or depthwise, bias included; padding becomes SAME where that means the same."""
     group = _attribute(node, "group", 1)
     integer = work.stays_integer(node, [node.input[0]]) and work.is_quantized_constant(node.input[1])
-    source = work.integer(node.input[0]) if integer else work.floating(node.input[0])
-    if source is None:
-        raise ModelError(f"{node.input[0]} is not there yet: the ONNX graph is not in order")
+    source = work.data(node.input[0], integer=integer)
     weight, bias = _weights(work, node, group, integer=integer)
     source, padding = _padded(work, node, source)
     depthwise = group > 1
@@ -94,7 +92,7 @@ def _padded(work: Translation, node: onnx.NodeProto, source: int) -> tuple[int, 
     centred = all(2 * pad == size - 1 for pad, size in zip((top, left), kernel, strict=True))
     if centred and (top, left) == (bottom, right) and tuple(strides) == (1, 1):
         return source, _PADDING.SAME
-    spec = work.graph.spec(source)
+    spec = work.graph.specs[source]
     _, height, width, channels = spec.shape
     amounts = np.array([(0, 0), (top, bottom), (left, right), (0, 0)], np.int32)
     padded = TensorSpec(
@@ -135,7 +133,7 @@ def write_resize(work: Translation, node: onnx.NodeProto) -> None:
         raise ModelError(f"{node.name} interpolates: only nearest-neighbour resizing is translated")
     source, integer = _source(work, node)
     target = work.result(node, integer=integer)
-    size = work.graph.constant(f"{node.name}/size", np.array(work.graph.spec(target).shape[1:3], np.int32))
+    size = work.graph.constant(f"{node.name}/size", np.array(work.graph.specs[target].shape[1:3], np.int32))
     work.graph.operator(
         "RESIZE_NEAREST_NEIGHBOR",
         [source, size],
@@ -152,13 +150,11 @@ def write_concatenation(work: Translation, node: onnx.NodeProto) -> None:
     names = list(node.input)
     integer = work.stays_integer(node, names)
     target = work.result(node, integer=integer)
-    wanted = work.graph.spec(target).quantization
+    wanted = work.graph.specs[target].quantization
     parts = []
     for position, name in enumerate(names):
-        part = work.integer(name) if integer else work.floating(name)
-        if part is None:
-            raise ModelError(f"{name} is not there yet: the ONNX graph is not in order")
-        spec = work.graph.spec(part)
+        part = work.data(name, integer=integer)
+        spec = work.graph.specs[part]
         if wanted is not None and spec.quantization is not None and not spec.quantization.equals(wanted):
             rescaled = work.graph.tensor(
                 f"{node.name}/part{position}", TensorSpec(spec.shape, "int8", wanted)
@@ -173,10 +169,9 @@ def write_addition(work: Translation, node: onnx.NodeProto) -> None:
     """Of two tensors of one shape."""
     names = list(node.input)
     integer = work.stays_integer(node, names)
-    parts = [work.integer(name) if integer else work.floating(name) for name in names]
     work.graph.operator(
         "ADD",
-        [part for part in parts if part is not None],
+        [work.data(name, integer=integer) for name in names],
         work.result(node, integer=integer),
         version=2 if integer else 1,
         options=("AddOptions", dict(_NO_ACTIVATION)),
@@ -192,7 +187,7 @@ def write_rectifier(work: Translation, node: onnx.NodeProto) -> None:
 def write_mean(work: Translation, node: onnx.NodeProto) -> None:
     """Global average pooling; the result has no spatial axes left."""
     source, integer = _source(work, node)
-    shape = work.graph.spec(source).shape
+    shape = work.graph.specs[source].shape
     axes = work.graph.constant(f"{node.name}/axes", np.array([1, 2], np.int32))
     target = work.result(node, integer=integer, shape=(shape[0], shape[_CHANNELS]))
     options = ("ReducerOptions", {"keepDims": False})
@@ -201,8 +196,8 @@ def write_mean(work: Translation, node: onnx.NodeProto) -> None:
 
 def write_flatten(work: Translation, node: onnx.NodeProto) -> None:
     """After global pooling there is nothing left to flatten."""
-    source, _ = _source(work, node, final=False)
-    if work.graph.spec(source).shape != work.shape(node.output[0]):
+    source = work.data(node.input[0], integer=work.is_integer(node.input[0]))
+    if work.graph.specs[source].shape != work.shape(node.output[0]):
         raise ModelError(f"{node.name} flattens a map: only pooled features are translated")
     work.alias(node)
 
@@ -225,13 +220,10 @@ def write_fully_connected(work: Translation, node: onnx.NodeProto) -> None:
     )
 
 
-def _source(work: Translation, node: onnx.NodeProto, *, final: bool = True) -> tuple[int, bool]:
+def _source(work: Translation, node: onnx.NodeProto) -> tuple[int, bool]:
     """The data input of a unary operator, and whether the operator works on integers."""
-    if (final and work.stays_integer(node, [node.input[0]])) or not final:
-        index = work.integer(node.input[0])
-        if index is not None:
-            return index, True
-    return work.floating(node.input[0]), False
+    integer = work.stays_integer(node, [node.input[0]])
+    return work.data(node.input[0], integer=integer), integer
 
 
 WRITERS: Final[dict[str, Callable[[Translation, onnx.NodeProto], None]]] = {

@@ -20,8 +20,6 @@ from quantize.backends.litert.flatbuffer import Quantization, TensorSpec, TfLite
 from quantize.backends.onnxruntime import find_image_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 _MAPS: Final = 4
@@ -33,8 +31,8 @@ class Translation:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.graph = TfLiteGraph()
-        self._model = shape_inference.infer_shapes(model)
-        onnx_graph = self._model.graph
+        self.model = shape_inference.infer_shapes(model)
+        onnx_graph = self.model.graph
         self._constants = {item.name: numpy_helper.to_array(item) for item in onnx_graph.initializer}
         self._shapes = {
             value.name: tuple(size.dim_value for size in value.type.tensor_type.shape.dim)
@@ -48,27 +46,21 @@ class Translation:
         self._integer: dict[str, int] = {}
         self._float: dict[str, int] = {}
 
-    @property
-    def nodes(self) -> Sequence[onnx.NodeProto]:
-        """Operators in the order in which they run."""
-        return tuple(self._model.graph.node)
-
-    @property
-    def output_names(self) -> list[str]:
-        """Of the graph, in order."""
-        return [output.name for output in self._model.graph.output]
-
     # What the writers ask for.
 
-    def integer(self, name: str) -> int | None:
-        """The int8 tensor of an ONNX value; None where it is float."""
-        return self._integer.get(name)
+    def is_integer(self, name: str) -> bool:
+        """Whether an ONNX value has an int8 tensor."""
+        return name in self._integer
+
+    def data(self, name: str, *, integer: bool) -> int:
+        """The int8 tensor of an ONNX value that has one, or its float32 tensor."""
+        return self._integer[name] if integer else self.floating(name)
 
     def floating(self, name: str) -> int:
         """The float32 tensor of an ONNX value, dequantised once where necessary."""
         if name not in self._float:
             source = self._integer[name]
-            spec = TensorSpec(self.graph.spec(source).shape, "float32")
+            spec = TensorSpec(self.graph.specs[source].shape, "float32")
             target = self.graph.tensor(f"{name}/float", spec)
             self.graph.operator("DEQUANTIZE", [source], target, version=2)
             self._float[name] = target
@@ -86,14 +78,14 @@ class Translation:
 
     def quantized_constant(self, name: str) -> tuple[NDArray[Any], Quantization]:
         """Stored values of a constant that a DequantizeLinear makes ``name`` from, and how to read them."""
-        node = next(node for node in self._model.graph.node if name in node.output)
+        node = next(node for node in self.model.graph.node if name in node.output)
         return self.constant(node.input[0]), self._quantization(node)
 
     def is_quantized_constant(self, name: str) -> bool:
         """Whether ``name`` is a constant behind a DequantizeLinear."""
         return any(
             name in node.output and node.op_type == "DequantizeLinear" and node.input[0] in self._constants
-            for node in self._model.graph.node
+            for node in self.model.graph.node
         )
 
     def result(self, node: onnx.NodeProto, *, integer: bool, shape: tuple[int, ...] | None = None) -> int:
@@ -112,7 +104,7 @@ class Translation:
 
     def stays_integer(self, node: onnx.NodeProto, data_inputs: list[str]) -> bool:
         """Whether a node works on integers from end to end."""
-        return node.output[0] in self._wanted and all(name in self._integer for name in data_inputs)
+        return node.output[0] in self._wanted and all(map(self.is_integer, data_inputs))
 
     def alias(self, node: onnx.NodeProto) -> None:
         """Let a node's output be its input: it only changes the view."""
@@ -123,13 +115,13 @@ class Translation:
     def shape(self, name: str) -> tuple[int, ...]:
         """Of a value, channels last."""
         shape = self._shapes[name]
-        return channels_last(shape) if len(shape) == _MAPS else shape
+        return (shape[0], *shape[2:], shape[1]) if len(shape) == _MAPS else shape
 
     # What the walk asks for: the ends of the graph and what lies between operators.
 
     def take_image(self) -> tuple[set[str], int]:
         """Read bytes as what the network's first operator sees, mean already taken off."""
-        entry = find_image_entry(self._model)
+        entry = find_image_entry(self.model)
         if entry is None or entry.value not in self._wanted:
             raise ModelError("LiteRT needs a network that casts a uint8 image and quantises it: export it so")
         signed = self._wanted[entry.value]
@@ -140,7 +132,7 @@ class Translation:
                 "the image is not quantised by identity: use quantize.backends.onnxruntime.static"
             )
         unsigned = Quantization(one, np.array([entry.mean], np.int64))
-        image = self.graph.tensor(self._model.graph.input[0].name, TensorSpec(shape, "uint8", unsigned))
+        image = self.graph.tensor(self.model.graph.input[0].name, TensorSpec(shape, "uint8", unsigned))
         target = self.graph.tensor(entry.value, TensorSpec(shape, "int8", signed))
         self.graph.operator("QUANTIZE", [image], target, version=2)
         self._integer[entry.value] = target
@@ -148,10 +140,9 @@ class Translation:
 
     def requantize(self, node: onnx.NodeProto) -> None:
         """Bring a value to the scale that its QuantizeLinear names."""
-        source, wanted = self._integer.get(node.input[0]), self._quantization(node)
-        if source is None:
-            source = self.floating(node.input[0])
-        spec = self.graph.spec(source)
+        wanted = self._quantization(node)
+        source = self.data(node.input[0], integer=self.is_integer(node.input[0]))
+        spec = self.graph.specs[source]
         if spec.quantization is None or not spec.quantization.equals(wanted):
             version = 1 if spec.quantization is None else 2
             target = self.graph.tensor(node.output[0], TensorSpec(spec.shape, "int8", wanted))
@@ -160,7 +151,7 @@ class Translation:
 
     def dequantize(self, node: onnx.NodeProto) -> None:
         """Note that an integer value goes on under another name; constants are read where they are used."""
-        if node.input[0] in self._integer:
+        if self.is_integer(node.input[0]):
             self._integer[node.output[0]] = self._integer[node.input[0]]
 
     def _quantization(self, node: onnx.NodeProto) -> Quantization:
@@ -173,7 +164,7 @@ class Translation:
     def channels_first(self, name: str) -> int:
         """The float32 tensor of an output in the layout of the ONNX file."""
         source = self.floating(name)
-        shape = self.graph.spec(source).shape
+        shape = self.graph.specs[source].shape
         if len(shape) != _MAPS:
             return source
         order = np.array([0, 3, 1, 2], np.int32)
@@ -182,8 +173,3 @@ class Translation:
         )
         axes = self.graph.constant(f"{name}/order", order)
         return self.graph.operator("TRANSPOSE", [source, axes], target, options=("TransposeOptions", {}))
-
-
-def channels_last(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """N×C×H×W as N×H×W×C."""
-    return (shape[0], shape[2], shape[3], shape[1])

@@ -22,7 +22,7 @@ def write_litert(signed_path: Path, tflite_path: Path) -> None:
     """
     work = Translation(onnx.load(str(signed_path)))
     skipped, image = work.take_image()
-    for node in work.nodes:
+    for node in work.model.graph.node:
         if node.name in skipped:
             continue
         if node.op_type == "QuantizeLinear":
@@ -36,5 +36,5 @@ def write_litert(signed_path: Path, tflite_path: Path) -> None:
                 f"LiteRT files can't hold operator {node.op_type} ({node.name}) as written here:"
                 " add it to quantize/backends/litert/operators.py",
             )
-    outputs = [work.channels_first(name) for name in work.output_names]
+    outputs = [work.channels_first(output.name) for output in work.model.graph.output]
     work.graph.save(tflite_path, [image], outputs)

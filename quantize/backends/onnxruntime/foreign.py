@@ -93,9 +93,7 @@ def _feeds_a_silu(value: str, users: list[onnx.NodeProto]) -> bool:
 def decodes_a_distribution(node: onnx.NodeProto, producers: Mapping[str, onnx.NodeProto]) -> bool:
     """Whether a weighted node only takes the mean of what a softmax gave: part of a head, not a layer.
 
-    Args:
-        node: An ONNX node.
-        producers: Every node of the graph by what it puts out.
+    ``producers`` are all nodes of the graph by what they put out.
     """
     source = producers.get(node.input[0])
     while source is not None and source.op_type in _VIEWS:

@@ -9,7 +9,7 @@ by 128, which keeps the detour.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import numpy_helper
@@ -23,13 +23,6 @@ _MOVES = frozenset({"Transpose", "Reshape"})
 _BYTE_MAX = 255
 
 
-class Override(TypedDict):
-    """One item of ONNX Runtime's ``TensorQuantOverrides``."""
-
-    scale: NDArray[np.float32]
-    zero_point: NDArray[np.uint8 | np.int8]
-
-
 @dataclass(frozen=True, slots=True)
 class ImageEntry:
     """The nodes from the image to the first tensor worth quantising."""
@@ -41,7 +34,7 @@ class ImageEntry:
     nodes: tuple[Any, ...]
     """Cast, moves and subtraction, in order."""
 
-    def overrides(self, activation_type: QuantType) -> dict[str, list[Override]]:
+    def overrides(self, activation_type: QuantType) -> dict[str, list[dict[str, NDArray[Any]]]]:
         """``TensorQuantOverrides`` that represent every pixel exactly."""
         unsigned = activation_type is QuantType.QUInt8
         zero_point = np.array(self.mean, np.uint8) if unsigned else np.array(self.mean - 128, np.int8)
@@ -81,11 +74,7 @@ def _byte(constant: Any) -> int | None:
 
 
 def feed_image_directly(model: onnx.ModelProto) -> bool:
-    """Cut byte → float → byte out of a quantised graph with unsigned activations.
-
-    Returns:
-        Whether the graph had such a detour.
-    """
+    """Cut byte → float → byte out of a quantised graph with unsigned activations, if it has such a detour."""
     entry = find_image_entry(model)
     if entry is None:
         return False

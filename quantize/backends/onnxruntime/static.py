@@ -75,7 +75,6 @@ def quantize_onnx(
 
 
 def _prepared(fp32_path: Path, folder: Path) -> tuple[Path, onnx.ModelProto]:
-    """What the quantiser is given."""
     source, prepared = folder / "source.onnx", folder / "prepared.onnx"
     onnx.save(made_quantizable(onnx.load(str(fp32_path))), str(source))
     # Shapes are fixed, so the slow symbolic inference has nothing to find.

@@ -28,11 +28,7 @@ WIDE_ENOUGH: Final = 32
 
 
 def widen_stem(model: onnx.ModelProto) -> bool:
-    """Rewrite the first convolution of a quantised graph (QDQ) whose uint8 image feeds it directly.
-
-    Returns:
-        Whether the graph has such a convolution and could be rewritten.
-    """
+    """Rewrite the first convolution of a quantised graph (QDQ) if a uint8 image feeds it; say if it could."""
     graph = model.graph
     found = _find(graph)
     if found is None:
