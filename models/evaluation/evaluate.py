@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from agent.domain import Json
     from agent.inference import LoadedNetwork
-    from models.evaluation.data import EvaluationData
+    from models.evaluation.subject import EvaluationData
 
     Picture = TypeVar("Picture")
 

@@ -7,20 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.settings import ModelsSettings
-from models.evaluation.data import EvaluationData
 from models.evaluation.evaluate import EvaluationReport, evaluate
 from models.evaluation.peers import Peer, PeersAsked, compare_peers, peer_sheet
 from models.evaluation.protocols import ProtocolScores, run_protocols
 from models.evaluation.report import read_run
-from models.evaluation.subject import Subject, load_subject
-from models.evaluation.tables import report_tables
+from models.evaluation.sheet import Sheet, report_tables
+from models.evaluation.subject import EvaluationData, Subject, load_subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from agent.domain import Json
-    from models.evaluation.sheet import Sheet
 
     PageWriter = Callable[
         [Subject, EvaluationReport, Mapping[str, ProtocolScores], Callable[[str], None]], Path

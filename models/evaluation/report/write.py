@@ -15,8 +15,7 @@ from models.evaluation.report.plots import (
     reliability_plot,
     training_plot,
 )
-from models.evaluation.sheet import Sheet
-from models.evaluation.tables import report_tables
+from models.evaluation.sheet import Sheet, report_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
