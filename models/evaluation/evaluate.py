@@ -70,15 +70,10 @@ def evaluate(
     seed: int,
     say: Callable[[str], None],
 ) -> EvaluationReport:
-    """Score and time every ONNX Runtime file of a detector and a classifier.
+    """Score and time every ONNX Runtime file of a detector and a classifier, each a family or an entry.
 
-    Args:
-        data: To judge on.
-        bundle: Folder with ``manifest.toml``.
-        families: Detector and classifier, each a family or an entry.
-        limit: Most pictures of each kind, drawn by ``seed``; None is all.
-        seed: Of the pictures that a limit leaves.
-        say: Takes a line per finished step.
+    At most ``limit`` pictures of each kind are judged, drawn by ``seed``; None is all. ``say`` takes a line
+    per finished step.
 
     Raises:
         ModelError: Data or networks are missing or broken.
@@ -91,9 +86,8 @@ def evaluate(
         detectors, lambda network: score_faces(network, crowds), f"{len(crowds)} photos of crowds", say
     )
     input_px = next(iter(detectors.values())).entry.input.height_px
-    peer = open_yunet(data.peers, input_px)
     yunet = None
-    if peer is not None:
+    if (peer := open_yunet(data.peers, input_px)) is not None:
         yunet = score_yunet(peer, crowds, input_px)
         say("YuNet: scored on the same photos")
     test = data.ferplus_test

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.table import Table
 
@@ -12,6 +12,7 @@ from models.scores import FACE_HEIGHTS_PX
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from agent.domain import Json
     from models.evaluation.evaluate import EvaluationReport
 
 
@@ -34,6 +35,16 @@ class Sheet:
         for row in self.rows:
             table.add_row(*row)
         return table
+
+
+class ProtocolScores(Protocol):
+    """What every protocol ends with."""
+
+    def as_json(self) -> dict[str, Json]:
+        """All figures, ours and the published ones."""
+
+    def sheets(self) -> list[Sheet]:
+        """Tables for people."""
 
 
 def report_tables(report: EvaluationReport) -> Iterator[Sheet]:
@@ -59,13 +70,8 @@ def _faces(report: EvaluationReport) -> Sheet:
 
 def _emotions(report: EvaluationReport) -> Sheet:
     rows = tuple(
-        (
-            precision,
-            f"{scores['accuracy8']:.2%}",
-            f"{scores['weighted_f1_9']:.4f}",
-            f"{scores['macro_f1_9']:.4f}",
-        )
-        for precision, scores in report.emotion.items()
+        (name, f"{scores['accuracy8']:.2%}", *(f"{scores[f1]:.4f}" for f1 in ("weighted_f1_9", "macro_f1_9")))
+        for name, scores in report.emotion.items()
     )
     columns = ("classifier", "accuracy, 8 classes", "weighted F1, 9", "macro F1, 9")
     return Sheet("FER+ test split", columns, rows)

@@ -86,17 +86,10 @@ def load_subject(
     seed: int = 0,
     score_threshold: float | None = None,
 ) -> Subject:
-    """Open the networks that are named, with ONNX Runtime on one thread.
+    """Open the networks that are named, with ONNX Runtime on one thread; the rest is as in :class:`Subject`.
 
-    Args:
-        bundle_dir: Folder with ``manifest.toml``.
-        data: To judge on.
-        detector: Family, of which the largest input is taken, or one entry of the manifest.
-        classifier: Likewise.
-        precision: Of the manifest's precisions. Single-stage networks without it are judged in FP32.
-        limit: See :class:`Subject`.
-        seed: See :class:`Subject`.
-        score_threshold: See :class:`Subject`; None is the agent's default.
+    Detector and classifier are a family, of which the largest input is taken, or one entry of the manifest.
+    Single-stage networks that lack the precision are judged in FP32.
 
     Raises:
         ModelError: A network is not in the bundle, or has no file of this precision.

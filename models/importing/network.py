@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from agent.inference.bundle import InputSpec
     from models.importing.onnx_file import UserFile
-    from models.importing.outputs import Reading
 
 SCALES: Final = {"0-1": UNIT_SCALE, "0-255": 1.0}
 COLOURS: Final = ("RGB", "BGR")
@@ -53,23 +52,10 @@ class ImportRequest:
     """Whether a network of the same name and size may be overwritten."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Understood:
-    """A file and what it was found to be."""
-
-    file: UserFile
-    reading: Reading
-    labels: tuple[str, ...]
-    spec: InputSpec
-    licence: str
-
-
 def import_network(request: ImportRequest, say: Callable[[str], None]) -> Placed:
     """Understand a file, try it on a picture, copy it into a bundle.
 
-    Args:
-        request: The user's options.
-        say: Takes a line on what was found or decided; those that begin with "warning:" need attention.
+    ``say`` takes a line on what was found or decided; those that begin with "warning:" need attention.
 
     Raises:
         ModelError: The file is no detector that the agent can run, or the bundle is none.
@@ -78,18 +64,20 @@ def import_network(request: ImportRequest, say: Callable[[str], None]) -> Placed
     name = request.name or re.sub(r"[^A-Za-z0-9_.-]+", "_", request.path.stem).lstrip("_.-")
     _check_options(request, name)
     picture = read_picture(request.image)
-    found = _understand(request, say)
     folder = request.bundle or Path(f"{name}-bundle")
     with tempfile.TemporaryDirectory(prefix="import-") as scratch:
-        source = _source(found.file, Path(scratch))
-        placed = Placed(name, f"{name}_{_side(found.spec)}", folder, _entry(name, found, source))
+        source, key, entry = _understand(request, name, Path(scratch), say)
+        placed = Placed(name, key, folder, entry)
         kept = existing_bundle(placed, replace=request.replace)
         look(source, placed.entry, picture, say)
         place(placed, source, kept, say)
     return placed
 
 
-def _understand(request: ImportRequest, say: Callable[[str], None]) -> Understood:
+def _understand(
+    request: ImportRequest, name: str, scratch: Path, say: Callable[[str], None]
+) -> tuple[Path, str, NetworkEntry]:
+    """The file to copy, and its key and entry in the manifest."""
     labels = parse_labels(request.labels)
     file = open_user_file(request.path, request.input_px)
     count, counted_from = count_of(labels, file.class_names)
@@ -104,7 +92,26 @@ def _understand(request: ImportRequest, say: Callable[[str], None]) -> Understoo
     say(f"labels: {', '.join(names)}")
     spec = _spec(file.spec, request)
     say(f"input: {spec.width_px}x{spec.height_px} px, {in_words(spec)}, {spec.dtype} {spec.layout}")
-    return Understood(file, reading, names, spec, _licence(file, request.licence, say))
+    licence = _licence(file, request.licence, say)
+    source = _source(file, scratch)
+    side = f"{spec.height_px}" if spec.height_px == spec.width_px else f"{spec.width_px}x{spec.height_px}"
+    key = f"{name}_{side}"
+    artefact = NetworkFile(
+        backend="onnxruntime", precision="fp32", path=f"{key}.fp32.onnx", sha256=sha256_of(source)
+    )
+    entry = NetworkEntry(
+        family=name,
+        task="face" if len(names) == 1 else "face_emotion",
+        input=spec,
+        labels=names,
+        head=reading.layout.head,
+        strides=reading.strides,
+        anchors=reading.anchors,
+        licence=licence,
+        training_data=(f"unknown: imported from {file.path.name} with sha256 {sha256_of(file.path)}",),
+        files=(artefact,),
+    )
+    return source, key, entry
 
 
 def _check_options(request: ImportRequest, name: str) -> None:
@@ -149,12 +156,6 @@ def _spec(spec: InputSpec, request: ImportRequest) -> InputSpec:
     return spec.model_copy(update={"colour": colour, "scale": SCALES[request.scale or "0-1"]})
 
 
-def _side(spec: InputSpec) -> str:
-    if spec.height_px == spec.width_px:
-        return str(spec.height_px)
-    return f"{spec.width_px}x{spec.height_px}"
-
-
 def _licence(file: UserFile, stated: str | None, say: Callable[[str], None]) -> str:
     noted = file.metadata.get("license", "") or file.metadata.get("licence", "")
     licence = stated or noted or NOT_STATED
@@ -180,23 +181,3 @@ def _source(file: UserFile, folder: Path) -> Path:
     path = folder / "changed.onnx"
     onnx.save(file.model, str(path))
     return path
-
-
-def _entry(name: str, found: Understood, source: Path) -> NetworkEntry:
-    own = sha256_of(found.file.path)
-    path = f"{name}_{_side(found.spec)}.fp32.onnx"
-    artefact = NetworkFile(backend="onnxruntime", precision="fp32", path=path, sha256=sha256_of(source))
-    return NetworkEntry.model_validate(
-        {
-            "family": name,
-            "task": "face" if len(found.labels) == 1 else "face_emotion",
-            "input": found.spec,
-            "labels": found.labels,
-            "head": found.reading.layout.head,
-            "strides": found.reading.strides,
-            "anchors": found.reading.anchors,
-            "licence": found.licence,
-            "training_data": (f"unknown: imported from {found.file.path.name} with sha256 {own}",),
-            "files": (artefact,),
-        }
-    )

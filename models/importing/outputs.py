@@ -14,7 +14,7 @@ from agent.inference.heads import BOX_BINS, Layout, find_layout
 from models.importing.onnx_file import write_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from agent.inference.bundle import InputSpec
     from models.importing.onnx_file import UserFile
@@ -140,11 +140,7 @@ def _stride_sets(spec: InputSpec, shapes: Sequence[tuple[int, ...]]) -> list[tup
 def _variants(file: UserFile) -> Iterator[UserFile]:
     """The file as it is, then edited in ways that leave it one head; edits happen when asked for."""
     yield file
-    edits: tuple[Callable[[UserFile], UserFile | None], ...] = (_finished_rows_only, _joined_maps)
-    for edit in edits:
-        edited = edit(file)
-        if edited is not None:
-            yield edited
+    yield from filter(None, (edit(file) for edit in (_finished_rows_only, _joined_maps)))
 
 
 def _finished_rows_only(file: UserFile) -> UserFile | None:

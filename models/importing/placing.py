@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from agent.errors import ConfigError, ModelError
 from agent.inference.bundle import Bundle, default_bundle_folder
 from agent.settings import ModelsSettings
-
-# The one writer of bundles lives beside the quantiser.
 from models.bundling import write_networks
 
 if TYPE_CHECKING:
@@ -62,13 +60,9 @@ def existing_bundle(placed: Placed, *, replace: bool) -> Bundle | None:
 
 
 def place(placed: Placed, source: Path, kept: Bundle | None, say: Callable[[str], None]) -> None:
-    """Add the network, and for a face detector the classifier that goes with it.
+    """Add the network, and to a face detector in a bundle without one (``kept``) the classifier it needs.
 
-    Args:
-        placed: What to write where.
-        source: The ONNX file.
-        kept: The bundle as it is.
-        say: Takes a line of what else was copied.
+    ``say`` takes a line of what else was copied.
 
     Raises:
         ModelError: The network can't be run, or a shipped file is altered.
@@ -96,10 +90,9 @@ def _shipped(family: str, say: Callable[[str], None]) -> dict[str, tuple[Network
 
 
 def _files(bundle: Bundle, entry: NetworkEntry) -> dict[str, Path]:
-    files: dict[str, Path] = {}
+    files = {artefact.path: bundle.resolve(artefact) for artefact in entry.files}
     for artefact in entry.files:
-        path = bundle.resolve(artefact)
-        files[artefact.path] = path
         if artefact.weights_sha256 is not None:
-            files[str(Path(artefact.path).with_suffix(".bin"))] = path.with_suffix(".bin")
+            weights = files[artefact.path].with_suffix(".bin")
+            files[str(Path(artefact.path).with_suffix(".bin"))] = weights
     return files

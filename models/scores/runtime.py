@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.domain import Face
     from agent.inference import LoadedNetwork
     from models.data import FerPlus, Portrait
     from models.scores.aligned import AlignedPictures
@@ -89,11 +88,9 @@ def judge_faces(network: LoadedNetwork, photos: Iterable[Photo]) -> list[Judged]
 def score_aligned(network: LoadedNetwork, aligned: AlignedPictures) -> float:
     """Share of pictures of one face that a single-stage network finds and names rightly."""
     detector = Detector(network, EVALUATION)
-
-    def best(picture: Photo) -> Face | None:
-        return next(iter(detector.detect(Frame(picture.pixels, 0.0, "evaluation", 0))), None)
-
-    return aligned.share_right(best)
+    return aligned.share_right(
+        lambda picture: next(iter(detector.detect(Frame(picture.pixels, 0.0, "evaluation", 0))), None)
+    )
 
 
 def score_yunet(detector: cv2.FaceDetectorYN, photos: Iterable[Photo], input_px: int) -> dict[str, float]:

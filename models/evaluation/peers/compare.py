@@ -100,10 +100,6 @@ class Peer:
 def compare_peers(asked: PeersAsked, models: ModelsSettings) -> tuple[Peer, ...]:
     """Milliseconds per frame and agreement with the clips' truth, ours first.
 
-    Args:
-        asked: What to compare with.
-        models: What our agent runs.
-
     Raises:
         ModelError: Our bundle is missing or broken, or its signer is a stranger.
         ConfigError: The heads can't be used.
@@ -169,12 +165,11 @@ def _yunet(clips: Sequence[Clip], path: Path | None, networks: Networks, setting
     def label(frame: Frame) -> list[str]:
         _, rows = detector.detect(cv2.resize(frame.pixels, size))
         tracks = []
-        for number, row in enumerate(np.zeros((0, 15)) if rows is None else rows):
+        for number, row in enumerate(() if rows is None else rows):
             left, top, wide, high = (float(value) / scale for value in row[:4])
             box = Box(left, top, left + wide, top + high)
             tracks.append(Track(number, box, float(row[14]), observed=True))
-        for track in tracks:
-            classifier.classify(frame, track, frame.captured_at_s)
+            classifier.classify(frame, tracks[-1], frame.captured_at_s)
         readings = classifier.readings(tracks)
         classifier.forget(())
         return [reading.label for reading in readings]

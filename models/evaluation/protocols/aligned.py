@@ -5,7 +5,7 @@ The protocol of a report on YOLOv6 as a single-stage expression detector, and it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -75,19 +75,11 @@ class AlignedScores:
     def as_json(self) -> dict[str, Json]:
         """All figures, with the mean over the sizes."""
         return {
-            "faces": self.faces,
-            "score_threshold": self.score_threshold,
-            "precision": self.precision,
-            "classifier": self.classifier,
+            **asdict(self),
             "readers": {
                 name: {
                     kind: {**{str(size): share for size, share in by_size.items()}, "mean": _mean(by_size)}
-                    for kind, by_size in (
-                        ("found", scores.found),
-                        ("filling", scores.filling),
-                        ("right", scores.right),
-                        ("right_any_score", scores.right_any_score),
-                    )
+                    for kind, by_size in asdict(scores).items()
                 }
                 for name, scores in self.readers.items()
             },
@@ -98,10 +90,8 @@ class AlignedScores:
         """Expressions beside the published means, then faces."""
         named, found = [], []
         for name, scores in self.readers.items():
-            named.append(_row(name, scores.right))
-            named.append(_row("  the same, any score", scores.right_any_score))
-            found.append(_row(name, scores.found))
-            found.append(_row("  and fills half of the square", scores.filling))
+            named += [_row(name, scores.right), _row("  the same, any score", scores.right_any_score)]
+            found += [_row(name, scores.found), _row("  and fills half of the square", scores.filling)]
         blank = ("",) * len(SIZES_PX)
         named += [(f"published: {name}", *blank, f"{mean:.2%}") for name, mean in PUBLISHED.items()]
         columns = ("", *(f"{size} px" for size in SIZES_PX), "mean")

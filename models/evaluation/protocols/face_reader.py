@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from agent.detector import Detector
 from agent.domain import EMOTIONS
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from agent.inference import LoadedNetwork
     from agent.settings import DetectorSettings
     from models.evaluation.subject import Subject
-
-EXPRESSIONS: Final = len(EMOTIONS)
 
 
 class FaceReader(Protocol):
@@ -54,10 +52,8 @@ class TwoStage:
     ) -> None:
         self.name = f"two stages: {detector.name}"
         self._detector = Detector(detector, settings)
-        self._network = classifier.network
+        self._classifier = classifier
         self._image = InputImage(classifier.entry.input, classifier.network.input_buffer)
-        self._crop_scale = classifier.entry.crop_scale
-        self._temperature = classifier.entry.temperature
 
     def read(self, pixels: NDArray[np.uint8]) -> list[Face]:
         """See :class:`FaceReader`."""
@@ -66,10 +62,10 @@ class TwoStage:
 
     def _expression(self, pixels: NDArray[np.uint8], box: Box) -> tuple[float, ...]:
         """Probabilities of the eight expressions; a logit for unknown is left out, as the protocols do."""
-        crop_face(pixels, box, self._crop_scale, self._image.pixels)
+        crop_face(pixels, box, self._classifier.entry.crop_scale, self._image.pixels)
         self._image.commit()
-        logits = self._network.run()[0][0][:EXPRESSIONS]
-        return tuple(probabilities(logits, self._temperature).tolist())
+        logits = self._classifier.network.run()[0][0][: len(EMOTIONS)]
+        return tuple(probabilities(logits, self._classifier.entry.temperature).tolist())
 
 
 def readers(subject: Subject, settings: DetectorSettings) -> list[FaceReader]:

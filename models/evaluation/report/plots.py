@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from models.evaluation.protocols import ClassReport
-    from models.evaluation.report.measure import Curve, Reliability
-    from models.evaluation.report.run_log import RunLog
+    from models.evaluation.report.measure import Curve, Reliability, RunLog
 
 DOTS_PER_INCH: Final = 130
 INK: Final = "#1f2933"
