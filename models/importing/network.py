@@ -1,4 +1,4 @@
-"""Puts a user's network into a bundle folder, with the entry that the agent runs it by."""
+"""Puts a user's network into a bundle folder, beside what is there, with the entry it is run by."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import onnx
 
-from agent.errors import ConfigError
-from agent.inference.bundle import NetworkEntry, NetworkFile
-from models.bundling import sha256_of
+from agent.errors import ConfigError, ModelError
+from agent.inference.bundle import Bundle, NetworkEntry, NetworkFile, default_bundle_folder
+from agent.settings import ModelsSettings
+from models.bundling import sha256_of, write_networks
 from models.importing.check import UNIT_SCALE, in_words, look, read_picture
 from models.importing.class_names import count_of, parse_labels, resolve_labels
 from models.importing.onnx_file import open_user_file
 from models.importing.outputs import HEADS, Wanted, find_reading
-from models.importing.placing import Placed, existing_bundle, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,19 @@ class ImportRequest:
     image: Path | None = None
     replace: bool = False
     """Whether a network of the same name and size may be overwritten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a network is, or is to go."""
+
+    name: str
+    """Family: what a configuration names."""
+    key: str
+    """In the manifest: the family at one input size."""
+    bundle: Path
+    """Folder."""
+    entry: NetworkEntry
 
 
 def import_network(request: ImportRequest, say: Callable[[str], None]) -> Placed:
@@ -181,3 +194,71 @@ def _source(file: UserFile, folder: Path) -> Path:
     path = folder / "changed.onnx"
     onnx.save(file.model, str(path))
     return path
+
+
+def existing_bundle(placed: Placed, *, replace: bool) -> Bundle | None:
+    """The bundle as it is; None where there is none yet.
+
+    Raises:
+        ConfigError: The folder holds something else, or this network already.
+        ModelError: Its manifest can't be read.
+    """
+    folder, entry = placed.bundle, placed.entry
+    if not (folder / "manifest.toml").exists():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ConfigError(
+                f"{folder} holds something other than a bundle: name a new folder with --bundle"
+            )
+        return None
+    kept = Bundle.load(folder)
+    networks = kept.manifest.networks
+    if placed.key in networks and not replace:
+        raise ConfigError(
+            f"{folder} already has a network {placed.key}: pass --replace, or choose another --name"
+        )
+    for key, present in networks.items():
+        alike = (present.task, present.labels) == (entry.task, entry.labels)
+        if present.family == entry.family and key != placed.key and not alike:
+            raise ConfigError(
+                f"{folder} has a network {entry.family} with other labels already: choose another --name"
+            )
+    return kept
+
+
+def place(placed: Placed, source: Path, kept: Bundle | None, say: Callable[[str], None]) -> None:
+    """Add the network, and to a face detector in a bundle without one (``kept``) the classifier it needs.
+
+    ``say`` takes a line of what else was copied.
+
+    Raises:
+        ModelError: The network can't be run, or a shipped file is altered.
+    """
+    entries, files = {placed.key: placed.entry}, {placed.entry.files[0].path: source}
+    classifier = ModelsSettings().classifier
+    present = {} if kept is None else kept.manifest.networks
+    if placed.entry.task == "face" and not any(other.family == classifier for other in present.values()):
+        for key, (entry, own) in _shipped(classifier, say).items():
+            entries[key] = entry
+            files |= own
+            say(f"copied {key} from the installed bundle, to name the expressions of the faces")
+    write_networks(placed.bundle, entries, files)
+
+
+def _shipped(family: str, say: Callable[[str], None]) -> dict[str, tuple[NetworkEntry, dict[str, Path]]]:
+    """Entries of the installed bundle with their files: path in the bundle → the file to copy."""
+    try:
+        bundle = Bundle.load(default_bundle_folder())
+        entries = bundle.family(family)
+    except ModelError as error:
+        say(f"warning: no classifier is copied, as {error}")
+        return {}
+    return {key: (entry, _files(bundle, entry)) for key, entry in entries.items()}
+
+
+def _files(bundle: Bundle, entry: NetworkEntry) -> dict[str, Path]:
+    files = {artefact.path: bundle.resolve(artefact) for artefact in entry.files}
+    for artefact in entry.files:
+        if artefact.weights_sha256 is not None:
+            weights = files[artefact.path].with_suffix(".bin")
+            files[str(Path(artefact.path).with_suffix(".bin"))] = weights
+    return files

@@ -23,11 +23,12 @@ from models.evaluation.protocols.aligned import (
     SIZES_PX,
     AlignedScores,
     ReaderScores,
+    SingleStage,
+    TwoStage,
     judge,
+    readers,
 )
-from models.evaluation.protocols.face_reader import SingleStage, TwoStage, readers
-from models.evaluation.protocols.five import FIVE, FiveScores
-from models.evaluation.protocols.five_baselines import BASELINES, fit_and_guess, oriented_gradients
+from models.evaluation.protocols.five import BASELINES, FIVE, FiveScores, fit_and_guess, oriented_gradients
 from models.evaluation.protocols.nine import ClassReport, NineScores
 from models.evaluation.subject import EvaluationData, Subject, load_subject, sample_indices
 from models.scores.aligned import on_canvas
