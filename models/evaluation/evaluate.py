@@ -16,11 +16,12 @@ from agent.inference.bundle import Bundle
 from models.evaluation.subject import named_entries, sample_indices
 from models.scores import (
     PortraitScores,
+    ap50_by_height,
+    judge_yunet,
     run_times_ms,
     score_emotion,
     score_faces,
     score_portraits,
-    score_yunet,
 )
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ class EvaluationReport:
 def evaluate(
     data: EvaluationData,
     bundle: Path,
-    *,
     families: tuple[str, str],
+    *,
     limit: int | None,
     seed: int,
     say: Callable[[str], None],
@@ -88,7 +89,7 @@ def evaluate(
     input_px = next(iter(detectors.values())).entry.input.height_px
     yunet = None
     if (peer := open_yunet(data.peers, input_px)) is not None:
-        yunet = score_yunet(peer, crowds, input_px)
+        yunet = ap50_by_height(judge_yunet(peer, crowds, input_px))
         say("YuNet: scored on the same photos")
     test = data.ferplus_test
     test = test.select(sample_indices(len(test.images), limit, seed))
@@ -102,7 +103,10 @@ def evaluate(
         if precision in detectors
     }
     say(f"both together: scored on {len(portraits)} portraits")
-    return EvaluationReport(emotion, face, input_px, yunet, _times(networks), together)
+    run_ms: dict[str, dict[str, float]] = {}
+    for network, milliseconds in zip(networks, run_times_ms(networks), strict=True):
+        run_ms.setdefault(network.name, {})[network.file.precision] = milliseconds
+    return EvaluationReport(emotion, face, input_px, yunet, run_ms, together)
 
 
 def _each(
@@ -155,10 +159,3 @@ def _largest(networks: list[LoadedNetwork], *tasks: str) -> dict[str, LoadedNetw
     return {
         network.file.precision: network for network in fitting if network.entry.input.height_px == largest
     }
-
-
-def _times(networks: list[LoadedNetwork]) -> dict[str, dict[str, float]]:
-    times: dict[str, dict[str, float]] = {}
-    for network, milliseconds in zip(networks, run_times_ms(networks), strict=True):
-        times.setdefault(network.name, {})[network.file.precision] = milliseconds
-    return times

@@ -102,13 +102,9 @@ def find_out(request: Request, say: Callable[[str], None]) -> Findings:
         )
         peers = compare_peers(request.peers, models)
     if write_page is not None or not (request.protocols or peers):
+        families = (detector, classifier)
         evaluation = evaluate(
-            data,
-            request.bundle_dir,
-            families=(detector, classifier),
-            limit=request.limit,
-            seed=request.seed,
-            say=say,
+            data, request.bundle_dir, families, limit=request.limit, seed=request.seed, say=say
         )
     if write_page is None and not request.protocols:
         return Findings(evaluation, peers=peers)

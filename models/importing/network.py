@@ -56,8 +56,6 @@ class ImportRequest:
 class Placed:
     """Where a network is, or is to go."""
 
-    name: str
-    """Family: what a configuration names."""
     key: str
     """In the manifest: the family at one input size."""
     bundle: Path
@@ -80,7 +78,7 @@ def import_network(request: ImportRequest, say: Callable[[str], None]) -> Placed
     folder = request.bundle or Path(f"{name}-bundle")
     with tempfile.TemporaryDirectory(prefix="import-") as scratch:
         source, key, entry = _understand(request, name, Path(scratch), say)
-        placed = Placed(name, key, folder, entry)
+        placed = Placed(key, folder, entry)
         kept = existing_bundle(placed, replace=request.replace)
         look(source, placed.entry, picture, say)
         place(placed, source, kept, say)
@@ -106,7 +104,10 @@ def _understand(
     spec = _spec(file.spec, request)
     say(f"input: {spec.width_px}x{spec.height_px} px, {in_words(spec)}, {spec.dtype} {spec.layout}")
     licence = _licence(file, request.licence, say)
-    source = _source(file, scratch)
+    source = file.path
+    if file.changes:  # else the user's own file goes in, byte for byte
+        source = scratch / "changed.onnx"
+        onnx.save(file.model, str(source))
     side = f"{spec.height_px}" if spec.height_px == spec.width_px else f"{spec.width_px}x{spec.height_px}"
     key = f"{name}_{side}"
     artefact = NetworkFile(
@@ -185,15 +186,6 @@ def _licence(file: UserFile, stated: str | None, say: Callable[[str], None]) -> 
             " under AGPL-3.0: state it with --licence"
         )
     return licence
-
-
-def _source(file: UserFile, folder: Path) -> Path:
-    """The user's own file, byte for byte, where nothing had to be changed."""
-    if not file.changes:
-        return file.path
-    path = folder / "changed.onnx"
-    onnx.save(file.model, str(path))
-    return path
 
 
 def existing_bundle(placed: Placed, *, replace: bool) -> Bundle | None:

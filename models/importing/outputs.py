@@ -114,19 +114,17 @@ def _readings(file: UserFile, wanted: Wanted) -> list[Reading]:
 def _draft(
     spec: InputSpec, count: int, head: str, strides: tuple[int, ...], anchors: tuple[float, ...]
 ) -> NetworkEntry:
-    return NetworkEntry.model_validate(
-        {
-            "family": "draft",
-            "task": "face",
-            "input": spec,
-            "labels": tuple(str(index) for index in range(count)),
-            "head": head,
-            "strides": strides,
-            "anchors": anchors,
-            "licence": "",
-            "training_data": (),
-            "files": (_PLACEHOLDER,),
-        }
+    return NetworkEntry(
+        family="draft",
+        task="face",
+        input=spec,
+        labels=tuple(str(index) for index in range(count)),
+        head=head,
+        strides=strides,
+        anchors=anchors,
+        licence="",
+        training_data=(),
+        files=(_PLACEHOLDER,),
     )
 
 
