@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 from agent.door import opened
 
 if TYPE_CHECKING:
-    from models.commands.evaluate import evaluate_command
+    from models.commands.evaluate import evaluate_command, heads_command
     from models.commands.export import export_command
-    from models.commands.heads import heads_command
     from models.commands.importing import import_command
     from models.commands.train import train_app
 else:

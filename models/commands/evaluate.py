@@ -1,4 +1,4 @@
-"""``python -m models evaluate``: scores of a bundle, the protocols of published reports, the report page."""
+"""``python -m models evaluate``: scores, published protocols, the report page; ``heads`` for its peers."""
 
 from __future__ import annotations
 
@@ -114,3 +114,17 @@ def evaluate_command(
         console.print(sheet)
     if findings.page is not None:
         typer.echo(f"written: {findings.page}")
+
+
+def heads_command(
+    folder: Annotated[Path, typer.Argument(help="Folder to write the pictures to.")],
+    *,
+    data: Data = DATA,
+    per_label: Annotated[int, typer.Option(help="Most heads of each expression.", min=1)] = 10,
+) -> None:
+    """Write heads of unseen people for ``python -m models evaluate --peers --heads``."""
+    from models.evaluation.peers import write_heads  # noqa: PLC0415 - the help must not wait for NumPy
+
+    with errors_in_one_sentence(*BAD_INPUT):
+        for label, count in write_heads(data, folder, per_label).items():
+            typer.echo(f"{label}: {count}")

@@ -30,15 +30,11 @@ def export_command(
 ) -> None:
     """Write a network as FP32 ONNX, uint8 pixels in, raw outputs out."""
     with errors_in_one_sentence(*BAD_INPUT):
+        from models.export import export_emotion, export_face  # noqa: PLC0415 - the help must not wait for torch
+        from models.networks import load_emotion, load_face  # noqa: PLC0415 - same
+
         if kind is NetworkKind.face:
-            from models.export import export_face  # noqa: PLC0415 - the help must not wait for torch
-            from models.networks import load_face  # noqa: PLC0415 - same
-
-            network = load_face(weights or WEIGHTS / "yolo_face_pico.pt")
-            export_face(network, output, input_px)
+            export_face(load_face(weights or WEIGHTS / "yolo_face_pico.pt"), output, input_px)
         else:
-            from models.export import export_emotion  # noqa: PLC0415 - the help must not wait for torch
-            from models.networks import load_emotion  # noqa: PLC0415 - same
-
             export_emotion(load_emotion(weights or WEIGHTS / "mobilenet_emotion.pt"), output)
     typer.echo(f"written: {output}")

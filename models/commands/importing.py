@@ -69,6 +69,6 @@ def import_command(
         done = import_network(request, console.print)
     console.print(f"written: {done.key} in {done.bundle}")
     console.print("run it with this in the configuration:\n\n[models]")
-    console.print(f'bundle = "{done.bundle.resolve()}"\ndetector = "{done.name}"')
+    console.print(f'bundle = "{done.bundle.resolve()}"\ndetector = "{done.entry.family}"')
     console.print("allow_unsigned = true   # or sign it: python -m quantize sign --bundle DIR --key FILE\n")
-    console.print(f"next, for INT8: python -m quantize imported {done.name} --bundle {done.bundle}")
+    console.print(f"next, for INT8: python -m quantize imported {done.entry.family} --bundle {done.bundle}")

@@ -16,11 +16,12 @@ from agent.inference.bundle import Bundle
 from models.evaluation.subject import named_entries, sample_indices
 from models.scores import (
     PortraitScores,
+    ap50_by_height,
+    judge_yunet,
     run_times_ms,
     score_emotion,
     score_faces,
     score_portraits,
-    score_yunet,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from agent.domain import Json
     from agent.inference import LoadedNetwork
-    from models.evaluation.data import EvaluationData
+    from models.evaluation.subject import EvaluationData
 
     Picture = TypeVar("Picture")
 
@@ -64,21 +65,16 @@ class EvaluationReport:
 def evaluate(
     data: EvaluationData,
     bundle: Path,
-    *,
     families: tuple[str, str],
+    *,
     limit: int | None,
     seed: int,
     say: Callable[[str], None],
 ) -> EvaluationReport:
-    """Score and time every ONNX Runtime file of a detector and a classifier.
+    """Score and time every ONNX Runtime file of a detector and a classifier, each a family or an entry.
 
-    Args:
-        data: To judge on.
-        bundle: Folder with ``manifest.toml``.
-        families: Detector and classifier, each a family or an entry.
-        limit: Most pictures of each kind, drawn by ``seed``; None is all.
-        seed: Of the pictures that a limit leaves.
-        say: Takes a line per finished step.
+    At most ``limit`` pictures of each kind are judged, drawn by ``seed``; None is all. ``say`` takes a line
+    per finished step.
 
     Raises:
         ModelError: Data or networks are missing or broken.
@@ -91,10 +87,9 @@ def evaluate(
         detectors, lambda network: score_faces(network, crowds), f"{len(crowds)} photos of crowds", say
     )
     input_px = next(iter(detectors.values())).entry.input.height_px
-    peer = open_yunet(data.peers, input_px)
     yunet = None
-    if peer is not None:
-        yunet = score_yunet(peer, crowds, input_px)
+    if (peer := open_yunet(data.peers, input_px)) is not None:
+        yunet = ap50_by_height(judge_yunet(peer, crowds, input_px))
         say("YuNet: scored on the same photos")
     test = data.ferplus_test
     test = test.select(sample_indices(len(test.images), limit, seed))
@@ -108,7 +103,10 @@ def evaluate(
         if precision in detectors
     }
     say(f"both together: scored on {len(portraits)} portraits")
-    return EvaluationReport(emotion, face, input_px, yunet, _times(networks), together)
+    run_ms: dict[str, dict[str, float]] = {}
+    for network, milliseconds in zip(networks, run_times_ms(networks), strict=True):
+        run_ms.setdefault(network.name, {})[network.file.precision] = milliseconds
+    return EvaluationReport(emotion, face, input_px, yunet, run_ms, together)
 
 
 def _each(
@@ -161,10 +159,3 @@ def _largest(networks: list[LoadedNetwork], *tasks: str) -> dict[str, LoadedNetw
     return {
         network.file.precision: network for network in fitting if network.entry.input.height_px == largest
     }
-
-
-def _times(networks: list[LoadedNetwork]) -> dict[str, dict[str, float]]:
-    times: dict[str, dict[str, float]] = {}
-    for network, milliseconds in zip(networks, run_times_ms(networks), strict=True):
-        times.setdefault(network.name, {})[network.file.precision] = milliseconds
-    return times

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from agent.settings import ModelsSettings
-from models.evaluation.data import EvaluationData
 from models.evaluation.evaluate import EvaluationReport, evaluate
 from models.evaluation.peers import Peer, PeersAsked, compare_peers, peer_sheet
-from models.evaluation.protocols import ProtocolScores, run_protocols
+from models.evaluation.protocols import run_aligned, run_five, run_nine, run_video
 from models.evaluation.report import read_run
-from models.evaluation.subject import Subject, load_subject
-from models.evaluation.tables import report_tables
+from models.evaluation.sheet import report_tables
+from models.evaluation.subject import EvaluationData, load_subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from agent.domain import Json
-    from models.evaluation.sheet import Sheet
+    from models.evaluation.sheet import ProtocolScores, Sheet
+    from models.evaluation.subject import Subject
 
-    PageWriter = Callable[
-        [Subject, EvaluationReport, Mapping[str, ProtocolScores], Callable[[str], None]], Path
-    ]
+
+PROTOCOLS: Final[Mapping[str, Callable[[Subject, Callable[[str], None]], ProtocolScores]]] = {
+    "aligned": run_aligned,
+    "nine": run_nine,
+    "five": run_five,
+    "video": run_video,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Request:
     data_dir: Path
     bundle_dir: Path
     protocols: tuple[str, ...] = ()
-    """Keys of :data:`models.evaluation.protocols.run.PROTOCOLS`; none means the scores of every file."""
+    """Keys of :data:`PROTOCOLS`; none means the scores of every file."""
     report_dir: Path | None = None
     """Where to write the page, which shows the scores of every file too."""
     run_dirs: tuple[Path, ...] = ()
@@ -75,11 +79,7 @@ class Findings:
 
 
 def find_out(request: Request, say: Callable[[str], None]) -> Findings:
-    """Do all that is asked.
-
-    Args:
-        request: What to do.
-        say: Takes a line per finished step.
+    """Do all that is asked; ``say`` takes a line per finished step.
 
     Raises:
         ModelError: Data, networks or packages are missing or broken.
@@ -91,15 +91,20 @@ def find_out(request: Request, say: Callable[[str], None]) -> Findings:
     data = EvaluationData(request.data_dir)
     evaluation = page = None
     write_page = _page_writer(request)
-    peers = () if request.peers is None else _compare(request, request.peers, detector, classifier)
+    peers: tuple[Peer, ...] = ()
+    if request.peers is not None:  # our bundle as the agent itself would run it
+        models = ModelsSettings(
+            bundle=request.bundle_dir,
+            trusted_keys=request.peers.trusted_keys,
+            allow_unsigned=True,
+            detector=detector,
+            classifier=classifier,
+        )
+        peers = compare_peers(request.peers, models)
     if write_page is not None or not (request.protocols or peers):
+        families = (detector, classifier)
         evaluation = evaluate(
-            data,
-            request.bundle_dir,
-            families=(detector, classifier),
-            limit=request.limit,
-            seed=request.seed,
-            say=say,
+            data, request.bundle_dir, families, limit=request.limit, seed=request.seed, say=say
         )
     if write_page is None and not request.protocols:
         return Findings(evaluation, peers=peers)
@@ -113,25 +118,13 @@ def find_out(request: Request, say: Callable[[str], None]) -> Findings:
         limit=request.limit,
         seed=request.seed,
     )
-    protocols = run_protocols(request.protocols, subject, say)
+    protocols = {name: PROTOCOLS[name](subject, say) for name in request.protocols}
     if write_page is not None and evaluation is not None:
         page = write_page(subject, evaluation, protocols, say)
     return Findings(evaluation, protocols, page, peers)
 
 
-def _compare(request: Request, asked: PeersAsked, detector: str, classifier: str) -> tuple[Peer, ...]:
-    """Our bundle as the agent itself would run it, beside the peers."""
-    models = ModelsSettings(
-        bundle=request.bundle_dir,
-        trusted_keys=asked.trusted_keys,
-        allow_unsigned=True,
-        detector=detector,
-        classifier=classifier,
-    )
-    return compare_peers(asked, models)
-
-
-def _page_writer(request: Request) -> PageWriter | None:
+def _page_writer(request: Request) -> Callable[..., Path] | None:
     """What will write the page, if one is asked for: fails before anything is measured, not after.
 
     Raises:

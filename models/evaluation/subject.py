@@ -1,8 +1,9 @@
-"""What a protocol judges: networks of a bundle, the data, and how much of it."""
+"""What is judged: networks of a bundle, the data, and how much of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from agent.errors import ModelError
 from agent.inference.backends import load_network
 from agent.inference.bundle import Bundle
 from agent.settings import DetectorSettings
-from models.data import in_protocol
+from models.data import in_protocol, read_crowds, read_ferplus, read_portraits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +21,34 @@ if TYPE_CHECKING:
 
     from agent.inference import LoadedNetwork
     from agent.inference.bundle import NetworkEntry
-    from models.data import FerPlus, Protocol
-    from models.evaluation.data import EvaluationData
+    from models.data import FerPlus, LabelledPhoto, Portrait, Protocol
+
+
+class EvaluationData:
+    """A folder whose kinds are read once each; what is missing or broken there raises ``ModelError``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def peers(self) -> Path:
+        """Folder of other people's networks, beside the data."""
+        return self.folder.parent / "peers"
+
+    @cached_property
+    def crowds(self) -> list[LabelledPhoto]:
+        """Photos of crowds."""
+        return read_crowds(self.folder)
+
+    @cached_property
+    def ferplus_test(self) -> FerPlus:
+        """The whole test split of FER+."""
+        return read_ferplus(self.folder, "test")
+
+    @cached_property
+    def portraits(self) -> list[Portrait]:
+        """People whom no network was taught."""
+        return read_portraits(self.folder, "valid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +86,10 @@ def load_subject(
     seed: int = 0,
     score_threshold: float | None = None,
 ) -> Subject:
-    """Open the networks that are named, with ONNX Runtime on one thread.
+    """Open the networks that are named, with ONNX Runtime on one thread; the rest is as in :class:`Subject`.
 
-    Args:
-        bundle_dir: Folder with ``manifest.toml``.
-        data: To judge on.
-        detector: Family, of which the largest input is taken, or one entry of the manifest.
-        classifier: Likewise.
-        precision: Of the manifest's precisions. Single-stage networks without it are judged in FP32.
-        limit: See :class:`Subject`.
-        seed: See :class:`Subject`.
-        score_threshold: See :class:`Subject`; None is the agent's default.
+    Detector and classifier are a family, of which the largest input is taken, or one entry of the manifest.
+    Single-stage networks that lack the precision are judged in FP32.
 
     Raises:
         ModelError: A network is not in the bundle, or has no file of this precision.

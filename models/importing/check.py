@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
@@ -76,12 +77,6 @@ def _built_in() -> Picture:
 def look(onnx_path: Path, entry: NetworkEntry, picture: Picture, say: Callable[[str], None]) -> None:
     """Say what the agent would see with its default settings.
 
-    Args:
-        onnx_path: The file.
-        entry: How it is to be read.
-        picture: To look at.
-        say: Takes a line for people.
-
     Raises:
         ModelError: The network's answers can't be what its head says, or it misses the face of the picture as
             the entry reads pixels but finds it when they are read otherwise.
@@ -111,13 +106,10 @@ def _on_face(faces: Sequence[Face], place: Box) -> bool:
 
 
 def _faces(onnx_path: Path, entry: NetworkEntry, picture: Picture) -> list[Face]:
-    network = OnnxRuntimeNetwork(onnx_path, entry, threads=1)
-    try:
+    with closing(OnnxRuntimeNetwork(onnx_path, entry, threads=1)) as network:
         detector = Detector(LoadedNetwork("imported", entry, entry.files[0], network), DetectorSettings())
         faces = detector.detect(Frame(picture.pixels, 0.0, "check", 0))
         _check_answers(entry, network.run())
-    finally:
-        network.close()
     return faces
 
 

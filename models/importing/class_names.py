@@ -65,15 +65,9 @@ def count_of(labels: Labels, names: Sequence[str]) -> tuple[int | None, str]:
 
 
 def resolve_labels(labels: Labels, names: Sequence[str], class_count: int) -> tuple[str, ...]:
-    """Label of each class, in this project's words.
+    """Label of each class, in this project's words: ``("face",)``, or two or more of ``EMOTIONS``.
 
-    Args:
-        labels: The user's.
-        names: The file's own; may be empty.
-        class_count: Of the outputs; as many as ``names`` where it has any.
-
-    Returns:
-        ``("face",)``, or two or more different ones of ``EMOTIONS``.
+    The file's own ``names`` are as many as the outputs have classes, or none.
 
     Raises:
         ConfigError: A class has no label, or two have the same.
@@ -114,11 +108,9 @@ def _mapped(renamed: Mapping[str, str], names: Sequence[str], class_count: int) 
 
 def _only_face(labels: Labels, names: Sequence[str]) -> str:
     stated = labels.in_order or tuple((labels.renamed or {}).values())
-    if stated:
-        if stated != (FACE,):
-            raise ConfigError(f"--labels {','.join(stated)}: the only class of a face detector is {FACE}")
-        return FACE
-    if names and names[0].lower() not in _FACES:
+    if stated and stated != (FACE,):
+        raise ConfigError(f"--labels {','.join(stated)}: the only class of a face detector is {FACE}")
+    if not stated and names and names[0].lower() not in _FACES:
         raise ModelError(
             f"the only class of the file is called {names[0]!r}: pass --labels face if it finds faces"
         )

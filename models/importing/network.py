@@ -1,4 +1,4 @@
-"""Puts a user's network into a bundle folder, with the entry that the agent runs it by."""
+"""Puts a user's network into a bundle folder, beside what is there, with the entry it is run by."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING, Final
 
 import onnx
 
-from agent.errors import ConfigError
-from agent.inference.bundle import NetworkEntry, NetworkFile
-from models.bundling import sha256_of
+from agent.errors import ConfigError, ModelError
+from agent.inference.bundle import Bundle, NetworkEntry, NetworkFile, default_bundle_folder
+from agent.settings import ModelsSettings
+from models.bundling import sha256_of, write_networks
 from models.importing.check import UNIT_SCALE, in_words, look, read_picture
 from models.importing.class_names import count_of, parse_labels, resolve_labels
 from models.importing.onnx_file import open_user_file
 from models.importing.outputs import HEADS, Wanted, find_reading
-from models.importing.placing import Placed, existing_bundle, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.inference.bundle import InputSpec
     from models.importing.onnx_file import UserFile
-    from models.importing.outputs import Reading
 
 SCALES: Final = {"0-1": UNIT_SCALE, "0-255": 1.0}
 COLOURS: Final = ("RGB", "BGR")
@@ -53,23 +52,21 @@ class ImportRequest:
     """Whether a network of the same name and size may be overwritten."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Understood:
-    """A file and what it was found to be."""
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a network is, or is to go."""
 
-    file: UserFile
-    reading: Reading
-    labels: tuple[str, ...]
-    spec: InputSpec
-    licence: str
+    key: str
+    """In the manifest: the family at one input size."""
+    bundle: Path
+    """Folder."""
+    entry: NetworkEntry
 
 
 def import_network(request: ImportRequest, say: Callable[[str], None]) -> Placed:
     """Understand a file, try it on a picture, copy it into a bundle.
 
-    Args:
-        request: The user's options.
-        say: Takes a line on what was found or decided; those that begin with "warning:" need attention.
+    ``say`` takes a line on what was found or decided; those that begin with "warning:" need attention.
 
     Raises:
         ModelError: The file is no detector that the agent can run, or the bundle is none.
@@ -78,18 +75,20 @@ def import_network(request: ImportRequest, say: Callable[[str], None]) -> Placed
     name = request.name or re.sub(r"[^A-Za-z0-9_.-]+", "_", request.path.stem).lstrip("_.-")
     _check_options(request, name)
     picture = read_picture(request.image)
-    found = _understand(request, say)
     folder = request.bundle or Path(f"{name}-bundle")
     with tempfile.TemporaryDirectory(prefix="import-") as scratch:
-        source = _source(found.file, Path(scratch))
-        placed = Placed(name, f"{name}_{_side(found.spec)}", folder, _entry(name, found, source))
+        source, key, entry = _understand(request, name, Path(scratch), say)
+        placed = Placed(key, folder, entry)
         kept = existing_bundle(placed, replace=request.replace)
         look(source, placed.entry, picture, say)
         place(placed, source, kept, say)
     return placed
 
 
-def _understand(request: ImportRequest, say: Callable[[str], None]) -> Understood:
+def _understand(
+    request: ImportRequest, name: str, scratch: Path, say: Callable[[str], None]
+) -> tuple[Path, str, NetworkEntry]:
+    """The file to copy, and its key and entry in the manifest."""
     labels = parse_labels(request.labels)
     file = open_user_file(request.path, request.input_px)
     count, counted_from = count_of(labels, file.class_names)
@@ -104,7 +103,29 @@ def _understand(request: ImportRequest, say: Callable[[str], None]) -> Understoo
     say(f"labels: {', '.join(names)}")
     spec = _spec(file.spec, request)
     say(f"input: {spec.width_px}x{spec.height_px} px, {in_words(spec)}, {spec.dtype} {spec.layout}")
-    return Understood(file, reading, names, spec, _licence(file, request.licence, say))
+    licence = _licence(file, request.licence, say)
+    source = file.path
+    if file.changes:  # else the user's own file goes in, byte for byte
+        source = scratch / "changed.onnx"
+        onnx.save(file.model, str(source))
+    side = f"{spec.height_px}" if spec.height_px == spec.width_px else f"{spec.width_px}x{spec.height_px}"
+    key = f"{name}_{side}"
+    artefact = NetworkFile(
+        backend="onnxruntime", precision="fp32", path=f"{key}.fp32.onnx", sha256=sha256_of(source)
+    )
+    entry = NetworkEntry(
+        family=name,
+        task="face" if len(names) == 1 else "face_emotion",
+        input=spec,
+        labels=names,
+        head=reading.layout.head,
+        strides=reading.strides,
+        anchors=reading.anchors,
+        licence=licence,
+        training_data=(f"unknown: imported from {file.path.name} with sha256 {sha256_of(file.path)}",),
+        files=(artefact,),
+    )
+    return source, key, entry
 
 
 def _check_options(request: ImportRequest, name: str) -> None:
@@ -149,12 +170,6 @@ def _spec(spec: InputSpec, request: ImportRequest) -> InputSpec:
     return spec.model_copy(update={"colour": colour, "scale": SCALES[request.scale or "0-1"]})
 
 
-def _side(spec: InputSpec) -> str:
-    if spec.height_px == spec.width_px:
-        return str(spec.height_px)
-    return f"{spec.width_px}x{spec.height_px}"
-
-
 def _licence(file: UserFile, stated: str | None, say: Callable[[str], None]) -> str:
     noted = file.metadata.get("license", "") or file.metadata.get("licence", "")
     licence = stated or noted or NOT_STATED
@@ -173,30 +188,69 @@ def _licence(file: UserFile, stated: str | None, say: Callable[[str], None]) -> 
     return licence
 
 
-def _source(file: UserFile, folder: Path) -> Path:
-    """The user's own file, byte for byte, where nothing had to be changed."""
-    if not file.changes:
-        return file.path
-    path = folder / "changed.onnx"
-    onnx.save(file.model, str(path))
-    return path
+def existing_bundle(placed: Placed, *, replace: bool) -> Bundle | None:
+    """The bundle as it is; None where there is none yet.
+
+    Raises:
+        ConfigError: The folder holds something else, or this network already.
+        ModelError: Its manifest can't be read.
+    """
+    folder, entry = placed.bundle, placed.entry
+    if not (folder / "manifest.toml").exists():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ConfigError(
+                f"{folder} holds something other than a bundle: name a new folder with --bundle"
+            )
+        return None
+    kept = Bundle.load(folder)
+    networks = kept.manifest.networks
+    if placed.key in networks and not replace:
+        raise ConfigError(
+            f"{folder} already has a network {placed.key}: pass --replace, or choose another --name"
+        )
+    for key, present in networks.items():
+        alike = (present.task, present.labels) == (entry.task, entry.labels)
+        if present.family == entry.family and key != placed.key and not alike:
+            raise ConfigError(
+                f"{folder} has a network {entry.family} with other labels already: choose another --name"
+            )
+    return kept
 
 
-def _entry(name: str, found: Understood, source: Path) -> NetworkEntry:
-    own = sha256_of(found.file.path)
-    path = f"{name}_{_side(found.spec)}.fp32.onnx"
-    artefact = NetworkFile(backend="onnxruntime", precision="fp32", path=path, sha256=sha256_of(source))
-    return NetworkEntry.model_validate(
-        {
-            "family": name,
-            "task": "face" if len(found.labels) == 1 else "face_emotion",
-            "input": found.spec,
-            "labels": found.labels,
-            "head": found.reading.layout.head,
-            "strides": found.reading.strides,
-            "anchors": found.reading.anchors,
-            "licence": found.licence,
-            "training_data": (f"unknown: imported from {found.file.path.name} with sha256 {own}",),
-            "files": (artefact,),
-        }
-    )
+def place(placed: Placed, source: Path, kept: Bundle | None, say: Callable[[str], None]) -> None:
+    """Add the network, and to a face detector in a bundle without one (``kept``) the classifier it needs.
+
+    ``say`` takes a line of what else was copied.
+
+    Raises:
+        ModelError: The network can't be run, or a shipped file is altered.
+    """
+    entries, files = {placed.key: placed.entry}, {placed.entry.files[0].path: source}
+    classifier = ModelsSettings().classifier
+    present = {} if kept is None else kept.manifest.networks
+    if placed.entry.task == "face" and not any(other.family == classifier for other in present.values()):
+        for key, (entry, own) in _shipped(classifier, say).items():
+            entries[key] = entry
+            files |= own
+            say(f"copied {key} from the installed bundle, to name the expressions of the faces")
+    write_networks(placed.bundle, entries, files)
+
+
+def _shipped(family: str, say: Callable[[str], None]) -> dict[str, tuple[NetworkEntry, dict[str, Path]]]:
+    """Entries of the installed bundle with their files: path in the bundle → the file to copy."""
+    try:
+        bundle = Bundle.load(default_bundle_folder())
+        entries = bundle.family(family)
+    except ModelError as error:
+        say(f"warning: no classifier is copied, as {error}")
+        return {}
+    return {key: (entry, _files(bundle, entry)) for key, entry in entries.items()}
+
+
+def _files(bundle: Bundle, entry: NetworkEntry) -> dict[str, Path]:
+    files = {artefact.path: bundle.resolve(artefact) for artefact in entry.files}
+    for artefact in entry.files:
+        if artefact.weights_sha256 is not None:
+            weights = files[artefact.path].with_suffix(".bin")
+            files[str(Path(artefact.path).with_suffix(".bin"))] = weights
+    return files

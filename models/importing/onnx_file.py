@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import onnx
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_DTYPES: Final = {TensorProto.FLOAT: "float32", TensorProto.UINT8: "uint8"}
+_DTYPES: Final[dict[int, Literal["float32", "uint8"]]] = {
+    TensorProto.FLOAT: "float32",
+    TensorProto.UINT8: "uint8",
+}
 _COLOURS: Final = frozenset({1, 3})
 _NMS: Final = re.compile("nms|nonmaxsuppression", re.IGNORECASE)
 _SIZE: Final = re.compile(r"(\d+)(?:x(\d+))?")
@@ -63,7 +66,7 @@ class UserFile:
     @property
     def metadata(self) -> dict[str, str]:
         """What the exporter noted, by key."""
-        return {item.key: item.value for item in self.model.metadata_props}
+        return _metadata(self.model)
 
     def changed(self, outputs: tuple[tuple[str, tuple[int, ...]], ...], change: str) -> UserFile:
         """The same after an edit of ``model``."""
@@ -73,9 +76,7 @@ class UserFile:
 def open_user_file(path: Path, input_px: str | None) -> UserFile:
     """Read, fix the input's size, run once.
 
-    Args:
-        path: The ``.onnx`` file.
-        input_px: ``SIDE`` or ``WIDTHxHEIGHT`` for a file that takes any size; None for one that has its own.
+    ``input_px`` is ``SIDE`` or ``WIDTHxHEIGHT`` for a file that takes any size; None for one with its own.
 
     Raises:
         ModelError: It is no ONNX file, or one that the agent can't run.
@@ -88,7 +89,7 @@ def open_user_file(path: Path, input_px: str | None) -> UserFile:
     shape = _sizes(image)
     if len(shape) != 4:  # noqa: PLR2004 - batch, channels, rows, columns
         raise ModelError(f"{path} takes {_times(shape)}, which is no picture: export a detector")
-    layout = "NHWC" if shape[3] in _COLOURS and shape[1] not in _COLOURS else "NCHW"
+    layout: Literal["NHWC", "NCHW"] = "NHWC" if shape[3] in _COLOURS and shape[1] not in _COLOURS else "NCHW"
     rows, columns, channel = (1, 2, 3) if layout == "NHWC" else (2, 3, 1)
     fixed = [1, 0, 0, 0]
     fixed[rows], fixed[columns] = _size_px(path, model, (shape[rows], shape[columns]), input_px)
@@ -99,8 +100,8 @@ def open_user_file(path: Path, input_px: str | None) -> UserFile:
         height_px=fixed[rows],
         width_px=fixed[columns],
         colour="GREY" if fixed[channel] == 1 else "RGB",
-        layout="NHWC" if layout == "NHWC" else "NCHW",
-        dtype="uint8" if _dtype(path, image) == "uint8" else "float32",
+        layout=layout,
+        dtype=_dtype(path, image),
     )
     if list(shape) != fixed:
         for axis, size in zip(image.type.tensor_type.shape.dim, fixed, strict=True):
@@ -138,7 +139,7 @@ def _only_input(path: Path, model: Any) -> Any:
     return inputs[0]
 
 
-def _dtype(path: Path, image: Any) -> str:
+def _dtype(path: Path, image: Any) -> Literal["float32", "uint8"]:
     kind = image.type.tensor_type.elem_type
     if kind not in _DTYPES:
         name = TensorProto.DataType.Name(kind).lower()
@@ -150,8 +151,7 @@ def _size_px(path: Path, model: Any, own: tuple[int, int], wanted: str | None) -
     """Rows and columns of the input."""
     if wanted is None:
         if not all(own):
-            noted = {item.key: item.value for item in model.metadata_props}.get("imgsz", "")
-            numbers = re.findall(r"\d+", noted)
+            numbers = re.findall(r"\d+", _metadata(model).get("imgsz", ""))
             size = numbers[0] if len(set(numbers)) == 1 else "x".join(reversed(numbers))
             raise ModelError(f"{path} takes pictures of any size: fix one with --input-px {size or 320}")
         return _multiples(path, own, "export it with another imgsz")
@@ -180,12 +180,9 @@ def _multiples(path: Path, size_px: tuple[int, int], remedy: str) -> tuple[int, 
 
 def _fixed_outputs(path: Path, model: Any, spec: InputSpec) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """Shapes that hold for any picture, also written into the model."""
-    session = _session(path, model)
     noise = np.random.default_rng(0).integers(0, 256, spec.shape).astype(spec.dtype)
-    answers = [_run(path, session, picture) for picture in (np.zeros_like(noise), noise)]
-    names = [output.name for output in session.get_outputs()]
     found = []
-    for name, first, second in zip(names, *answers, strict=True):
+    for name, first, second in _answers(path, model, np.zeros_like(noise), noise):
         if first.shape != second.shape or first.dtype != np.float32 or not first.size:
             raise ModelError(
                 f"{path}: output {name} is {_times(first.shape)} {first.dtype} for one picture and"
@@ -206,27 +203,26 @@ def write_outputs(model: Any, outputs: list[tuple[str, tuple[int, ...]]]) -> Non
     del model.graph.value_info[:]
 
 
-def _session(path: Path, model: Any) -> Any:
+def _answers(path: Path, model: Any, *pictures: NDArray[Any]) -> list[tuple[Any, ...]]:
+    """Name of each output, and what it is for each picture."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _LOG_ERRORS_ONLY
     try:
-        return onnxruntime.InferenceSession(
+        session = onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
+        image = session.get_inputs()[0].name
+        answers = [session.run(None, {image: picture}) for picture in pictures]
     except Exception as error:  # the runtime's errors share no other base class
-        raise _cant_run(path, error) from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise ModelError(
+            f"ONNX Runtime can't run {path} ({reason}): export it again, for example with opset 17"
+        ) from error
+    return list(zip((output.name for output in session.get_outputs()), *answers, strict=True))
 
 
-def _run(path: Path, session: Any, picture: NDArray[Any]) -> list[NDArray[Any]]:
-    try:
-        return list(session.run(None, {session.get_inputs()[0].name: picture}))
-    except Exception as error:  # as above
-        raise _cant_run(path, error) from error
-
-
-def _cant_run(path: Path, error: Exception) -> ModelError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-    return ModelError(f"ONNX Runtime can't run {path} ({reason}): export it again, for example with opset 17")
+def _metadata(model: Any) -> dict[str, str]:
+    return {item.key: item.value for item in model.metadata_props}
 
 
 def _sizes(value: Any) -> tuple[int, ...]:

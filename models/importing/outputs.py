@@ -14,7 +14,7 @@ from agent.inference.heads import BOX_BINS, Layout, find_layout
 from models.importing.onnx_file import write_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from agent.inference.bundle import InputSpec
     from models.importing.onnx_file import UserFile
@@ -114,19 +114,17 @@ def _readings(file: UserFile, wanted: Wanted) -> list[Reading]:
 def _draft(
     spec: InputSpec, count: int, head: str, strides: tuple[int, ...], anchors: tuple[float, ...]
 ) -> NetworkEntry:
-    return NetworkEntry.model_validate(
-        {
-            "family": "draft",
-            "task": "face",
-            "input": spec,
-            "labels": tuple(str(index) for index in range(count)),
-            "head": head,
-            "strides": strides,
-            "anchors": anchors,
-            "licence": "",
-            "training_data": (),
-            "files": (_PLACEHOLDER,),
-        }
+    return NetworkEntry(
+        family="draft",
+        task="face",
+        input=spec,
+        labels=tuple(str(index) for index in range(count)),
+        head=head,
+        strides=strides,
+        anchors=anchors,
+        licence="",
+        training_data=(),
+        files=(_PLACEHOLDER,),
     )
 
 
@@ -140,11 +138,7 @@ def _stride_sets(spec: InputSpec, shapes: Sequence[tuple[int, ...]]) -> list[tup
 def _variants(file: UserFile) -> Iterator[UserFile]:
     """The file as it is, then edited in ways that leave it one head; edits happen when asked for."""
     yield file
-    edits: tuple[Callable[[UserFile], UserFile | None], ...] = (_finished_rows_only, _joined_maps)
-    for edit in edits:
-        edited = edit(file)
-        if edited is not None:
-            yield edited
+    yield from filter(None, (edit(file) for edit in (_finished_rows_only, _joined_maps)))
 
 
 def _finished_rows_only(file: UserFile) -> UserFile | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         FACE_HEIGHTS_PX,
         Photo,
         PortraitScores,
+        ap50_by_height,
         emotion_logits,
         judge_faces,
         judge_yunet,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
         score_emotion,
         score_faces,
         score_portraits,
-        score_yunet,
     )
 else:
     __getattr__, __all__ = opened(__name__)

@@ -29,11 +29,7 @@ class EmotionScores:
     @property
     def stated(self) -> dict[str, float]:
         """Those that manifests and evaluations state."""
-        return {
-            "accuracy8": self.accuracy8,
-            "weighted_f1_9": self.weighted_f1_9,
-            "macro_f1_9": self.macro_f1_9,
-        }
+        return {name: getattr(self, name) for name in ("accuracy8", "weighted_f1_9", "macro_f1_9")}
 
 
 def confusion(truth: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -> NDArray[np.int64]:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 OVERLAP: Final = 0.5
 """A detection this much over a true face (IoU) has found it."""
-MOSTLY: Final = 0.5
-_TINY: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,8 +36,8 @@ def outside_ignored(boxes: Boxes, ignored: Boxes) -> NDArray[np.bool_]:
     """Which of D boxes are to be judged: those with at most half of their area in any ignored region."""
     if not len(boxes) or not len(ignored):
         return np.ones(len(boxes), bool)
-    share = shared_areas(boxes, ignored) / np.maximum(areas(boxes)[:, None], _TINY)
-    return np.asarray(share.max(axis=1) <= MOSTLY)
+    share = shared_areas(boxes, ignored) / np.maximum(areas(boxes)[:, None], 1e-9)
+    return np.asarray(share.max(axis=1) <= 0.5)  # noqa: PLR2004 - as the docstring says
 
 
 def average_precision(photos: Sequence[Judged], min_height_px: float) -> float:

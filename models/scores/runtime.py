@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.domain import Face
     from agent.inference import LoadedNetwork
-    from models.data import FerPlus, Portrait
+    from models.augment import Composition
+    from models.data import FerPlus, LabelledPhoto, Portrait
     from models.scores.aligned import AlignedPictures
     from models.scores.expressions import EmotionScores
 
@@ -35,22 +35,8 @@ FACE_HEIGHTS_PX: Final = (8, 12, 16, 24)
 """Least face heights at the network's input for which AP50 is stated."""
 EVALUATION: Final = DetectorSettings(score_threshold=0.02, nms_iou=0.5, max_faces=300, min_face_px=0.0)
 """Far below any useful threshold, so that the whole precision-recall curve is seen."""
-
-
-class Photo(Protocol):
-    """A picture with boxes; both ``LabelledPhoto`` and ``Composition`` are one."""
-
-    @property
-    def pixels(self) -> NDArray[np.uint8]:
-        """H×W×3 uint8 BGR."""
-
-    @property
-    def faces(self) -> NDArray[np.float32]:
-        """N×4 left, top, right, bottom in pixels."""
-
-    @property
-    def ignored(self) -> NDArray[np.float32]:
-        """M×4 regions that are neither face nor background."""
+Photo: TypeAlias = "LabelledPhoto | Composition"
+"""A picture with boxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +54,7 @@ class PortraitScores:
 
 def score_faces(network: LoadedNetwork, photos: Iterable[Photo]) -> dict[str, float]:
     """AP50 per least face height, keys "8", "12", "16", "24": see ``models.scores.faces``."""
-    return _by_height(judge_faces(network, photos))
+    return ap50_by_height(judge_faces(network, photos))
 
 
 def judge_faces(network: LoadedNetwork, photos: Iterable[Photo]) -> list[Judged]:
@@ -89,16 +75,9 @@ def judge_faces(network: LoadedNetwork, photos: Iterable[Photo]) -> list[Judged]
 def score_aligned(network: LoadedNetwork, aligned: AlignedPictures) -> float:
     """Share of pictures of one face that a single-stage network finds and names rightly."""
     detector = Detector(network, EVALUATION)
-
-    def best(picture: Photo) -> Face | None:
-        return next(iter(detector.detect(Frame(picture.pixels, 0.0, "evaluation", 0))), None)
-
-    return aligned.share_right(best)
-
-
-def score_yunet(detector: cv2.FaceDetectorYN, photos: Iterable[Photo], input_px: int) -> dict[str, float]:
-    """The same figures for OpenCV's YuNet at a square input."""
-    return _by_height(judge_yunet(detector, photos, input_px))
+    return aligned.share_right(
+        lambda picture: next(iter(detector.detect(Frame(picture.pixels, 0.0, "evaluation", 0))), None)
+    )
 
 
 def judge_yunet(detector: cv2.FaceDetectorYN, photos: Iterable[Photo], input_px: int) -> list[Judged]:
@@ -126,7 +105,8 @@ def _judged(
     return Judged(photo.faces * scale, boxes[kept] * scale, scores[kept])
 
 
-def _by_height(judged: Sequence[Judged]) -> dict[str, float]:
+def ap50_by_height(judged: Sequence[Judged]) -> dict[str, float]:
+    """AP50 per least face height in pixels."""
     return {str(height): average_precision(judged, height) for height in FACE_HEIGHTS_PX}
 
 

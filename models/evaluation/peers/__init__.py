@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from agent.door import opened
 
 if TYPE_CHECKING:
-    from models.evaluation.peers.compare import PeersAsked, compare_peers
+    from models.evaluation.peers.compare import Peer, PeersAsked, compare_peers, peer_sheet
     from models.evaluation.peers.heads import write_heads
-    from models.evaluation.peers.row import Peer, peer_sheet
 else:
     __getattr__, __all__ = opened(__name__)

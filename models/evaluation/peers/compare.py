@@ -11,7 +11,7 @@ import json
 import subprocess
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,11 +33,12 @@ from agent.settings import (
 )
 from agent.synthetic import draw_crowd
 from models.evaluation.peers.heads import read_heads
-from models.evaluation.peers.row import Peer, Shown
+from models.evaluation.sheet import Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from agent.domain import Json
     from agent.inference import Networks
     from agent.settings import ModelsSettings
     from agent.synthetic import Clip
@@ -69,12 +70,35 @@ class PeersAsked:
     """Of our bundle's signer, besides the shipped ones; an unsigned bundle runs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a package made of the clips."""
+
+    ms: float
+    """Per frame."""
+    found: float
+    """Share of the true faces that the frames' counts hold."""
+    right: float
+    """And hold under the right expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One package."""
+
+    name: str
+    note: str
+    """Version or file; why it was left out where nothing was shown."""
+    shown: Shown | None = None
+
+    def as_json(self) -> dict[str, Json]:
+        """A row; one that was left out has no figures."""
+        figures = {} if self.shown is None else asdict(self.shown)
+        return {"name": self.name, **figures, "note": self.note}
+
+
 def compare_peers(asked: PeersAsked, models: ModelsSettings) -> tuple[Peer, ...]:
     """Milliseconds per frame and agreement with the clips' truth, ours first.
-
-    Args:
-        asked: What to compare with.
-        models: What our agent runs.
 
     Raises:
         ModelError: Our bundle is missing or broken, or its signer is a stranger.
@@ -90,6 +114,19 @@ def compare_peers(asked: PeersAsked, models: ModelsSettings) -> tuple[Peer, ...]
         _yunet(clips, asked.yunet, networks, settings),
         _fer(clips, asked.python),
     )
+
+
+def peer_sheet(peers: Sequence[Peer]) -> Sheet:
+    """The table for people."""
+    rows = tuple((peer.name, *_cells(peer.shown), peer.note) for peer in peers)
+    columns = ("who", "ms/frame", "fps", "faces found", "labels right", "note")
+    return Sheet("Side by side on one clip", columns, rows)
+
+
+def _cells(shown: Shown | None) -> tuple[str, ...]:
+    if shown is None:
+        return ("",) * 4
+    return f"{shown.ms:.1f}", f"{1000.0 / shown.ms:.0f}", f"{shown.found:.0%}", f"{shown.right:.0%}"
 
 
 def _eager(models: ModelsSettings) -> AgentSettings:
@@ -128,12 +165,11 @@ def _yunet(clips: Sequence[Clip], path: Path | None, networks: Networks, setting
     def label(frame: Frame) -> list[str]:
         _, rows = detector.detect(cv2.resize(frame.pixels, size))
         tracks = []
-        for number, row in enumerate(np.zeros((0, 15)) if rows is None else rows):
+        for number, row in enumerate(() if rows is None else rows):
             left, top, wide, high = (float(value) / scale for value in row[:4])
             box = Box(left, top, left + wide, top + high)
             tracks.append(Track(number, box, float(row[14]), observed=True))
-        for track in tracks:
-            classifier.classify(frame, track, frame.captured_at_s)
+            classifier.classify(frame, tracks[-1], frame.captured_at_s)
         readings = classifier.readings(tracks)
         classifier.forget(())
         return [reading.label for reading in readings]

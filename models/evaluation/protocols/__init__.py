@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from agent.door import opened
 
 if TYPE_CHECKING:
-    from models.evaluation.protocols.nine import ClassReport, NineScores, score_nine
-    from models.evaluation.protocols.run import ProtocolScores, run_protocols
+    from models.evaluation.protocols.aligned import run_aligned
+    from models.evaluation.protocols.five import run_five
+    from models.evaluation.protocols.nine import ClassReport, NineScores, run_nine, score_nine
+    from models.evaluation.protocols.video import run_video
 else:
     __getattr__, __all__ = opened(__name__)

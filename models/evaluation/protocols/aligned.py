@@ -5,28 +5,30 @@ The protocol of a report on YOLOv6 as a single-stage expression detector, and it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
 from agent.boxes import as_array
+from agent.detector import Detector
 from agent.domain import EMOTIONS
+from agent.frame import Frame
+from agent.inference import InputImage, crop_face
 from agent.settings import DetectorSettings
 from models.augment import covered_share
 from models.data import majority
-from models.evaluation.protocols.face_reader import readers
 from models.evaluation.sheet import Sheet
-from models.scores import OVERLAP, on_canvas
+from models.scores import OVERLAP, on_canvas, probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-    from agent.domain import Json
+    from agent.domain import Box, Face, Json
+    from agent.inference import LoadedNetwork
     from models.data import FerPlus
-    from models.evaluation.protocols.face_reader import FaceReader
     from models.evaluation.subject import Subject
 
 CANVAS_PX: Final = 640
@@ -75,19 +77,11 @@ class AlignedScores:
     def as_json(self) -> dict[str, Json]:
         """All figures, with the mean over the sizes."""
         return {
-            "faces": self.faces,
-            "score_threshold": self.score_threshold,
-            "precision": self.precision,
-            "classifier": self.classifier,
+            **asdict(self),
             "readers": {
                 name: {
                     kind: {**{str(size): share for size, share in by_size.items()}, "mean": _mean(by_size)}
-                    for kind, by_size in (
-                        ("found", scores.found),
-                        ("filling", scores.filling),
-                        ("right", scores.right),
-                        ("right_any_score", scores.right_any_score),
-                    )
+                    for kind, by_size in asdict(scores).items()
                 }
                 for name, scores in self.readers.items()
             },
@@ -98,10 +92,8 @@ class AlignedScores:
         """Expressions beside the published means, then faces."""
         named, found = [], []
         for name, scores in self.readers.items():
-            named.append(_row(name, scores.right))
-            named.append(_row("  the same, any score", scores.right_any_score))
-            found.append(_row(name, scores.found))
-            found.append(_row("  and fills half of the square", scores.filling))
+            named += [_row(name, scores.right), _row("  the same, any score", scores.right_any_score)]
+            found += [_row(name, scores.found), _row("  and fills half of the square", scores.filling)]
         blank = ("",) * len(SIZES_PX)
         named += [(f"published: {name}", *blank, f"{mean:.2%}") for name, mean in PUBLISHED.items()]
         columns = ("", *(f"{size} px" for size in SIZES_PX), "mean")
@@ -115,6 +107,61 @@ class AlignedScores:
             Sheet("Aligned faces by size: expression right", columns, tuple(named), note),
             Sheet("Aligned faces by size: face found", columns, tuple(found)),
         ]
+
+
+class FaceReader(Protocol):
+    """What the protocols need of a network or of a pair of them."""
+
+    @property
+    def name(self) -> str:
+        """For a table's row."""
+
+    def read(self, pixels: NDArray[np.uint8]) -> list[Face]:
+        """Faces of a picture H×W×3 uint8 BGR, best first, each with ``emotion_scores``."""
+
+
+class SingleStage:
+    """A detector whose scores say the expression."""
+
+    def __init__(self, network: LoadedNetwork, settings: DetectorSettings) -> None:
+        self.name = f"one stage: {network.name}, {network.file.precision}"
+        self._detector = Detector(network, settings)
+
+    def read(self, pixels: NDArray[np.uint8]) -> list[Face]:
+        """See :class:`FaceReader`."""
+        return self._detector.detect(Frame(pixels, 0.0, "evaluation", 0))
+
+
+class TwoStage:
+    """A face detector and a classifier on the crop of each face, cut as the agent cuts it."""
+
+    def __init__(
+        self, detector: LoadedNetwork, classifier: LoadedNetwork, settings: DetectorSettings
+    ) -> None:
+        self.name = f"two stages: {detector.name}"
+        self._detector = Detector(detector, settings)
+        self._classifier = classifier
+        self._image = InputImage(classifier.entry.input, classifier.network.input_buffer)
+
+    def read(self, pixels: NDArray[np.uint8]) -> list[Face]:
+        """See :class:`FaceReader`."""
+        faces = self._detector.detect(Frame(pixels, 0.0, "evaluation", 0))
+        return [replace(face, emotion_scores=self._expression(pixels, face.box)) for face in faces]
+
+    def _expression(self, pixels: NDArray[np.uint8], box: Box) -> tuple[float, ...]:
+        """Probabilities of the eight expressions; a logit for unknown is left out, as the protocols do."""
+        crop_face(pixels, box, self._classifier.entry.crop_scale, self._image.pixels)
+        self._image.commit()
+        logits = self._classifier.network.run()[0][0][: len(EMOTIONS)]
+        return tuple(probabilities(logits, self._classifier.entry.temperature).tolist())
+
+
+def readers(subject: Subject, settings: DetectorSettings) -> list[FaceReader]:
+    """The detector with the classifier, then every single-stage network of the bundle."""
+    pairs: list[FaceReader] = []
+    if subject.detector.entry.task == "face":
+        pairs.append(TwoStage(subject.detector, subject.classifier, settings))
+    return [*pairs, *(SingleStage(network, settings) for network in subject.single_stage)]
 
 
 def run_aligned(subject: Subject, say: Callable[[str], None]) -> AlignedScores:

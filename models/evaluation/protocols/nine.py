@@ -51,20 +51,15 @@ class ClassReport:
         """Precision, recall, F1 and number of true faces; 0 where nothing can be said."""
         hits = np.diag(self.counts).astype(np.float64)
         guessed, true = self.counts.sum(axis=0), self.counts.sum(axis=1)
-        precision = hits / np.maximum(guessed, 1)
-        recall = hits / np.maximum(true, 1)
-        f1 = f1_per_class(self.counts)
-        return {
-            label: (float(precision[i]), float(recall[i]), float(f1[i]), int(true[i]))
-            for i, label in enumerate(self.labels)
-        }
+        figures = (hits / np.maximum(guessed, 1), hits / np.maximum(true, 1), f1_per_class(self.counts), true)
+        return dict(zip(self.labels, zip(*(column.tolist() for column in figures), strict=True), strict=True))
 
     def mean(self, *, weighted: bool) -> tuple[float, float, float]:
         """Precision, recall and F1 over the classes, all alike or by their number of faces."""
         rows = np.array(list(self.per_class().values()))
         weights = rows[:, 3] if weighted and rows[:, 3].sum() else np.ones(len(rows))
-        means = np.average(rows[:, :3], axis=0, weights=weights)
-        return float(means[0]), float(means[1]), float(means[2])
+        precision, recall, f1 = np.average(rows[:, :3], axis=0, weights=weights).tolist()
+        return precision, recall, f1
 
     def sheet(self, title: str) -> Sheet:
         """A row per class."""

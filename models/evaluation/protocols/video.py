@@ -67,7 +67,15 @@ class VideoScores:
         return {
             "network": self.name,
             **self._summary(),
-            "per_window": [_window_json(w) for w in self.windows],
+            "per_window": [
+                {
+                    "people": window.people,
+                    "people_counted": window.seen,
+                    "dominant": list(window.leading),
+                    "dominant_counted": window.seen_leading,
+                }
+                for window in self.windows
+            ],
         }
 
     def sheets(self) -> list[Sheet]:
@@ -89,15 +97,16 @@ class VideoScores:
 
     def _summary(self) -> dict[str, float]:
         peopled = [window for window in self.windows if window.people]
-        errors = [abs(window.people - window.seen) for window in self.windows]
         return {
             "windows": len(self.windows),
             "score_threshold": self.score_threshold,
-            "people_right": _share([window.people_right for window in self.windows]),
-            "dominant_right": _share([window.leading_right for window in peopled]),
+            "people_right": _mean([window.people_right for window in self.windows]),
+            "dominant_right": _mean([window.leading_right for window in peopled]),
             "people": sum(window.people for window in self.windows),
             "people_counted": sum(window.seen for window in self.windows),
-            "mean_absolute_people_error": float(np.mean(errors)) if errors else 0.0,
+            "mean_absolute_people_error": _mean(
+                [abs(window.people - window.seen) for window in self.windows]
+            ),
         }
 
 
@@ -134,8 +143,7 @@ def play(clip: Clip, subject: Subject) -> list[EmotionWindow]:
     aggregator = Aggregator("clip", float(WINDOW_S), start_s)
     closed: list[EmotionWindow] = []
     for index, picture in enumerate(clip.frames()):
-        captured_s = start_s + index / FPS
-        clock.now_s = captured_s
+        clock.now_s = captured_s = start_s + index / FPS
         closed += aggregator.close_due(captured_s)
         aggregator.frame_seen(captured_s)
         aggregator.add(pipeline.step(Frame(picture, captured_s, "clip", index)).readings)
@@ -145,8 +153,7 @@ def play(clip: Clip, subject: Subject) -> list[EmotionWindow]:
 class _Clock:
     """Moves on a little with every look, and to wherever it is set."""
 
-    def __init__(self) -> None:
-        self.now_s = 1_000.0
+    now_s = 1_000.0
 
     def __call__(self) -> float:
         self.now_s += LOOK_S
@@ -161,14 +168,5 @@ def judge_window(truth: tuple[str, ...], window: EmotionWindow) -> WindowOutcome
     return WindowOutcome(len(truth), window.people, leading, seen if window.people else "")
 
 
-def _window_json(window: WindowOutcome) -> dict[str, Json]:
-    return {
-        "people": window.people,
-        "people_counted": window.seen,
-        "dominant": list(window.leading),
-        "dominant_counted": window.seen_leading,
-    }
-
-
-def _share(outcomes: list[bool]) -> float:
+def _mean(outcomes: list[bool] | list[int]) -> float:
     return float(np.mean(outcomes)) if outcomes else 0.0

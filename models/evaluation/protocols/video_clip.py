@@ -89,12 +89,8 @@ class Visit:
 
     def frames_in_view(self) -> list[int]:
         """Frames that show at least half of the face."""
-        seen = []
-        for frame in range(self.first_frame, self.last_frame + 1):
-            position = self.position(frame)
-            if position is not None and 0.0 <= position[0] <= WIDTH_PX:
-                seen.append(frame)
-        return seen
+        frames = range(self.first_frame, self.last_frame + 1)
+        return [frame for frame in frames if (at := self.position(frame)) and 0.0 <= at[0] <= WIDTH_PX]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,8 +109,7 @@ class Clip:
         for frame in range(len(self.windows) * FRAMES_PER_WINDOW):
             np.copyto(canvas, self.scenes[frame // (SCENE_WINDOWS * FRAMES_PER_WINDOW)])
             for visit in self.visits:
-                position = visit.position(frame)
-                if position is not None:
+                if (position := visit.position(frame)) is not None:
                     draw_head(canvas, visit.picture, visit.centre_px, position)
             yield canvas
 
@@ -122,13 +117,9 @@ class Clip:
 def compose_clip(
     portraits: Sequence[Portrait], scenes: Sequence[LabelledPhoto], windows: int, seed: int
 ) -> Clip:
-    """Draw up a clip.
+    """Draw up a clip of so many windows, in which each person comes at most once.
 
-    Args:
-        portraits: Of people whom no network was trained on; each person comes at most once.
-        scenes: Photos; those without a face, certain or not, become backgrounds.
-        windows: Length of the clip.
-        seed: Of everything.
+    Scenes without a face, certain or not, become backgrounds; ``seed`` is of everything.
 
     Raises:
         ValueError: No scene is without faces.
@@ -196,12 +187,10 @@ def cut_head(
 
 
 def _truth(visits: Sequence[Visit], windows: int) -> tuple[tuple[str, ...], ...]:
-    labels: list[list[str]] = [[] for _ in range(windows)]
-    for visit in visits:
-        for window in sorted({frame // FRAMES_PER_WINDOW for frame in visit.frames_in_view()}):
-            if window < windows:
-                labels[window].append(visit.label)
-    return tuple(tuple(sorted(names)) for names in labels)
+    seen = [(v.label, {frame // FRAMES_PER_WINDOW for frame in v.frames_in_view()}) for v in visits]
+    return tuple(
+        tuple(sorted(label for label, shown in seen if window in shown)) for window in range(windows)
+    )
 
 
 def draw_head(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from agent.door import opened
 
 if TYPE_CHECKING:
-    from models.evaluation.report.run_log import read_run
+    from models.evaluation.report.measure import read_run
     from models.evaluation.report.write import write_report
 else:
     __getattr__, __all__ = opened(__name__)

@@ -33,14 +33,12 @@ ENLARGED: Final = 2
 FOUND_BGR: Final = (80, 175, 76)
 INVENTED_BGR: Final = (54, 67, 244)
 MISSED_BGR: Final = (0, 193, 255)
-_JPEG_QUALITY: Final = 85
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnPhoto:
     """A finished picture and its tally."""
 
-    name: str
     jpeg: bytes
     found: int
     missed: int
@@ -71,11 +69,11 @@ def matched(faces: Sequence[Face], truth: Sequence[Box]) -> list[int | None]:
     found: list[int | None] = []
     for face in faces:
         best = max(free, key=lambda index: face.box.iou(truth[index]), default=None)
-        if best is not None and face.box.iou(truth[best]) >= OVERLAP:
-            free.remove(best)
-            found.append(best)
+        if best is None or face.box.iou(truth[best]) < OVERLAP:
+            best = None
         else:
-            found.append(None)
+            free.remove(best)
+        found.append(best)
     return found
 
 
@@ -90,9 +88,9 @@ def _drawn(photo: LabelledPhoto, faces: Sequence[Face], least_px: float) -> Draw
         _mark(canvas, box, MISSED_BGR)
     for face, index in zip(faces, outcome, strict=True):
         _mark(canvas, face.box, INVENTED_BGR if index is None else FOUND_BGR)
-    _, encoded = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    _, encoded = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, 85])
     invented = sum(index is None for index in outcome)
-    return DrawnPhoto(photo.name, encoded.tobytes(), len(outcome) - invented, len(missed), invented)
+    return DrawnPhoto(encoded.tobytes(), len(outcome) - invented, len(missed), invented)
 
 
 def _mark(canvas: NDArray[np.uint8], box: Box, colour: tuple[int, int, int]) -> None:

@@ -1,7 +1,8 @@
-"""What the plots show, measured through the device's own code."""
+"""What the plots show: measured through the device's own code, or read from a training run's log."""
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,17 +20,20 @@ from models.scores import (
     precision_recall,
     probabilities,
 )
+from models.training import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from models.evaluation.protocols import NineScores
     from models.evaluation.subject import Subject
-    from models.scores import Judged
 
 BINS: Final = 15
+PLAIN: Final = ("epoch", "seconds")
+"""Columns that are no curve."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,10 +94,48 @@ def measure_faces(subject: Subject) -> Mapping[str, Mapping[int, Curve]]:
     if peer is not None:
         judged[f"YuNet at {input_px} px"] = judge_yunet(peer, photos, input_px)
     return {
-        name: {height: _curve(found, height) for height in FACE_HEIGHTS_PX} for name, found in judged.items()
+        name: {
+            height: Curve(*precision_recall(found, height), average_precision(found, height))
+            for height in FACE_HEIGHTS_PX
+        }
+        for name, found in judged.items()
     }
 
 
-def _curve(judged: list[Judged], min_height_px: int) -> Curve:
-    precision, recall = precision_recall(judged, min_height_px)
-    return Curve(precision, recall, average_precision(judged, min_height_px))
+@dataclass(frozen=True, slots=True)
+class RunLog:
+    """One run, one value per epoch."""
+
+    name: str
+    epochs: tuple[float, ...]
+    losses: Mapping[str, tuple[float, ...]]
+    """To be small; by column."""
+    scores: Mapping[str, tuple[float, ...]]
+    """To be large."""
+
+
+def read_run(run_dir: Path) -> RunLog:
+    """Read the log in a run's folder.
+
+    Raises:
+        ValueError: There is none, it is empty, or a cell is no number.
+    """
+    path = run_dir / LOG
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise ValueError(f"can't read {path}: name the folder of a training run with --run") from error
+    if not rows:
+        raise ValueError(f"{path} has no epoch yet: wait for the first or leave --run out")
+    try:
+        columns = {name: tuple(float(row[name]) for row in rows) for name in rows[0]}
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} holds what is no number ({error}): name another run with --run") from error
+    curves = {name: values for name, values in columns.items() if name not in PLAIN}
+    return RunLog(
+        run_dir.name,
+        columns.get("epoch", tuple(float(index + 1) for index in range(len(rows)))),
+        {name: values for name, values in curves.items() if "loss" in name},
+        {name: values for name, values in curves.items() if "loss" not in name},
+    )

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from models.evaluation.protocols import ClassReport
-    from models.evaluation.report.measure import Curve, Reliability
-    from models.evaluation.report.run_log import RunLog
+    from models.evaluation.report.measure import Curve, Reliability, RunLog
 
 DOTS_PER_INCH: Final = 130
 INK: Final = "#1f2933"
@@ -32,8 +31,6 @@ FAINT: Final = "#cbd2d9"
 OURS: Final = "#1565c0"
 OTHERS: Final = "#c2571a"
 LINES: Final = ("#1565c0", "#c2571a", "#2e7d32", "#6a3d9a", "#8d6e00", "#00838f", "#ad1457", "#5d4037")
-_DARK: Final = 0.55
-"""Share from which a matrix cell is so dark that its figure is white."""
 
 
 def confusion_plot(report: ClassReport) -> bytes:
@@ -54,7 +51,7 @@ def confusion_plot(report: ClassReport) -> bytes:
     for row in ticks:
         for column in ticks:
             if counts[row, column]:
-                colour = "white" if shares[row, column] > _DARK else INK
+                colour = "white" if shares[row, column] > 0.55 else INK  # noqa: PLR2004 - on a dark cell
                 text = f"{shares[row, column]:.0%}\n{counts[row, column]}"
                 axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
     return _png(figure)

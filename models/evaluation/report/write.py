@@ -15,8 +15,7 @@ from models.evaluation.report.plots import (
     reliability_plot,
     training_plot,
 )
-from models.evaluation.sheet import Sheet
-from models.evaluation.tables import report_tables
+from models.evaluation.sheet import Sheet, report_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 
     from agent.inference.bundle import NetworkEntry
     from models.evaluation.evaluate import EvaluationReport
-    from models.evaluation.protocols import ProtocolScores
-    from models.evaluation.report.run_log import RunLog
+    from models.evaluation.report.measure import RunLog
+    from models.evaluation.sheet import ProtocolScores
     from models.evaluation.subject import Subject
 
 PAGE: Final = "index.html"
@@ -47,19 +46,9 @@ def write_report(
     bundle_dir: Path,
     runs: Sequence[RunLog],
 ) -> Path:
-    """Measure what only the plots need, and write ``index.html``.
+    """Measure what only the plots need, write ``index.html`` into ``folder`` and return its path.
 
-    Args:
-        subject: The networks of the plots.
-        evaluation: Scores of every file.
-        protocols: Scores by the protocols asked for.
-        say: Takes a line per finished step.
-        folder: Made if it isn't there.
-        bundle_dir: Whose manifest is listed.
-        runs: Training runs whose curves are shown.
-
-    Returns:
-        The page.
+    The folder is made if it isn't there; ``say`` takes a line per finished step.
 
     Raises:
         ModelError: Data are missing or broken.
@@ -70,7 +59,9 @@ def write_report(
     say("precision-recall curves measured, photos drawn")
     for name, scores in protocols.items():
         sections.append(Section(name, HEADINGS[name], sheets=tuple(scores.sheets())))
-    sections += _training_section(runs)
+    if runs:
+        curves = tuple(Picture(training_plot(log), f"{log.name}: {len(log.epochs)} epochs") for log in runs)
+        sections.append(Section("training", "Training", "", curves))
     bound = "" if subject.limit is None else f" At most {subject.limit} pictures of each kind were judged."
     lead = (
         f"emotion-agent {__version__}: plots are of {subject.detector.name} and {subject.classifier.name},"
@@ -148,10 +139,3 @@ def _face_section(subject: Subject) -> Section:
         f" Yellow: a face missed, where it is {LEAST_PX:.0f} px high or more at the network's input."
     )
     return Section("faces", "Faces", text, tuple(pictures))
-
-
-def _training_section(logs: Sequence[RunLog]) -> list[Section]:
-    if not logs:
-        return []
-    pictures = tuple(Picture(training_plot(log), f"{log.name}: {len(log.epochs)} epochs") for log in logs)
-    return [Section("training", "Training", "", pictures)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agent.errors import ModelError
-from models.evaluation.data import EvaluationData
+from models.evaluation.subject import EvaluationData
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from models.evaluation.evaluate import EvaluationReport
-from models.evaluation.tables import report_tables
+from models.evaluation.sheet import report_tables
 from models.scores.runtime import PortraitScores
 from tests.support.places import ROOT
 

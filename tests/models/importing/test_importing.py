@@ -33,7 +33,7 @@ from tests.support.user_networks import ANCHORS, Export, draw, write_export
 if TYPE_CHECKING:
     from typer.testing import Result
 
-    from models.importing.placing import Placed
+    from models.importing.network import Placed
 
 SHARED = ROOT.parent / "shared"
 PEER = SHARED / "peers" / "yolov8-lite-t.onnx"

@@ -14,8 +14,15 @@ pytest.importorskip("skimage", reason="the clips are drawn with scikit-image: pi
 from agent.settings import ModelsSettings
 from agent.synthetic import crowd as clip
 from models.evaluation.findings import Findings
-from models.evaluation.peers.compare import FACES, PeersAsked, _judged, compare_peers
-from models.evaluation.peers.row import Peer, Shown, peer_sheet
+from models.evaluation.peers.compare import (
+    FACES,
+    Peer,
+    PeersAsked,
+    Shown,
+    _judged,
+    compare_peers,
+    peer_sheet,
+)
 from tests.support.backend_fixtures import bundle_fixture
 from tests.support.places import ROOT
 from tests.support.signing_fixtures import signer_of

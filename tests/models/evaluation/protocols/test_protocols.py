@@ -16,7 +16,6 @@ from agent.domain import EMOTIONS, LABELS, Box, Face
 from agent.errors import ModelError
 from agent.settings import DetectorSettings
 from models.data.ferplus import FerPlus
-from models.evaluation.data import EvaluationData
 from models.evaluation.protocols.aligned import (
     ANY_SCORE,
     CANVAS_PX,
@@ -24,13 +23,14 @@ from models.evaluation.protocols.aligned import (
     SIZES_PX,
     AlignedScores,
     ReaderScores,
+    SingleStage,
+    TwoStage,
     judge,
+    readers,
 )
-from models.evaluation.protocols.face_reader import SingleStage, TwoStage, readers
-from models.evaluation.protocols.five import FIVE, FiveScores
-from models.evaluation.protocols.five_baselines import BASELINES, fit_and_guess, oriented_gradients
+from models.evaluation.protocols.five import BASELINES, FIVE, FiveScores, fit_and_guess, oriented_gradients
 from models.evaluation.protocols.nine import ClassReport, NineScores
-from models.evaluation.subject import Subject, load_subject, sample_indices
+from models.evaluation.subject import EvaluationData, Subject, load_subject, sample_indices
 from models.scores.aligned import on_canvas
 from tests.support.network_fixtures import FACE, SCENE, ScriptedNetwork, empty_maps, loaded, put_face
 from tests.support.places import ROOT

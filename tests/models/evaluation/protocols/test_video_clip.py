@@ -11,7 +11,6 @@ import pytest
 from agent.domain import EmotionWindow
 from models.data.portraits import Portrait
 from models.data.scenes import LabelledPhoto
-from models.evaluation.data import EvaluationData
 from models.evaluation.protocols.video import VideoScores, WindowOutcome, judge_window, play
 from models.evaluation.protocols.video_clip import (
     CLEAR_FRAMES,
@@ -22,7 +21,7 @@ from models.evaluation.protocols.video_clip import (
     Clip,
     compose_clip,
 )
-from models.evaluation.subject import load_subject
+from models.evaluation.subject import EvaluationData, load_subject
 from tests.support.places import ROOT
 
 NO_BOXES = np.zeros((0, 4), np.float32)

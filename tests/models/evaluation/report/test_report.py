@@ -15,9 +15,8 @@ from agent.domain import LABELS, Box, Face
 from models.data.scenes import LabelledPhoto
 from models.evaluation.protocols.nine import ClassReport
 from models.evaluation.report.crowd_pictures import FOUND_BGR, INVENTED_BGR, MISSED_BGR, draw_crowds, matched
-from models.evaluation.report.measure import BINS, Curve, reliability
+from models.evaluation.report.measure import BINS, Curve, read_run, reliability
 from models.evaluation.report.page import Picture, Section, page
-from models.evaluation.report.run_log import read_run
 from models.evaluation.sheet import Sheet
 from models.scores.faces import Judged, average_precision, precision_recall
 from tests.support.network_fixtures import SCENE, ScriptedNetwork, empty_maps, loaded, put_face
