@@ -66,11 +66,6 @@ class OpenCvCamera:
         self._size_px: tuple[int, int] | None = None
         self._index = 0
 
-    @property
-    def every_frame(self) -> bool:
-        """False: a live camera's old frames are worth nothing."""
-        return False
-
     def open(self) -> None:
         """Find the device anew and ask it for the configured size and rate, in the cheapest format.
 
@@ -143,10 +138,6 @@ class OpenCvCamera:
     def _too_late(self, asked_at_s: float) -> bool:
         # FFmpeg's backend hands out one more old picture after its read timed out.
         return self._clock() - asked_at_s >= self._settings.stall_timeout_s
-
-    def rest(self, until_s: float) -> None:
-        """Pass frames over before they are decoded; see :class:`agent.source.seam.FrameSource`."""
-        self._rest.until(until_s)
 
     def close(self) -> None:
         """Release the device and blacken the buffers."""

@@ -55,6 +55,9 @@ Told = TypeVar("Told", Opened, Delivered)
 class IsolatedCamera:
     """Runs an OpenCV or CSI camera in a child process and takes its frames over through shared memory."""
 
+    every_frame: Final = False
+    """A live camera's old frames are worth nothing."""
+
     def __init__(
         self,
         name: str,
@@ -72,11 +75,6 @@ class IsolatedCamera:
         plain = OpenCvSettings if isinstance(settings, OpenCvSource) else Picamera2Settings
         self._setup = Setup(name, plain.of(settings), chosen=None)
         self._index = 0
-
-    @property
-    def every_frame(self) -> bool:
-        """False: a live camera's old frames are worth nothing."""
-        return False
 
     @property
     def process_id(self) -> int | None:

@@ -6,14 +6,13 @@ for ever blocks only this process. It imports neither the configuration reader n
 
 from __future__ import annotations
 
-import ctypes
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from agent.errors import CameraError, ConfigError
-from agent.host import harden
+from agent.host import die_with_parent, harden
 from agent.source.cameras import AddressKind, FormatMemory, Picamera2Settings, parse_address
 from agent.source.isolation.messages import (
     Close,
@@ -32,9 +31,6 @@ from agent.source.rest import Rest
 
 if TYPE_CHECKING:
     from agent.frame import Frame
-
-_PR_SET_PDEATHSIG: Final = 1
-"""From linux/prctl.h; see prctl(2)."""
 
 
 class Camera(Protocol):
@@ -134,8 +130,8 @@ def main() -> None:
     # The agent decides when this process ends; it also gets the terminal's Ctrl-C and systemd's SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # Should the agent be killed while a driver blocks here, the kernel ends this process too.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # Should the agent be killed while a driver blocks here.
+    die_with_parent()
     harden()
     try:
         wire = Wire(socket.socket(fileno=int(sys.argv[1])))

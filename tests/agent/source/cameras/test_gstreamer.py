@@ -13,6 +13,7 @@ from agent.settings import OpenCvSource
 from agent.source.cameras.gstreamer import GStreamerCamera
 from agent.source.cameras.settings import OpenCvSettings
 from agent.source.isolation.camera import IsolatedCamera
+from agent.source.rest import Rest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +32,13 @@ def settings_for(pipeline: str, width_px: int = 320, height_px: int = 240) -> Op
 
 
 @pytest.fixture
-def red() -> Iterator[GStreamerCamera]:
-    camera = GStreamerCamera("door", OpenCvSettings.of(settings_for(f"{RED} ! appsink drop=1")))
+def rest() -> Rest:
+    return Rest()
+
+
+@pytest.fixture
+def red(rest: Rest) -> Iterator[GStreamerCamera]:
+    camera = GStreamerCamera("door", OpenCvSettings.of(settings_for(f"{RED} ! appsink drop=1")), rest=rest)
     camera.open()
     yield camera
     camera.close()
@@ -74,11 +80,11 @@ def test_a_held_frame_keeps_its_pixels(red: GStreamerCamera) -> None:
 
 
 @needs_gstreamer
-def test_pictures_are_passed_over_at_rest(red: GStreamerCamera) -> None:
+def test_pictures_are_passed_over_at_rest(red: GStreamerCamera, rest: Rest) -> None:
     """Of the fifteen that half a second brings, only the last comes through."""
     red.read()
     until_s = red.read().captured_at_s + 0.5
-    red.rest(until_s)
+    rest.until(until_s)
     before = 0
     while red.read().captured_at_s < until_s:
         before += 1

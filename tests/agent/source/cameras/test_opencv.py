@@ -14,6 +14,7 @@ from agent.settings import OpenCvSource
 from agent.source.cameras.address import AddressKind, parse_address, with_credentials
 from agent.source.cameras.opencv import OpenCvCamera
 from agent.source.cameras.settings import OpenCvSettings
+from agent.source.rest import Rest
 from tests.support.clips import number_of
 from tests.support.mjpeg_server import MjpegServer, StreamPlan
 
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def camera_at(device: int | str, *, credentials_file: Path | None = None) -> OpenCvCamera:
+def camera_at(
+    device: int | str, *, credentials_file: Path | None = None, rest: Rest | None = None
+) -> OpenCvCamera:
     settings = OpenCvSource(
         type="opencv", device=device, stall_timeout_s=1.0, credentials_file=credentials_file
     )
-    return OpenCvCamera("door", OpenCvSettings.of(settings))
+    return OpenCvCamera("door", OpenCvSettings.of(settings), rest=rest)
 
 
 def read_frames(camera: OpenCvCamera, count: int) -> None:
@@ -161,11 +164,12 @@ def test_of_frames_that_are_passed_over_none_is_decoded(monkeypatch: pytest.Monk
         return decode(data, flags)
 
     monkeypatch.setattr(cv2, "imdecode", counted)
+    rest = Rest()
     with MjpegServer(StreamPlan(interval_s=0.01)) as server:
-        camera = camera_at(server.url)
+        camera = camera_at(server.url, rest=rest)
         camera.open()
         first, second = (number_of(camera.read().pixels) for _ in range(2))
-        camera.rest(time.monotonic() + 0.2)
+        rest.until(time.monotonic() + 0.2)
         third = number_of(camera.read().pixels)
         camera.close()
     assert second == first + 1
