@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.inference import LoadedNetwork, Network
-    from agent.inference.bundle import InputSpec
 
 
 @dataclass(slots=True)
@@ -38,11 +37,6 @@ class TimedNetwork:
         self._times = times
         self._field_name = field_name
         self.input_buffer = network.input_buffer
-
-    @property
-    def input_spec(self) -> InputSpec:
-        """Of the network behind."""
-        return self._network.input_spec
 
     @property
     def output_shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.bundle import InputSpec, NetworkEntry
+    from agent.inference.bundle import NetworkEntry
 
 _DTYPES: Final = {"u8": "uint8", "f32": "float32"}
 
@@ -50,21 +50,9 @@ def find_devices() -> tuple[str, ...]:
 
 
 class OpenVinoNetwork:
-    """A network compiled by OpenVINO; see :class:`agent.inference.network.Network`."""
+    """A network compiled by OpenVINO; see :class:`agent.inference.network.Network` and ``opening``."""
 
     def __init__(self, path: Path, entry: NetworkEntry, threads: int, device: str = "cpu") -> None:
-        """Load, check against the manifest and run once.
-
-        Args:
-            path: An ``.onnx`` file, or an ``.xml`` with its ``.bin`` beside it.
-            entry: What the manifest says about the network.
-            threads: Inside one inference on the CPU; at least 1.
-            device: One of :func:`find_devices`.
-
-        Raises:
-            ModelError: The file is no network, or its input or outputs are not what ``entry`` says.
-        """
-        self.input_spec: InputSpec = entry.input
         core = _core()
         model = _read(core, path)
         self.output_shapes = check_ports(path, entry.input, _ports(model.inputs), _ports(model.outputs))
