@@ -36,12 +36,10 @@ class InputImage:
         self._shares_memory = spec.dtype == "uint8" and (
             spec.colour == "GREY" or (spec.colour == "BGR" and spec.layout == "NHWC")
         )
-        size = (spec.height_px, spec.width_px)
-        if self._shares_memory:
-            shape = size if spec.colour == "GREY" else (*size, 3)
-            self.pixels: NDArray[np.uint8] = buffer.reshape(shape)
-        else:
-            self.pixels = np.zeros(size if spec.colour == "GREY" else (*size, 3), np.uint8)
+        shape = (spec.height_px, spec.width_px, 3)[: 2 if spec.colour == "GREY" else 3]
+        self.pixels: NDArray[np.uint8] = (
+            buffer.reshape(shape) if self._shares_memory else np.zeros(shape, np.uint8)
+        )
 
     def commit(self) -> None:
         """Bring :attr:`pixels` (H×W grey or H×W×3 BGR, uint8) into the buffer where it isn't yet."""

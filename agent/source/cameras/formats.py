@@ -10,13 +10,11 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.source.cameras.v4l2 import CameraMode, asking, offered_formats
+from agent.source.cameras.v4l2 import CameraMode, OfferedFormat, asking, offered_formats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-
-    from agent.source.cameras.v4l2 import OfferedFormat
 
 AUTO: Final = "auto"
 """In the place of a format's name: whichever costs least."""
@@ -36,12 +34,9 @@ more the frame that is read next may be an old one."""
 
 
 @dataclass(frozen=True, slots=True)
-class FormatTrial:
+class FormatTrial(OfferedFormat):
     """One format, what it brought, and why it was taken or not."""
 
-    mode: CameraMode
-    description: str
-    compressed: bool
     delivered_fps: float | None = None
     """None where it was not measured."""
     cpu_ms: float | None = None
@@ -113,7 +108,8 @@ def try_formats(
     Returns:
         In the given order, at most one of them chosen.
     """
-    tried = sorted((own for own in offered if own.mode.fourcc in READABLE), key=_turn)[:MOST_TRIED]
+    readable = [own for own in offered if own.mode.fourcc in READABLE]
+    tried = sorted(readable, key=lambda own: READABLE.index(own.mode.fourcc))[:MOST_TRIED]
     measured = len(tried) > 1 or measure_one
     trials = [
         _try(cv2, device, own) if measured and own in tried else _untried(own, alone=own in tried)
@@ -213,7 +209,3 @@ def _untried(offered: OfferedFormat, *, alone: bool) -> FormatTrial:
     if offered.mode.fourcc not in READABLE:
         return replace(trial, verdict="can't be read")
     return replace(trial, verdict=f"not tried: {MOST_TRIED} others come first")
-
-
-def _turn(offered: OfferedFormat) -> int:
-    return READABLE.index(offered.mode.fourcc)

@@ -107,7 +107,9 @@ class OpenCvCamera:
 
     def _grab(self, asked_at_s: float) -> float:
         """Take the next frame from the driver; monotonic seconds at which it came."""
-        if self._capture is None or not self._capture.grab() or self._too_late(asked_at_s):
+        grabbed = self._capture is not None and self._capture.grab()
+        # FFmpeg's backend hands out one more old picture after its read timed out.
+        if not grabbed or self._clock() - asked_at_s >= self._settings.stall_timeout_s:
             raise CameraError(
                 f"sources.{self._name}: {self._address.shown} stopped delivering; it is reopened"
             )
@@ -134,10 +136,6 @@ class OpenCvCamera:
             return None
         pixels = self._cv2.imdecode(data, self._cv2.IMREAD_COLOR | self._cv2.IMREAD_IGNORE_ORIENTATION)
         return None if pixels is None else self._buffers.store(pixels)
-
-    def _too_late(self, asked_at_s: float) -> bool:
-        # FFmpeg's backend hands out one more old picture after its read timed out.
-        return self._clock() - asked_at_s >= self._settings.stall_timeout_s
 
     def close(self) -> None:
         """Release the device and blacken the buffers."""
