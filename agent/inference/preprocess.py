@@ -36,7 +36,8 @@ class InputImage:
         self._shares_memory = spec.dtype == "uint8" and (
             spec.colour == "GREY" or (spec.colour == "BGR" and spec.layout == "NHWC")
         )
-        shape = (spec.height_px, spec.width_px, 3)[: 2 if spec.colour == "GREY" else 3]
+        size = (spec.height_px, spec.width_px)
+        shape = size if spec.colour == "GREY" else (*size, 3)
         self.pixels: NDArray[np.uint8] = (
             buffer.reshape(shape) if self._shares_memory else np.zeros(shape, np.uint8)
         )

@@ -220,7 +220,10 @@ def _try_all(
             request = Request(
                 str(bundle.folder), backend, threads, options.seconds, tuple(wanted), bundle.sha256
             )
-            trials += probe_backend(request, item_timeout_s=options.item_timeout_s, report=options.report)
+            for trial in probe_backend(request, item_timeout_s=options.item_timeout_s):
+                trials.append(trial)
+                if options.report is not None:
+                    options.report(trial)
     return tuple(trials)
 
 
