@@ -130,20 +130,15 @@ class Letterbox:
         height, width = frame_pixels.shape[:2]
         plan = plan_letterbox((height, width), self._input_hw_px)
         if plan is not self._plan:
-            self._select(plan)
+            # Clear what an earlier frame size left outside the new window.
+            pixels = self._image.pixels
+            pixels[...] = PAD_VALUE
+            self._window = pixels[plan.top_px :, plan.left_px :][: plan.height_px, : plan.width_px]
+            self._plan = plan
         source = cv2.cvtColor(frame_pixels, cv2.COLOR_BGR2GRAY) if self._is_grey else frame_pixels
         cv2.resize(source, (plan.width_px, plan.height_px), dst=self._window, interpolation=cv2.INTER_LINEAR)
         self._image.commit()
         return plan
-
-    def _select(self, plan: LetterboxPlan) -> None:
-        """Clear what an earlier frame size left outside the new window."""
-        pixels = self._image.pixels
-        pixels[...] = PAD_VALUE
-        self._window = pixels[
-            plan.top_px : plan.top_px + plan.height_px, plan.left_px : plan.left_px + plan.width_px
-        ]
-        self._plan = plan
 
 
 def crop_face(frame_pixels: NDArray[np.uint8], box: Box, crop_scale: float, out: NDArray[np.uint8]) -> None:

@@ -67,10 +67,7 @@ class Figures:
             "still": dict(self.still),
             "several": {load: dict(result) for load, result in self.several.items()},
             "peers": [dict(peer) for peer in self.peers],
-            "candidates": [
-                {**row.trial.as_json(), "chosen": row.chosen, "verdict": row.verdict}
-                for row in self.choice.rows
-            ],
+            "candidates": [row.as_json() for row in self.choice.rows],
         }
 
 

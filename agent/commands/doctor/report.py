@@ -59,10 +59,6 @@ class Report:
                 "fits": choice.fits,
                 "cached": choice.cached,
             },
-            "candidates": []
-            if choice is None
-            else [
-                {**row.trial.as_json(), "chosen": row.chosen, "verdict": row.verdict} for row in choice.rows
-            ],
+            "candidates": [] if choice is None else [row.as_json() for row in choice.rows],
             "problem": self.problem,
         }

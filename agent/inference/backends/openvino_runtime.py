@@ -58,7 +58,7 @@ class OpenVinoNetwork:
         self.output_shapes = check_ports(path, entry.input, _ports(model.inputs), _ports(model.outputs))
         self.input_buffer: NDArray[Any] = np.zeros(entry.input.shape, entry.input.dtype)
         self._outputs = tuple(np.zeros(shape, np.float32) for shape in self.output_shapes)
-        self._compiled = _compile(core, model, path, _settings(threads, device), device)
+        self._compiled = _compile(core, model, path, threads, device)
         self._request = self._bind()
         self.run()
 
@@ -89,7 +89,7 @@ def _read(core: Any, path: Path) -> Any:
         raise ModelError(f"OpenVINO can't load {path} ({reason}): install the bundle again") from error
 
 
-def _settings(threads: int, device: str) -> dict[str, str | int]:
+def _compile(core: Any, model: Any, path: Path, threads: int, device: str) -> Any:
     settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY"}
     if device == "cpu":
         settings |= {
@@ -100,10 +100,6 @@ def _settings(threads: int, device: str) -> dict[str, str | int]:
             # FP32 files are the reference other precisions are judged by: no silent bfloat16.
             "INFERENCE_PRECISION_HINT": "f32",
         }
-    return settings
-
-
-def _compile(core: Any, model: Any, path: Path, settings: dict[str, str | int], device: str) -> Any:
     try:
         return core.compile_model(model, device.upper(), settings)
     except RuntimeError as error:

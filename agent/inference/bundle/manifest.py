@@ -177,8 +177,7 @@ class Bundle:
         if not found:
             known = ", ".join(sorted({entry.family for entry in self.manifest.networks.values()}))
             raise ModelError(f"{self.folder} has no network {name!r}; it has {known or 'none at all'}")
-        size = {key: entry.input.height_px * entry.input.width_px for key, entry in found.items()}
-        return dict(sorted(found.items(), key=lambda item: -size[item[0]]))
+        return dict(sorted(found.items(), key=lambda item: -item[1].input.height_px * item[1].input.width_px))
 
     def resolve(self, file: NetworkFile) -> Path:
         """Path of an artefact whose bytes match the manifest.

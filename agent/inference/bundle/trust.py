@@ -68,15 +68,6 @@ class SignatureFile(Entry):
     signature: str
     """Base64 of 64 bytes."""
 
-    @property
-    def raw(self) -> bytes:
-        """The signature itself; not always 64 bytes.
-
-        Raises:
-            ValueError: It is no Base64.
-        """
-        return base64.b64decode(self.signature, validate=True)
-
 
 def open_bundle(settings: ModelsSettings) -> Bundle:
     """The configured bundle, once its manifest is known to come from a trusted signer.
@@ -198,7 +189,7 @@ def is_signed_by(key: SigningKey, found: SignatureFile, content: bytes, manifest
         ModelError: The check can't be made.
     """
     try:
-        raw = found.raw
+        raw = base64.b64decode(found.signature, validate=True)
     except binascii.Error:
         return False
     if len(raw) != checker.SIGNATURE_BYTES:

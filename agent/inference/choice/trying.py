@@ -135,10 +135,11 @@ class _Child:
         return None
 
     def _judge_end(self, status: int) -> None:
-        if status == 0:
-            return
-        said = f" ({self.last_words})" if self.last_words else ""
-        if status < 0:
-            self.failure = ("crashed", f"it was ended by {signal.Signals(-status).name}{said}")
-        else:
-            self.failure = ("crashed", f"it ended with status {status}{said}")
+        if status:
+            said = f" ({self.last_words})" if self.last_words else ""
+            end = (
+                f"was ended by {signal.Signals(-status).name}"
+                if status < 0
+                else f"ended with status {status}"
+            )
+            self.failure = ("crashed", f"it {end}{said}")

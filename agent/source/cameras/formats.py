@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.source.cameras.v4l2 import CameraMode, OfferedFormat, asking, offered_formats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 AUTO: Final = "auto"
@@ -162,9 +162,7 @@ def open_mode(cv2: Any, device: Path, mode: CameraMode) -> Any:
     return capture
 
 
-def measure(
-    capture: Any, seconds: float = MEASURED_S, clock: Callable[[], float] = time.monotonic
-) -> tuple[float, float]:
+def measure(capture: Any) -> tuple[float, float]:
     """Read frames for a while.
 
     Returns:
@@ -174,15 +172,15 @@ def measure(
     delivered, pixels = capture.read()
     for _ in range(SETTLING_FRAMES - 1):
         delivered = delivered and capture.read(pixels)[0]
-    started_s, spent_s, frames = clock(), time.thread_time(), 0
-    while delivered and clock() - started_s < seconds:
+    started_s, spent_s, frames = time.monotonic(), time.thread_time(), 0
+    while delivered and time.monotonic() - started_s < MEASURED_S:
         delivered = capture.read(pixels)[0]
         frames += 1
     if not delivered:
         return 0.0, 0.0
     cpu_s = time.thread_time() - spent_s
     pixels.fill(0)
-    return frames / (clock() - started_s), 1000.0 * cpu_s / frames
+    return frames / (time.monotonic() - started_s), 1000.0 * cpu_s / frames
 
 
 def _try(cv2: Any, device: Path, offered: OfferedFormat) -> FormatTrial:

@@ -22,7 +22,6 @@ from agent.source.cameras.address import parse_address
 from agent.source.rest import Rest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import IO
 
     from numpy.typing import NDArray
@@ -49,13 +48,11 @@ class GStreamerCamera:
         settings: OpenCvSettings,
         buffers: PictureBuffers | None = None,
         rest: Rest | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._settings = settings
         self._buffers = buffers or FrameBuffers()
         self._rest = rest or Rest()
-        self._clock = clock
         self._address = parse_address(settings.device)
         self._process: subprocess.Popen[bytes] | None = None
         self._index = 0
@@ -98,7 +95,7 @@ class GStreamerCamera:
         view = self._buffers.claim(self._settings.height_px, self._settings.width_px)
         while True:
             self._fill(view if self._padded is None else self._padded, self._process.stdout)
-            captured_at_s = self._clock()
+            captured_at_s = time.monotonic()
             if not self._rest.covers(captured_at_s):
                 break
         if self._padded is not None:

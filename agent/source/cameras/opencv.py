@@ -19,7 +19,7 @@ from agent.source.cameras.v4l2 import CameraMode, what_is_there
 from agent.source.rest import Rest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -51,11 +51,9 @@ class OpenCvCamera:
         rest: Rest | None = None,
         *,
         memory: FormatMemory | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._settings = settings
-        self._clock = clock
         self._address = parse_address(settings.device)
         self._buffers = buffers or FrameBuffers()
         self._rest = rest or Rest()
@@ -95,7 +93,7 @@ class OpenCvCamera:
         Raises:
             CameraError: The stream broke or timed out.
         """
-        asked_at_s = self._clock()
+        asked_at_s = time.monotonic()
         pixels = None
         while pixels is None:
             captured_at_s = self._grab(asked_at_s)
@@ -109,11 +107,11 @@ class OpenCvCamera:
         """Take the next frame from the driver; monotonic seconds at which it came."""
         grabbed = self._capture is not None and self._capture.grab()
         # FFmpeg's backend hands out one more old picture after its read timed out.
-        if not grabbed or self._clock() - asked_at_s >= self._settings.stall_timeout_s:
+        if not grabbed or time.monotonic() - asked_at_s >= self._settings.stall_timeout_s:
             raise CameraError(
                 f"sources.{self._name}: {self._address.shown} stopped delivering; it is reopened"
             )
-        return self._clock()
+        return time.monotonic()
 
     def _retrieve(self) -> NDArray[np.uint8]:
         if self._size_px is None:

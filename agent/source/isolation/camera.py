@@ -20,7 +20,6 @@ from agent.source.isolation.wire import PeerGoneError, Wire
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
 
     from agent.settings import Picamera2Source
 
@@ -47,17 +46,10 @@ class IsolatedCamera:
     every_frame: Final = False
     """A live camera's old frames are worth nothing."""
 
-    def __init__(
-        self,
-        name: str,
-        settings: OpenCvSource | Picamera2Source,
-        stop: threading.Event,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, name: str, settings: OpenCvSource | Picamera2Source, stop: threading.Event) -> None:
         self._name = name
         self._stall_timeout_s = settings.stall_timeout_s
         self._stop = stop
-        self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._wire: Wire | None = None
         self._pictures: SlotReader | None = None
@@ -143,8 +135,8 @@ class IsolatedCamera:
             raise self._died() from error
 
     def _await(self, wanted: type[Told], patience_s: float) -> Told:
-        deadline_s = self._clock() + patience_s
-        while (left_s := deadline_s - self._clock()) > 0.0:
+        deadline_s = time.monotonic() + patience_s
+        while (left_s := deadline_s - time.monotonic()) > 0.0:
             if self._stop.is_set():
                 raise SourceEnded(f"sources.{self._name}: stopped; start the agent to go on")
             message = self._receive(min(left_s, _LOOK_UP_S))
@@ -185,8 +177,8 @@ class IsolatedCamera:
     def _close_camera(self) -> None:
         try:
             self._order(messages.Close())
-            deadline_s = self._clock() + _CLOSE_S
-            while (left_s := deadline_s - self._clock()) > 0.0:
+            deadline_s = time.monotonic() + _CLOSE_S
+            while (left_s := deadline_s - time.monotonic()) > 0.0:
                 if isinstance(self._receive(min(left_s, _LOOK_UP_S)), messages.Closed):
                     return
         except CameraError:

@@ -11,6 +11,7 @@ import mmap
 import os
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -41,15 +42,10 @@ class SlotLayout:
         """Slots × rows × columns × colours."""
         return (self.slots, self.height_px, self.width_px, 3)
 
-    @property
-    def bytes_long(self) -> int:
-        """Size of the whole."""
-        return self.slots * self.height_px * self.width_px * 3
-
 
 def _map(descriptor: int, layout: SlotLayout) -> NDArray[np.uint8]:
     # The array keeps the mapping alive, and the mapping outlives its descriptor.
-    memory = mmap.mmap(descriptor, layout.bytes_long)
+    memory = mmap.mmap(descriptor, prod(layout.shape))
     pictures: NDArray[np.uint8] = np.frombuffer(memory, np.uint8).reshape(layout.shape)
     return pictures
 
@@ -112,7 +108,7 @@ class SlotWriter(PictureBuffers):
         self._layout = SlotLayout(self._layout.generation + 1, height_px, width_px)
         descriptor = os.memfd_create("emotion-agent-frames")
         try:
-            os.ftruncate(descriptor, self._layout.bytes_long)
+            os.ftruncate(descriptor, prod(self._layout.shape))
             self._pictures = _map(descriptor, self._layout)
             self._announce(self._layout, descriptor)
         finally:
