@@ -42,11 +42,6 @@ class _Vote:
     readings: list[int] = field(default_factory=lambda: [0] * len(LABELS))
     latest_confidence: list[float] = field(default_factory=lambda: [0.0] * len(LABELS))
 
-    def count(self, label_index: int, confidence: float) -> None:
-        """Take in one reading."""
-        self.readings[label_index] += 1
-        self.latest_confidence[label_index] = confidence
-
     def winner(self) -> int:
         """Index of the dominant label; the earlier label where everything is equal."""
         return max(
@@ -106,7 +101,9 @@ class Aggregator:
                 if len(self._votes) >= _MOST_OPEN_VOTES:
                     oldest = self._votes.pop(next(iter(self._votes)))
                     self._settled[oldest.winner()] += 1
-            vote.count(_LABEL_INDEX[reading.label], reading.confidence)
+            label_index = _LABEL_INDEX[reading.label]
+            vote.readings[label_index] += 1
+            vote.latest_confidence[label_index] = reading.confidence
             self._votes[reading.track_id] = vote
 
     def close_due(self, now_s: float) -> list[EmotionWindow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Frame:
     """One picture in memory. Its repr shows the size only, so that no log or traceback holds pixels."""
 
-    pixels: NDArray[np.uint8] = field(repr=False)
+    pixels: NDArray[np.uint8]
     """H×W×3 uint8, BGR."""
     captured_at_s: float
     """Monotonic seconds at which the driver handed it over."""

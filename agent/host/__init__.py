@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from agent.host.child import ask_child, python_child
     from agent.host.cpu import cpu_model, default_threads, read_cpu_flags
     from agent.host.files import read_fields, read_if_there, replace_whole
-    from agent.host.hardening import harden
+    from agent.host.hardening import die_with_parent, harden
     from agent.host.log import set_up_logging
     from agent.host.opencv import load_opencv
     from agent.host.sd_notify import Notifier

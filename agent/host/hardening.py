@@ -10,10 +10,12 @@ import ctypes
 import logging
 import os
 import resource
+import signal
 from typing import Final
 
 logger = logging.getLogger(__name__)
 
+_PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
 """From linux/prctl.h; see prctl(2)."""
 
@@ -32,6 +34,11 @@ def harden() -> None:
     _forbid_core_files()
     _make_undumpable()
     _give_freed_pictures_back()
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it ends, however that ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _forbid_core_files() -> None:

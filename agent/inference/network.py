@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from agent.inference.bundle import InputSpec, NetworkEntry, NetworkFile
+    from agent.inference.bundle import NetworkEntry, NetworkFile
 
 
 class Network(Protocol):
     """A network of fixed shapes, ready to run on the calling thread."""
 
     @property
-    def input_spec(self) -> InputSpec:
-        """What :attr:`input_buffer` expects."""
-
-    @property
     def input_buffer(self) -> NDArray[Any]:
-        """The array to fill before :meth:`run`; shape and dtype of the spec; the same object every time."""
+        """The array to fill before :meth:`run`; shaped as the manifest says; the same object every time."""
 
     @property
     def output_shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -56,8 +56,8 @@ def load_networks(settings: AgentSettings) -> Networks:
         ModelError: The bundle or one of its files is missing, altered, of an unknown signer or shape.
         BackendError: No installed backend can run them.
     """
-    chosen = settings.models
-    bundle = open_bundle(chosen)
+    asked = settings.models
+    bundle = open_bundle(asked)
 
     def load(family: str) -> tuple[LoadedNetwork, ...]:
         return tuple(
@@ -65,16 +65,16 @@ def load_networks(settings: AgentSettings) -> Networks:
                 bundle,
                 name,
                 entry,
-                backend=chosen.backend,
-                precision=chosen.precision,
-                threads=chosen.threads,
+                backend=asked.backend,
+                precision=asked.precision,
+                threads=asked.threads,
             )
             for name, entry in bundle.family(family).items()
         )
 
-    detectors = load(chosen.detector)
+    detectors = load(asked.detector)
     single_stage = detectors[0].entry.task == "face_emotion"
-    classifier = None if single_stage else load(chosen.classifier)[0]
+    classifier = None if single_stage else load(asked.classifier)[0]
     return Networks(detectors, classifier, signer=bundle.signer, signer_id=bundle.signer_id)
 
 
@@ -97,12 +97,12 @@ def choose_networks(
     choice = make_choice(bundle, asked, state_dir, settings.latency.budget_ms, reselect=reselect)
     detectors = tuple(load_pick(bundle, pick, asked.threads) for pick in choice.detectors)
     classifier = None if choice.classifier is None else load_pick(bundle, choice.classifier, asked.threads)
-    times_ms = [pick.ms for pick in choice.detectors]
-    costs = tuple(ms for ms in times_ms if ms is not None)
-    whole = costs if len(costs) == len(times_ms) else ()
+    costs = tuple(pick.ms for pick in choice.detectors if pick.ms is not None)
     _return_free_memory()
-    signed = {"signer": bundle.signer, "signer_id": bundle.signer_id}
-    return Networks(detectors, classifier, choice.start_tier, whole, **signed), choice
+    networks = Networks(
+        detectors, classifier, choice.start_tier, costs, signer=bundle.signer, signer_id=bundle.signer_id
+    )
+    return networks, choice
 
 
 def _return_free_memory() -> None:

@@ -37,11 +37,10 @@ class InputImage:
             spec.colour == "GREY" or (spec.colour == "BGR" and spec.layout == "NHWC")
         )
         size = (spec.height_px, spec.width_px)
-        if self._shares_memory:
-            shape = size if spec.colour == "GREY" else (*size, 3)
-            self.pixels: NDArray[np.uint8] = buffer.reshape(shape)
-        else:
-            self.pixels = np.zeros(size if spec.colour == "GREY" else (*size, 3), np.uint8)
+        shape = size if spec.colour == "GREY" else (*size, 3)
+        self.pixels: NDArray[np.uint8] = (
+            buffer.reshape(shape) if self._shares_memory else np.zeros(shape, np.uint8)
+        )
 
     def commit(self) -> None:
         """Bring :attr:`pixels` (H×W grey or H×W×3 BGR, uint8) into the buffer where it isn't yet."""
@@ -131,20 +130,15 @@ class Letterbox:
         height, width = frame_pixels.shape[:2]
         plan = plan_letterbox((height, width), self._input_hw_px)
         if plan is not self._plan:
-            self._select(plan)
+            # Clear what an earlier frame size left outside the new window.
+            pixels = self._image.pixels
+            pixels[...] = PAD_VALUE
+            self._window = pixels[plan.top_px :, plan.left_px :][: plan.height_px, : plan.width_px]
+            self._plan = plan
         source = cv2.cvtColor(frame_pixels, cv2.COLOR_BGR2GRAY) if self._is_grey else frame_pixels
         cv2.resize(source, (plan.width_px, plan.height_px), dst=self._window, interpolation=cv2.INTER_LINEAR)
         self._image.commit()
         return plan
-
-    def _select(self, plan: LetterboxPlan) -> None:
-        """Clear what an earlier frame size left outside the new window."""
-        pixels = self._image.pixels
-        pixels[...] = PAD_VALUE
-        self._window = pixels[
-            plan.top_px : plan.top_px + plan.height_px, plan.left_px : plan.left_px + plan.width_px
-        ]
-        self._plan = plan
 
 
 def crop_face(frame_pixels: NDArray[np.uint8], box: Box, crop_scale: float, out: NDArray[np.uint8]) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
 KEPT_BUFFERS: Final = 4
@@ -22,13 +24,62 @@ class PictureBuffers(Protocol):
         """Lend a writable H×W×3 buffer of undefined content that nobody else is looking at."""
 
     def store(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Move a foreign H×W×3 picture into a lent buffer and blacken the original."""
+        """Move a foreign, writable H×W×3 picture into a lent buffer and blacken the original."""
+        view = self.claim(*pixels.shape[:2])
+        np.copyto(view, pixels)
+        pixels.fill(0)
+        return view
 
     def close(self) -> None:
         """Let go of every buffer and see that none keeps a picture."""
 
 
-class FrameBuffers:
+class Ring:
+    """Pictures of one size, lent out as views.
+
+    Args:
+        pictures: May grow, up to the retirement.
+        given_back: Called with the picture's place when its last holder is gone, on whatever thread that
+            happens; no more after the retirement.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
+        given_back: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._pictures = pictures
+        self._given_back = given_back
+        self._lent: dict[int, weakref.ref[NDArray[np.uint8]]] = {}
+        self._retired = False
+
+    def lend(self, slot: int) -> NDArray[np.uint8]:
+        """A view of one picture, writable."""
+        view: NDArray[np.uint8] = self._pictures[slot][:]
+        self._lent[slot] = weakref.ref(view, partial(self._returned, slot))
+        return view
+
+    def is_free(self, slot: int) -> bool:
+        """Whether nobody holds it."""
+        lent = self._lent.get(slot)
+        return lent is None or lent() is None
+
+    def retire(self) -> None:
+        """Blacken every picture: those nobody holds now, the others as soon as they are let go."""
+        # The flag goes first: a view that dies during the loop is then blackened by its callback.
+        self._retired = True
+        for slot, picture in enumerate(self._pictures):
+            if self.is_free(slot):
+                picture.fill(0)
+
+    def _returned(self, slot: int, _view: weakref.ref[NDArray[np.uint8]]) -> None:
+        if self._retired:
+            self._pictures[slot].fill(0)
+        else:
+            self._given_back(slot)
+
+
+class FrameBuffers(PictureBuffers):
     """Pictures of the camera's present size, lent out as views.
 
     A buffer is free again when the lent view has been garbage-collected, so whoever holds a frame keeps
@@ -37,73 +88,26 @@ class FrameBuffers:
     """
 
     def __init__(self) -> None:
-        self._ring: _Ring | None = None
+        self._buffers: list[NDArray[np.uint8]] = []
+        self._ring = Ring(self._buffers)
 
     def claim(self, height_px: int, width_px: int) -> NDArray[np.uint8]:
-        """Lend a writable buffer that nobody else is looking at.
-
-        Returns:
-            H×W×3 uint8 of undefined content.
-        """
+        """See :meth:`PictureBuffers.claim`."""
         shape = (height_px, width_px, 3)
-        if self._ring is None or self._ring.shape != shape:
+        if self._buffers and self._buffers[0].shape != shape:
             self.close()
-            self._ring = _Ring(shape)
-        return self._ring.claim()
-
-    def store(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Move a foreign picture into a buffer of ours and blacken the original.
-
-        Args:
-            pixels: H×W×3 uint8, writable.
-
-        Returns:
-            A lent buffer with the same content.
-        """
-        view = self.claim(*pixels.shape[:2])
-        np.copyto(view, pixels)
-        pixels.fill(0)
-        return view
+        for slot in range(len(self._buffers)):
+            if self._ring.is_free(slot):
+                return self._ring.lend(slot)
+        buffer = np.empty(shape, np.uint8)
+        if len(self._buffers) == KEPT_BUFFERS:
+            # Somebody sits on old frames: serve a buffer that isn't kept rather than overwrite theirs.
+            return buffer
+        self._buffers.append(buffer)
+        return self._ring.lend(len(self._buffers) - 1)
 
     def close(self) -> None:
-        """Blacken every buffer: free ones now, lent ones as soon as their last holder lets go."""
-        if self._ring is not None:
-            self._ring.retire()
-            self._ring = None
-
-
-class _Ring:
-    """Buffers of one size."""
-
-    def __init__(self, shape: tuple[int, int, int]) -> None:
-        self.shape = shape
-        self._buffers: list[NDArray[np.uint8]] = []
-        self._lent: list[weakref.ref[NDArray[np.uint8]] | None] = []
-        self._retired = False
-
-    def claim(self) -> NDArray[np.uint8]:
-        for slot, lent in enumerate(self._lent):
-            if lent is None or lent() is None:
-                return self._lend(slot)
-        if len(self._buffers) < KEPT_BUFFERS:
-            self._buffers.append(np.empty(self.shape, np.uint8))
-            self._lent.append(None)
-            return self._lend(len(self._buffers) - 1)
-        # Somebody sits on old frames: serve a buffer that isn't kept rather than overwrite theirs.
-        return np.empty(self.shape, np.uint8)
-
-    def _lend(self, slot: int) -> NDArray[np.uint8]:
-        view = self._buffers[slot][:]
-        self._lent[slot] = weakref.ref(view, partial(self._returned, slot))
-        return view
-
-    def retire(self) -> None:
-        # The flag goes first: a view that dies during the loop is then blackened by its callback.
-        self._retired = True
-        for slot, lent in enumerate(self._lent):
-            if lent is None or lent() is None:
-                self._buffers[slot].fill(0)
-
-    def _returned(self, slot: int, _view: weakref.ref[NDArray[np.uint8]]) -> None:
-        if self._retired:
-            self._buffers[slot].fill(0)
+        """See :meth:`PictureBuffers.close`; lent buffers are blackened when their last holder lets go."""
+        self._ring.retire()
+        self._buffers = []
+        self._ring = Ring(self._buffers)

@@ -27,8 +27,6 @@ logger = logging.getLogger(__name__)
 
 USELESS_LOOK_S: Final = 0.25
 """A useless picture is looked at this often, to see when it is good again."""
-COLOUR_AXES: Final = 3
-COLOURS: Final = 3
 SMALLEST_SIDE_PX: Final = 16
 """Nothing smaller holds a face, and drivers announce such sizes only when they are broken."""
 
@@ -155,8 +153,7 @@ class Capture:
 
     def _check_shape(self, frame: Frame) -> None:
         shape, kind = frame.pixels.shape, frame.pixels.dtype.name
-        fits = len(shape) == COLOUR_AXES and shape[-1] == COLOURS and kind == "uint8"
-        if not fits or min(shape[:2]) < SMALLEST_SIDE_PX:
+        if kind != "uint8" or shape[2:] != (3,) or min(shape[:2]) < SMALLEST_SIDE_PX:
             size = "x".join(map(str, shape))
             raise CameraError(
                 f"sources.{self.name}: a picture of {size} {kind} is unusable; set another size or format"

@@ -87,26 +87,11 @@ class ZonedSource:
     def __init__(self, source: FrameSource, mask: ExclusionMask) -> None:
         self._source = source
         self._mask = mask
-
-    @property
-    def every_frame(self) -> bool:
-        """As the source inside."""
-        return self._source.every_frame
-
-    def open(self) -> None:
-        """Open the source inside."""
-        self._source.open()
+        self.every_frame = source.every_frame
+        self.open, self.rest, self.close = source.open, source.rest, source.close
 
     def read(self) -> Frame:
         """Read a frame and blacken its excluded areas in place."""
         frame = self._source.read()
         self._mask.apply(frame.pixels)
         return frame
-
-    def rest(self, until_s: float) -> None:
-        """Let the source inside rest."""
-        self._source.rest(until_s)
-
-    def close(self) -> None:
-        """Close the source inside."""
-        self._source.close()

@@ -94,15 +94,13 @@ class PositionTracker:
             entry.misses += 1
         pairs = associate(expected, [face.box for face in faces], self._settings.match_iou)
         for track_index, face_index in pairs:
-            self._continue(self._followed[track_index], faces[face_index], now_s)
+            entry, face = self._followed[track_index], faces[face_index]
+            entry.motion.correct(face.box, now_s)
+            entry.face = face
+            entry.misses = 0
+            self._confirm_if_due(entry)
         matched = {face_index for _, face_index in pairs}
         return [face for index, face in enumerate(faces) if index not in matched]
-
-    def _continue(self, entry: _Followed, face: Face, now_s: float) -> None:
-        entry.motion.correct(face.box, now_s)
-        entry.face = face
-        entry.misses = 0
-        self._confirm_if_due(entry)
 
     def _follow(self, face: Face, now_s: float) -> None:
         entry = _Followed(face, Motion(face.box, now_s))

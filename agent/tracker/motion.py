@@ -35,24 +35,20 @@ _SMALLEST_SIZE_PX: Final = 1.0
 class Motion:
     """The last seen box of one face and how fast its centre moves. All positions are in frame pixels."""
 
-    __slots__ = ("_box", "_intervals", "_seen_at_s", "_size_px", "_speed_x", "_speed_y")
+    __slots__ = ("_box", "_intervals", "_size_px", "_speed_x", "_speed_y", "seen_at_s")
 
     def __init__(self, box: Box, now_s: float) -> None:
         self._box = box
         self._size_px = _size_px(box)
-        self._seen_at_s = now_s
+        self.seen_at_s = now_s
+        """Monotonic seconds of the last correction."""
         self._speed_x = 0.0
         self._speed_y = 0.0
         self._intervals = 0
 
-    @property
-    def seen_at_s(self) -> float:
-        """Monotonic seconds of the last correction."""
-        return self._seen_at_s
-
     def predicted(self, now_s: float) -> Box:
         """The box moved on at constant velocity, for one second at most; its size stays as last seen."""
-        ahead_s = min(max(0.0, now_s - self._seen_at_s), _LONGEST_EXTRAPOLATION_S)
+        ahead_s = min(max(0.0, now_s - self.seen_at_s), _LONGEST_EXTRAPOLATION_S)
         across = self._speed_x * ahead_s
         down = self._speed_y * ahead_s
         box = self._box
@@ -60,7 +56,7 @@ class Motion:
 
     def reach_px(self, now_s: float) -> float:
         """Distance from the predicted centre within which this face may be, were it not to overlap."""
-        elapsed_s = max(0.0, now_s - self._seen_at_s)
+        elapsed_s = max(0.0, now_s - self.seen_at_s)
         if self._intervals:
             sizes = min(_REACH_SIZES + _REACH_KNOWN_SIZES_PER_S * elapsed_s, _REACH_KNOWN_MOST_SIZES)
         else:
@@ -69,10 +65,10 @@ class Motion:
 
     def correct(self, box: Box, now_s: float) -> None:
         """Take over the box detected at ``now_s`` and learn the velocity from the way it came."""
-        elapsed_s = now_s - self._seen_at_s
+        elapsed_s = now_s - self.seen_at_s
         if elapsed_s >= _SHORTEST_INTERVAL_S:
             self._learn_velocity(box, elapsed_s)
-            self._seen_at_s = now_s
+            self.seen_at_s = now_s
         self._box = box
         self._size_px = _size_px(box)
 

@@ -96,10 +96,7 @@ class Figures:
             "soak": None if self.soak is None else asdict(self.soak),
             "still": {} if self.still is None else asdict(self.still),
             "several": {load: asdict(result) for load, result in self.several.items()},
-            "candidates": [
-                {**row.trial.as_json(), "chosen": row.chosen, "verdict": row.verdict}
-                for row in self.choice.rows
-            ],
+            "candidates": [row.as_json() for row in self.choice.rows],
         }
 
 

@@ -36,7 +36,6 @@ class TimedNetwork:
         self._network = network
         self._times = times
         self._field_name = field_name
-        self.input_spec = network.input_spec
         self.input_buffer = network.input_buffer
         self.output_shapes = network.output_shapes
         self.close = network.close

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.errors import AgentError
-from agent.inference.bundle import default_bundle_folder
+from agent.inference.bundle import MANIFEST, default_bundle_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,7 +75,7 @@ def sbom_of_environment() -> str:
     found = importlib.metadata.distributions(path=folders)
     headers = [item.read_text("METADATA") or item.read_text("PKG-INFO") or "" for item in found]
     packages = [_package(HeaderParser().parsestr(text)) for text in headers if text]
-    manifest = default_bundle_folder() / "manifest.toml"
+    manifest = default_bundle_folder() / MANIFEST
     return _document(packages, [manifest.read_text(encoding="utf-8")], "this environment")
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.bundle import InputSpec, NetworkEntry
+    from agent.inference.bundle import NetworkEntry
 
 PACKAGES: Final = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 """Where the interpreter may come from, best first."""
@@ -52,23 +52,11 @@ def find_devices() -> tuple[str, ...]:
 
 
 class LiteRtNetwork:
-    """A network in a LiteRT interpreter; see :class:`agent.inference.network.Network`."""
+    """A network in a LiteRT interpreter; see :class:`agent.inference.network.Network` and ``opening``."""
 
     def __init__(self, path: Path, entry: NetworkEntry, threads: int, device: str = "cpu") -> None:
-        """Load, check against the manifest and run once.
-
-        Args:
-            path: The ``.tflite`` file; its digest is the caller's business.
-            entry: What the manifest says about the network.
-            threads: For XNNPACK; at least 1.
-            device: "cpu", the only one.
-
-        Raises:
-            ModelError: The file is no network, or its input or outputs are not what ``entry`` says.
-        """
         if device not in find_devices():
             raise ModelError(f"LiteRT has no device {device!r} here: it runs on cpu only")
-        self.input_spec: InputSpec = entry.input
         self._interpreter = _open(path, threads)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self.output_shapes = check_ports(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.bundle import InputSpec, NetworkEntry
+    from agent.inference.bundle import NetworkEntry
 
 _DTYPES: Final = {
     "tensor(uint8)": "uint8",
@@ -36,21 +36,9 @@ def find_devices() -> tuple[str, ...]:
 
 
 class OnnxRuntimeNetwork:
-    """A network in an ONNX Runtime session; see :class:`agent.inference.network.Network`."""
+    """A network in an ONNX Runtime session; see :class:`agent.inference.network.Network` and ``opening``."""
 
     def __init__(self, path: Path, entry: NetworkEntry, threads: int, device: str = "cpu") -> None:
-        """Load, check against the manifest and run once.
-
-        Args:
-            path: The ``.onnx`` file; its digest is the caller's business.
-            entry: What the manifest says about the network.
-            threads: Inside one operator on the CPU; at least 1.
-            device: One of :func:`find_devices`.
-
-        Raises:
-            ModelError: The file is no network, or its input or outputs are not what ``entry`` says.
-        """
-        self.input_spec: InputSpec = entry.input
         self._session = _open_session(path, threads, device)
         inputs, outputs = _ports(self._session.get_inputs()), _ports(self._session.get_outputs())
         self.output_shapes = check_ports(path, entry.input, inputs, outputs)

@@ -66,10 +66,17 @@ def load_network(
 
 
 def open_file(path: Path, entry: NetworkEntry, *, backend: str, threads: int, device: str = CPU) -> Network:
-    """Open a file with one backend, whatever a bundle says of its digest.
+    """Open a file with one backend, check it against the manifest and run it once.
+
+    Args:
+        path: ``.onnx``, ``.tflite`` or ``.xml`` beside its ``.bin``; its digest is the caller's business.
+        entry: What the manifest says about the network.
+        backend: One of ``ADAPTERS``.
+        threads: Inside one inference on the CPU; at least 1.
+        device: One of :func:`find_devices`.
 
     Raises:
-        ModelError: The file is not what ``entry`` says, or the device can't run it.
+        ModelError: The file is no network or not what ``entry`` says, or the device can't run it.
         BackendError: The backend is not installed.
     """
     module, class_name = _adapter(backend)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.inference.bundle import InputSpec, NetworkEntry
+    from agent.inference.bundle import NetworkEntry
 
 _DTYPES: Final = {"u8": "uint8", "f32": "float32"}
 
@@ -50,27 +50,15 @@ def find_devices() -> tuple[str, ...]:
 
 
 class OpenVinoNetwork:
-    """A network compiled by OpenVINO; see :class:`agent.inference.network.Network`."""
+    """A network compiled by OpenVINO; see :class:`agent.inference.network.Network` and ``opening``."""
 
     def __init__(self, path: Path, entry: NetworkEntry, threads: int, device: str = "cpu") -> None:
-        """Load, check against the manifest and run once.
-
-        Args:
-            path: An ``.onnx`` file, or an ``.xml`` with its ``.bin`` beside it.
-            entry: What the manifest says about the network.
-            threads: Inside one inference on the CPU; at least 1.
-            device: One of :func:`find_devices`.
-
-        Raises:
-            ModelError: The file is no network, or its input or outputs are not what ``entry`` says.
-        """
-        self.input_spec: InputSpec = entry.input
         core = _core()
         model = _read(core, path)
         self.output_shapes = check_ports(path, entry.input, _ports(model.inputs), _ports(model.outputs))
         self.input_buffer: NDArray[Any] = np.zeros(entry.input.shape, entry.input.dtype)
         self._outputs = tuple(np.zeros(shape, np.float32) for shape in self.output_shapes)
-        self._compiled = _compile(core, model, path, _settings(threads, device), device)
+        self._compiled = _compile(core, model, path, threads, device)
         self._request = self._bind()
         self.run()
 
@@ -101,7 +89,7 @@ def _read(core: Any, path: Path) -> Any:
         raise ModelError(f"OpenVINO can't load {path} ({reason}): install the bundle again") from error
 
 
-def _settings(threads: int, device: str) -> dict[str, str | int]:
+def _compile(core: Any, model: Any, path: Path, threads: int, device: str) -> Any:
     settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY"}
     if device == "cpu":
         settings |= {
@@ -112,10 +100,6 @@ def _settings(threads: int, device: str) -> dict[str, str | int]:
             # FP32 files are the reference other precisions are judged by: no silent bfloat16.
             "INFERENCE_PRECISION_HINT": "f32",
         }
-    return settings
-
-
-def _compile(core: Any, model: Any, path: Path, settings: dict[str, str | int], device: str) -> Any:
     try:
         return core.compile_model(model, device.upper(), settings)
     except RuntimeError as error:

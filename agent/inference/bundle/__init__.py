@@ -7,7 +7,6 @@ from agent.door import opened
 
 if TYPE_CHECKING:
     from agent.inference.bundle.manifest import (
-        MANIFEST,
         Backend,
         Bundle,
         InputSpec,
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
         ReferenceFile,
         read_manifest,
     )
-    from agent.inference.bundle.place import default_bundle_folder
+    from agent.inference.bundle.place import MANIFEST, default_bundle_folder
     from agent.inference.bundle.reference import (
         LEAST_AGREEMENT,
         PICTURE,

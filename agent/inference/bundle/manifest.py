@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import ModelError
+from agent.inference.bundle.place import MANIFEST
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +19,6 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Precision = Literal["fp32", "int8_u8s8", "int8_s8s8", "int8"]
 Backend = Literal["onnxruntime", "openvino", "litert"]
 Task = Literal["face", "emotion", "face_emotion"]
-MANIFEST: Final = "manifest.toml"
 _PATH: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*$"
 """Relative, and never upwards."""
 
@@ -129,26 +130,18 @@ def read_manifest(folder: Path) -> bytes:
         raise ModelError(f"can't read {path}: {error}; install the model bundle again") from error
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
     """A manifest and the folder it describes."""
 
-    def __init__(
-        self, folder: Path, manifest: Manifest, *, sha256: str = "", signer: str = "", signer_id: str = ""
-    ) -> None:
-        """Take what is known of a bundle.
-
-        Args:
-            folder: Where the files are.
-            manifest: What they are.
-            sha256: Of the manifest's bytes; empty for one that was never written.
-            signer: Name and id of the key whose signature was checked; empty without a signature.
-            signer_id: The id alone.
-        """
-        self.folder = folder
-        self.manifest = manifest
-        self.sha256 = sha256
-        self.signer = signer
-        self.signer_id = signer_id
+    folder: Path
+    manifest: Manifest
+    sha256: str = ""
+    """Of the manifest's bytes; empty for one that was never written."""
+    signer: str = ""
+    """Name and id of the key whose signature was checked; empty without a signature."""
+    signer_id: str = ""
+    """The id alone."""
 
     @classmethod
     def load(cls, folder: Path) -> Bundle:
@@ -160,14 +153,8 @@ class Bundle:
         return cls.parse(folder, read_manifest(folder))
 
     @classmethod
-    def parse(cls, folder: Path, content: bytes, *, signer: str = "", signer_id: str = "") -> Bundle:
-        """Understand a manifest; the networks' files are checked when resolved.
-
-        Args:
-            folder: Where the manifest lies.
-            content: Its bytes.
-            signer: See the constructor, as for the next.
-            signer_id: Likewise.
+    def parse(cls, folder: Path, content: bytes) -> Bundle:
+        """Understand the content of ``folder/manifest.toml``; the networks' files are checked when resolved.
 
         Raises:
             ModelError: It is no TOML, or breaks the schema.
@@ -183,8 +170,7 @@ class Bundle:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             raise ModelError(f"{path}: {key}: {first['msg']}; use a bundle made for this version") from error
-        digest = hashlib.sha256(content).hexdigest()
-        return cls(folder, manifest, sha256=digest, signer=signer, signer_id=signer_id)
+        return cls(folder, manifest, hashlib.sha256(content).hexdigest())
 
     def family(self, name: str) -> dict[str, NetworkEntry]:
         """All entries of a family, largest input first.
@@ -196,8 +182,7 @@ class Bundle:
         if not found:
             known = ", ".join(sorted({entry.family for entry in self.manifest.networks.values()}))
             raise ModelError(f"{self.folder} has no network {name!r}; it has {known or 'none at all'}")
-        size = {key: entry.input.height_px * entry.input.width_px for key, entry in found.items()}
-        return dict(sorted(found.items(), key=lambda item: -size[item[0]]))
+        return dict(sorted(found.items(), key=lambda item: -item[1].input.height_px * item[1].input.width_px))
 
     def resolve(self, file: NetworkFile) -> Path:
         """Path of an artefact whose bytes match the manifest.

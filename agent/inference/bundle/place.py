@@ -7,6 +7,7 @@ from typing import Final
 
 from agent.errors import ModelError
 
+MANIFEST: Final = "manifest.toml"
 _AGENT: Final = Path(__file__).resolve().parents[2]
 SHIPPED: Final = (_AGENT / "bundle", _AGENT.parent / "models" / "bundle")
 """A wheel carries it inside the package; a checkout has it beside."""
@@ -19,7 +20,7 @@ def default_bundle_folder() -> Path:
         ModelError: No bundle is installed.
     """
     for folder in SHIPPED:
-        if (folder / "manifest.toml").is_file():
+        if (folder / MANIFEST).is_file():
             return folder
     raise ModelError(
         "no model bundle is installed with the agent:"

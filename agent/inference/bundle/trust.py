@@ -17,7 +17,7 @@ import hashlib
 import logging
 import subprocess
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -26,8 +26,8 @@ from pydantic import Field, ValidationError
 from agent.errors import ConfigError, ModelError
 from agent.host import ask_child
 from agent.inference.bundle import signature as checker
-from agent.inference.bundle.manifest import MANIFEST, Bundle, Entry, read_manifest
-from agent.inference.bundle.place import default_bundle_folder
+from agent.inference.bundle.manifest import Bundle, Entry, read_manifest
+from agent.inference.bundle.place import MANIFEST, default_bundle_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,15 +68,6 @@ class SignatureFile(Entry):
     signature: str
     """Base64 of 64 bytes."""
 
-    @property
-    def raw(self) -> bytes:
-        """The signature itself; not always 64 bytes.
-
-        Raises:
-            ValueError: It is no Base64.
-        """
-        return base64.b64decode(self.signature, validate=True)
-
 
 def open_bundle(settings: ModelsSettings) -> Bundle:
     """The configured bundle, once its manifest is known to come from a trusted signer.
@@ -95,7 +86,7 @@ def open_bundle(settings: ModelsSettings) -> Bundle:
     found = read_signature(folder)
     if found is not None:
         signer = _require_trusted(folder, content, found, trusted_keys(settings))
-        return Bundle.parse(folder, content, signer=str(signer), signer_id=signer.key_id)
+        return replace(Bundle.parse(folder, content), signer=str(signer), signer_id=signer.key_id)
     if not settings.allow_unsigned:
         raise ModelError(
             f"{folder / MANIFEST} is not signed, so nobody knows who made these networks: install the bundle"
@@ -198,7 +189,7 @@ def is_signed_by(key: SigningKey, found: SignatureFile, content: bytes, manifest
         ModelError: The check can't be made.
     """
     try:
-        raw = found.raw
+        raw = base64.b64decode(found.signature, validate=True)
     except binascii.Error:
         return False
     if len(raw) != checker.SIGNATURE_BYTES:

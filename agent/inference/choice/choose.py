@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 NEAR_TIE: Final = 1.05
 """A backend must be this much faster to displace one that is listed before it in ``ADAPTERS``."""
-PROBE_S: Final = 0.4
-"""How long each file is timed."""
 BUDGET_SHARE: Final = 0.6
 """Of the latency budget that the networks alone may take at the tier the agent starts with."""
 
@@ -70,7 +68,7 @@ class Choice:
 class TrialOptions:
     """How candidates are tried."""
 
-    seconds: float = PROBE_S
+    seconds: float = 0.4
     """How long each file is timed."""
     item_timeout_s: float = ITEM_TIMEOUT_S
     """After which a candidate is taken for hung."""
@@ -125,14 +123,8 @@ def make_choice(
 def _only_choice(items: Mapping[str, Sequence[tuple[str, str]]], detectors: tuple[str, ...]) -> Choice:
     """Each network has one file that is allowed."""
     picks = {name: Pick(name, found[0][0], CPU, found[0][1]) for name, found in items.items()}
-    others = [pick for name, pick in picks.items() if name not in detectors]
-    return Choice(
-        tuple(picks[name] for name in detectors),
-        others[0] if others else None,
-        start_tier=0,
-        fits=True,
-        rows=(),
-    )
+    classifier = next((pick for name, pick in picks.items() if name not in detectors), None)
+    return Choice(tuple(picks[name] for name in detectors), classifier, start_tier=0, fits=True, rows=())
 
 
 def load_pick(bundle: Bundle, pick: Pick, threads: int) -> LoadedNetwork:
@@ -220,7 +212,10 @@ def _try_all(
             request = Request(
                 str(bundle.folder), backend, threads, options.seconds, tuple(wanted), bundle.sha256
             )
-            trials += probe_backend(request, item_timeout_s=options.item_timeout_s, report=options.report)
+            for trial in probe_backend(request, item_timeout_s=options.item_timeout_s):
+                trials.append(trial)
+                if options.report is not None:
+                    options.report(trial)
     return tuple(trials)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from pydantic import TypeAdapter
 
@@ -57,10 +57,6 @@ class Trial:
     """See :func:`agent.inference.bundle.reference.agreement`; None where there is nothing to compare with."""
     detail: str = ""
     """Why it can't be used, in one sentence; empty for a good one."""
-
-    def as_json(self) -> dict[str, Any]:
-        """For a report."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from agent.inference.backends import CPU
 from agent.inference.choice.trial import REQUEST, SAID, Done, Item, Missing, Plan, Started, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from agent.inference.choice.trial import Outcome, Request
 
@@ -25,10 +25,8 @@ ITEM_TIMEOUT_S: Final = 30.0
 _CHUNK: Final = 65_536
 
 
-def probe_backend(
-    request: Request, *, item_timeout_s: float = ITEM_TIMEOUT_S, report: Callable[[Trial], None] | None = None
-) -> list[Trial]:
-    """Try everything a request names, in as many children as it takes.
+def probe_backend(request: Request, *, item_timeout_s: float = ITEM_TIMEOUT_S) -> Iterator[Trial]:
+    """Try everything a request names, in as many children as it takes; each trial as it is known.
 
     A crash or a hang costs the item that was running, and a new child goes on behind it; before
     anything ran it costs the whole backend.
@@ -36,28 +34,16 @@ def probe_backend(
     Args:
         request: What to try.
         item_timeout_s: Longest silence of a child.
-        report: Takes each trial as it is known.
     """
-    trials: list[Trial] = []
-
-    def keep(trial: Trial) -> None:
-        trials.append(trial)
-        if report is not None:
-            report(trial)
-
-    request = replace(request, skip=0)
     while True:
         child = _Child(request, item_timeout_s)
-        for trial in child.trials():
-            keep(trial)
-        lost = child.lost_trial()
-        if lost is not None:
-            keep(lost)
-        if lost is None or child.plan is None or child.running is None:
-            return trials
+        yield from child.trials()
+        if (lost := child.lost_trial()) is None:
+            return
+        yield lost
+        if child.plan is None or child.running is None or child.running + 1 >= len(child.plan):
+            return
         request = replace(request, skip=child.running + 1)
-        if request.skip >= len(child.plan):
-            return trials
 
 
 @dataclass(slots=True)
@@ -68,7 +54,6 @@ class _Child:
     item_timeout_s: float
     plan: tuple[Item, ...] | None = None
     running: int | None = None
-    missing: str | None = None
     failure: tuple[Outcome, str] | None = None
     last_words: str = ""
 
@@ -77,8 +62,6 @@ class _Child:
 
         An end between two items, on the way out say, costs nothing that is known already.
         """
-        if self.missing is not None:
-            return Trial("", self.request.backend, CPU, "", "missing", detail=self.missing)
         if self.failure is None or (self.plan is not None and self.running is None):
             return None
         item = Item(CPU, "", "")
@@ -142,7 +125,8 @@ class _Child:
             case Plan(plan):
                 self.plan = plan
             case Missing(reason):
-                self.missing = reason
+                self.plan = ()
+                return Trial("", self.request.backend, CPU, "", "missing", detail=reason)
             case Started(index):
                 self.running = index
             case Done(trial=trial):
@@ -151,10 +135,11 @@ class _Child:
         return None
 
     def _judge_end(self, status: int) -> None:
-        if status == 0:
-            return
-        said = f" ({self.last_words})" if self.last_words else ""
-        if status < 0:
-            self.failure = ("crashed", f"it was ended by {signal.Signals(-status).name}{said}")
-        else:
-            self.failure = ("crashed", f"it ended with status {status}{said}")
+        if status:
+            said = f" ({self.last_words})" if self.last_words else ""
+            end = (
+                f"was ended by {signal.Signals(-status).name}"
+                if status < 0
+                else f"ended with status {status}"
+            )
+            self.failure = ("crashed", f"it {end}{said}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from agent.domain import Json
     from agent.inference.choice.trial import Timed, Trial
 
 
@@ -19,6 +20,10 @@ class Row:
     chosen: bool
     verdict: str
     """"chosen", or why not."""
+
+    def as_json(self) -> Json:
+        """For a report: one table."""
+        return {**asdict(self.trial), "chosen": self.chosen, "verdict": self.verdict}
 
 
 def explain(trials: Sequence[Trial], picks: Mapping[str, Timed]) -> tuple[Row, ...]:

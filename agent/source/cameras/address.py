@@ -42,7 +42,7 @@ class CameraAddress:
 def parse_address(device: int | str) -> CameraAddress:
     """Tell a V4L2 index or path, a URL and a GStreamer pipeline apart."""
     text = str(device).strip()
-    if " ! " in f" {text} " or "!" in text:
+    if "!" in text:
         return CameraAddress(AddressKind.GSTREAMER, text)
     if _URL.match(text):
         return CameraAddress(AddressKind.URL, text)

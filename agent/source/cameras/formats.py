@@ -10,13 +10,11 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.source.cameras.v4l2 import CameraMode, asking, offered_formats
+from agent.source.cameras.v4l2 import CameraMode, OfferedFormat, asking, offered_formats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-
-    from agent.source.cameras.v4l2 import OfferedFormat
 
 AUTO: Final = "auto"
 """In the place of a format's name: whichever costs least."""
@@ -36,12 +34,9 @@ more the frame that is read next may be an old one."""
 
 
 @dataclass(frozen=True, slots=True)
-class FormatTrial:
+class FormatTrial(OfferedFormat):
     """One format, what it brought, and why it was taken or not."""
 
-    mode: CameraMode
-    description: str
-    compressed: bool
     delivered_fps: float | None = None
     """None where it was not measured."""
     cpu_ms: float | None = None
@@ -120,7 +115,8 @@ def try_formats(
     Returns:
         In the given order, at most one of them chosen.
     """
-    tried = sorted((own for own in offered if own.mode.fourcc in READABLE), key=_turn)[:MOST_TRIED]
+    readable = [own for own in offered if own.mode.fourcc in READABLE]
+    tried = sorted(readable, key=lambda own: READABLE.index(own.mode.fourcc))[:MOST_TRIED]
     measured = len(tried) > 1 or measure_one
     trials = [
         _try(cv2, device, own, clock) if measured and own in tried else _untried(own, alone=own in tried)
@@ -173,9 +169,7 @@ def open_mode(cv2: Any, device: Path, mode: CameraMode) -> Any:
     return capture
 
 
-def measure(
-    capture: Any, seconds: float = MEASURED_S, clock: Callable[[], float] = time.monotonic
-) -> tuple[float, float]:
+def measure(capture: Any, clock: Callable[[], float] = time.monotonic) -> tuple[float, float]:
     """Read frames for a while.
 
     Returns:
@@ -186,7 +180,7 @@ def measure(
     for _ in range(SETTLING_FRAMES - 1):
         delivered = delivered and capture.read(pixels)[0]
     started_s, spent_s, frames = clock(), time.thread_time(), 0
-    while delivered and clock() - started_s < seconds:
+    while delivered and clock() - started_s < MEASURED_S:
         delivered = capture.read(pixels)[0]
         frames += 1
     if not delivered:
@@ -205,7 +199,7 @@ def _try(cv2: Any, device: Path, offered: OfferedFormat, clock: Callable[[], flo
         given = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode(errors="replace")
         if given != offered.mode.fourcc:
             return replace(trial, verdict=f"the driver gives {given} instead")
-        fps, cpu_ms = measure(capture, clock=clock)
+        fps, cpu_ms = measure(capture, clock)
     finally:
         capture.release()
     if fps == 0.0:
@@ -220,7 +214,3 @@ def _untried(offered: OfferedFormat, *, alone: bool) -> FormatTrial:
     if offered.mode.fourcc not in READABLE:
         return replace(trial, verdict="can't be read")
     return replace(trial, verdict=f"not tried: {MOST_TRIED} others come first")
-
-
-def _turn(offered: OfferedFormat) -> int:
-    return READABLE.index(offered.mode.fourcc)

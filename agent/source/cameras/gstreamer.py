@@ -6,10 +6,8 @@ with whatever hardware plug-ins the board's vendor put there, and hands over raw
 
 from __future__ import annotations
 
-import ctypes
 import re
 import shlex
-import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING, Final
@@ -18,6 +16,7 @@ import numpy as np
 
 from agent.errors import CameraError, ConfigError
 from agent.frame import Frame
+from agent.host import die_with_parent
 from agent.source.buffers import FrameBuffers
 from agent.source.cameras.address import parse_address
 from agent.source.rest import Rest
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 _SINK: Final = re.compile(r"!\s*(appsink|fakesink|autovideosink|fdsink)\b[^!]*$")
 _ROW_BYTES: Final = 4
 """GStreamer pads each row of raw video to a multiple of this."""
-_PR_SET_PDEATHSIG: Final = 1
 _END_S: Final = 0.5
 
 
@@ -54,10 +52,10 @@ class GStreamerCamera:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
+        self._clock = clock
         self._settings = settings
         self._buffers = buffers or FrameBuffers()
         self._rest = rest or Rest()
-        self._clock = clock
         self._address = parse_address(settings.device)
         self._process: subprocess.Popen[bytes] | None = None
         self._index = 0
@@ -66,11 +64,6 @@ class GStreamerCamera:
         # Needed only where rows are padded; else pictures go straight from the pipe into their buffer.
         padded = self._row_bytes != 3 * width_px
         self._padded = np.empty((settings.height_px, self._row_bytes), np.uint8) if padded else None
-
-    @property
-    def every_frame(self) -> bool:
-        """False: a live camera's old frames are worth nothing."""
-        return False
 
     def open(self) -> None:
         """Start the pipeline. Whether it works shows at the first read.
@@ -85,7 +78,8 @@ class GStreamerCamera:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - the camera process has a single thread
+                # A pipeline whose camera hangs must not outlive the process that reads it.
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - the camera process has a single thread
             )
         except FileNotFoundError as error:
             raise ConfigError(
@@ -112,10 +106,6 @@ class GStreamerCamera:
         frame = Frame(view, captured_at_s, self._name, self._index)
         self._index += 1
         return frame
-
-    def rest(self, until_s: float) -> None:
-        """Pass pictures over; the pipeline makes them all the same."""
-        self._rest.until(until_s)
 
     def close(self) -> None:
         """End the pipeline and blacken the buffers."""
@@ -153,8 +143,3 @@ class GStreamerCamera:
                     " try it with gst-launch-1.0, it is started anew"
                 )
             filled += count
-
-
-def _die_with_parent() -> None:
-    # Runs in the new process: a pipeline whose camera hangs must not outlive the process that reads it.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

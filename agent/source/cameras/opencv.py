@@ -54,8 +54,8 @@ class OpenCvCamera:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
-        self._settings = settings
         self._clock = clock
+        self._settings = settings
         self._address = parse_address(settings.device)
         self._buffers = buffers or FrameBuffers()
         self._rest = rest or Rest()
@@ -65,11 +65,6 @@ class OpenCvCamera:
         self._sends_jpegs = False
         self._size_px: tuple[int, int] | None = None
         self._index = 0
-
-    @property
-    def every_frame(self) -> bool:
-        """False: a live camera's old frames are worth nothing."""
-        return False
 
     def open(self) -> None:
         """Find the device anew and ask it for the configured size and rate, in the cheapest format.
@@ -112,7 +107,9 @@ class OpenCvCamera:
 
     def _grab(self, asked_at_s: float) -> float:
         """Take the next frame from the driver; monotonic seconds at which it came."""
-        if self._capture is None or not self._capture.grab() or self._too_late(asked_at_s):
+        grabbed = self._capture is not None and self._capture.grab()
+        # FFmpeg's backend hands out one more old picture after its read timed out.
+        if not grabbed or self._clock() - asked_at_s >= self._settings.stall_timeout_s:
             raise CameraError(
                 f"sources.{self._name}: {self._address.shown} stopped delivering; it is reopened"
             )
@@ -139,14 +136,6 @@ class OpenCvCamera:
             return None
         pixels = self._cv2.imdecode(data, self._cv2.IMREAD_COLOR | self._cv2.IMREAD_IGNORE_ORIENTATION)
         return None if pixels is None else self._buffers.store(pixels)
-
-    def _too_late(self, asked_at_s: float) -> bool:
-        # FFmpeg's backend hands out one more old picture after its read timed out.
-        return self._clock() - asked_at_s >= self._settings.stall_timeout_s
-
-    def rest(self, until_s: float) -> None:
-        """Pass frames over before they are decoded; see :class:`agent.source.seam.FrameSource`."""
-        self._rest.until(until_s)
 
     def close(self) -> None:
         """Release the device and blacken the buffers."""

@@ -55,11 +55,6 @@ class Picamera2Camera:
         self._size_px = (settings.width_px & ~1, settings.height_px & ~1)
         self._index = 0
 
-    @property
-    def every_frame(self) -> bool:
-        """False: a live camera's old frames are worth nothing."""
-        return False
-
     def open(self) -> None:
         """Acquire and start the camera.
 
@@ -158,10 +153,6 @@ class Picamera2Camera:
                 np.copyto(view, padded[:, :width_px])
                 padded.fill(0)
         return view
-
-    def rest(self, until_s: float) -> None:
-        """Give frames back unread; see :class:`agent.source.seam.FrameSource`."""
-        self._rest.until(until_s)
 
     def close(self) -> None:
         """Stop and release the camera and blacken the buffers."""

@@ -14,6 +14,7 @@ import struct
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -146,7 +147,7 @@ def _nearest_size(ask: Ask, code: int, width_px: int, height_px: int) -> tuple[i
     if not sizes:
         return width_px, height_px
     holding = [size for size in sizes if size[0] >= width_px and size[1] >= height_px]
-    return min(holding, key=_area) if holding else max(sizes, key=_area)
+    return min(holding, key=prod) if holding else max(sizes, key=prod)
 
 
 def _nearest_rate(ask: Ask, code: int, size_px: tuple[int, int], fps: float) -> float:
@@ -168,10 +169,6 @@ def _stepped(wanted_px: int, least_px: int, most_px: int, step_px: int) -> int:
     """The smallest allowed value that reaches the wanted one, else the largest."""
     steps = -(-(max(wanted_px, least_px) - least_px) // max(1, step_px))
     return min(most_px, least_px + steps * max(1, step_px))
-
-
-def _area(size_px: tuple[int, int]) -> int:
-    return size_px[0] * size_px[1]
 
 
 def _fourcc(code: int) -> str:

@@ -14,17 +14,7 @@ from agent.frame import Frame
 from agent.host import python_child
 from agent.settings import OpenCvSource
 from agent.source.cameras import OpenCvSettings, Picamera2Settings
-from agent.source.isolation.messages import (
-    Close,
-    Closed,
-    Delivered,
-    Failed,
-    Open,
-    Opened,
-    RestUntil,
-    Reuse,
-    Setup,
-)
+from agent.source.isolation import messages
 from agent.source.isolation.slots import SlotLayout, SlotReader
 from agent.source.isolation.wire import PeerGoneError, Wire
 
@@ -33,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.settings import Picamera2Source
-    from agent.source.isolation.messages import Answer, Order
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +38,14 @@ _CLOSE_S: Final = 1.0
 _REAP_S: Final = 1.0
 """A process stuck inside the kernel can't even be killed; it is left behind after this."""
 
-Told = TypeVar("Told", Opened, Delivered)
+Told = TypeVar("Told", messages.Opened, messages.Delivered)
 
 
 class IsolatedCamera:
     """Runs an OpenCV or CSI camera in a child process and takes its frames over through shared memory."""
+
+    every_frame: Final = False
+    """A live camera's old frames are worth nothing."""
 
     def __init__(
         self,
@@ -63,20 +55,15 @@ class IsolatedCamera:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
+        self._clock = clock
         self._stall_timeout_s = settings.stall_timeout_s
         self._stop = stop
-        self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._wire: Wire | None = None
         self._pictures: SlotReader | None = None
         plain = OpenCvSettings if isinstance(settings, OpenCvSource) else Picamera2Settings
-        self._setup = Setup(name, plain.of(settings), chosen=None)
+        self._setup = messages.Setup(name, plain.of(settings), chosen=None)
         self._index = 0
-
-    @property
-    def every_frame(self) -> bool:
-        """False: a live camera's old frames are worth nothing."""
-        return False
 
     @property
     def process_id(self) -> int | None:
@@ -94,8 +81,8 @@ class IsolatedCamera:
         if self._process is None:
             self._start()
             patience_s += _START_S
-        self._order(Open())
-        self._setup = replace(self._setup, chosen=self._await(Opened, patience_s).chosen)
+        self._order(messages.Open())
+        self._setup = replace(self._setup, chosen=self._await(messages.Opened, patience_s).chosen)
 
     def read(self) -> Frame:
         """Block until the next frame, at most ``stall_timeout_s`` and a second of grace.
@@ -103,9 +90,9 @@ class IsolatedCamera:
         Raises:
             CameraError: None came, or the process died.
         """
-        told = self._await(Delivered, self._stall_timeout_s + _GRACE_S)
+        told = self._await(messages.Delivered, self._stall_timeout_s + _GRACE_S)
         while self._pictures is None or told.generation != self._pictures.generation:
-            told = self._await(Delivered, self._stall_timeout_s + _GRACE_S)
+            told = self._await(messages.Delivered, self._stall_timeout_s + _GRACE_S)
         frame = Frame(self._pictures.lend(told.slot), told.at_s, self._name, self._index)
         self._index += 1
         return frame
@@ -116,7 +103,7 @@ class IsolatedCamera:
         Raises:
             CameraError: The process died.
         """
-        self._order(RestUntil(until_s))
+        self._order(messages.RestUntil(until_s))
 
     def close(self) -> None:
         """Close the camera; when the agent is stopping, or the process doesn't answer, end the process."""
@@ -147,7 +134,7 @@ class IsolatedCamera:
             raise CameraError(f"sources.{self._name}: no camera process can be started ({error})") from error
         self._order(self._setup)
 
-    def _order(self, order: Order) -> None:
+    def _order(self, order: messages.Order) -> None:
         if self._wire is None:
             raise self._died()
         try:
@@ -161,7 +148,7 @@ class IsolatedCamera:
             if self._stop.is_set():
                 raise SourceEnded(f"sources.{self._name}: stopped; start the agent to go on")
             message = self._receive(min(left_s, _LOOK_UP_S))
-            if isinstance(message, Failed):
+            if isinstance(message, messages.Failed):
                 raise (ConfigError if message.for_good else CameraError)(message.text)
             if isinstance(message, wanted):
                 return message
@@ -171,7 +158,7 @@ class IsolatedCamera:
             " check its cable and network, it is opened anew"
         )
 
-    def _receive(self, timeout_s: float) -> Order | Answer | None:
+    def _receive(self, timeout_s: float) -> messages.Order | messages.Answer | None:
         try:
             packet = None if self._wire is None else self._wire.receive(timeout_s)
         except PeerGoneError as error:
@@ -191,16 +178,16 @@ class IsolatedCamera:
             # Runs wherever a frame's last holder lets go, perhaps after the process has ended.
             with contextlib.suppress(PeerGoneError):
                 if wire is not None:
-                    wire.send(Reuse(generation, slot))
+                    wire.send(messages.Reuse(generation, slot))
 
         self._pictures = SlotReader(layout, descriptor, give_back)
 
     def _close_camera(self) -> None:
         try:
-            self._order(Close())
+            self._order(messages.Close())
             deadline_s = self._clock() + _CLOSE_S
             while (left_s := deadline_s - self._clock()) > 0.0:
-                if isinstance(self._receive(min(left_s, _LOOK_UP_S)), Closed):
+                if isinstance(self._receive(min(left_s, _LOOK_UP_S)), messages.Closed):
                     return
         except CameraError:
             return  # it died by itself, and _died has tidied up

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import mmap
 import os
-import weakref
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+from agent.source.buffers import PictureBuffers, Ring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,20 +42,15 @@ class SlotLayout:
         """Slots × rows × columns × colours."""
         return (self.slots, self.height_px, self.width_px, 3)
 
-    @property
-    def bytes_long(self) -> int:
-        """Size of the whole."""
-        return self.slots * self.height_px * self.width_px * 3
-
 
 def _map(descriptor: int, layout: SlotLayout) -> NDArray[np.uint8]:
     # The array keeps the mapping alive, and the mapping outlives its descriptor.
-    memory = mmap.mmap(descriptor, layout.bytes_long)
+    memory = mmap.mmap(descriptor, prod(layout.shape))
     pictures: NDArray[np.uint8] = np.frombuffer(memory, np.uint8).reshape(layout.shape)
     return pictures
 
 
-class SlotWriter:
+class SlotWriter(PictureBuffers):
     """The camera process's side; gives a camera its buffers.
 
     Args:
@@ -80,13 +77,6 @@ class SlotWriter:
         if self._scratch is None:
             self._scratch = np.empty((height_px, width_px, 3), np.uint8)
         return self._scratch
-
-    def store(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Move a foreign picture into the lent buffer and blacken the original."""
-        view = self.claim(*pixels.shape[:2])
-        np.copyto(view, pixels)
-        pixels.fill(0)
-        return view
 
     def hand_over(self) -> tuple[int, int] | None:
         """Give the picture just written away.
@@ -118,7 +108,7 @@ class SlotWriter:
         self._layout = SlotLayout(self._layout.generation + 1, height_px, width_px)
         descriptor = os.memfd_create("emotion-agent-frames")
         try:
-            os.ftruncate(descriptor, self._layout.bytes_long)
+            os.ftruncate(descriptor, prod(self._layout.shape))
             self._pictures = _map(descriptor, self._layout)
             self._announce(self._layout, descriptor)
         finally:
@@ -126,7 +116,7 @@ class SlotWriter:
         self._free = list(range(self._layout.slots))
 
 
-class SlotReader:
+class SlotReader(Ring):
     """The agent's side of one layout.
 
     Args:
@@ -138,35 +128,8 @@ class SlotReader:
 
     def __init__(self, layout: SlotLayout, descriptor: int, give_back: Callable[[int, int], None]) -> None:
         try:
-            self._pictures = _map(descriptor, layout)
+            pictures = _map(descriptor, layout)
         finally:
             os.close(descriptor)
-        self._generation = layout.generation
-        self._give_back = give_back
-        self._lent: list[weakref.ref[NDArray[np.uint8]] | None] = [None] * layout.slots
-        self._retired = False
-
-    @property
-    def generation(self) -> int:
-        """Number of the layout."""
-        return self._generation
-
-    def lend(self, slot: int) -> NDArray[np.uint8]:
-        """The picture in a slot that has been handed over; H×W×3 uint8, writable."""
-        view: NDArray[np.uint8] = self._pictures[slot]
-        self._lent[slot] = weakref.ref(view, partial(self._returned, slot))
-        return view
-
-    def retire(self) -> None:
-        """Blacken every slot: those nobody holds now, the others as soon as they are let go."""
-        # The flag goes first: a picture let go during the loop is then blackened by its callback.
-        self._retired = True
-        for slot, lent in enumerate(self._lent):
-            if lent is None or lent() is None:
-                self._pictures[slot].fill(0)
-
-    def _returned(self, slot: int, _view: weakref.ref[NDArray[np.uint8]]) -> None:
-        if self._retired:
-            self._pictures[slot].fill(0)
-        else:
-            self._give_back(self._generation, slot)
+        self.generation = layout.generation
+        super().__init__(pictures, partial(give_back, layout.generation))

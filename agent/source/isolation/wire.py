@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 _LONGEST_MESSAGE_BYTES: Final = 65_536
 
-_NO_SIGNAL: Final = socket.MSG_NOSIGNAL
-
 
 class PeerGoneError(Exception):
     """The process at the other end has closed its socket or died, or talks nonsense."""
@@ -58,7 +56,8 @@ class Wire:
         data = to_json(message)
         try:
             with self._open:
-                socket.send_fds(self._end, [data], [] if descriptor is None else [descriptor], _NO_SIGNAL)
+                descriptors = [] if descriptor is None else [descriptor]
+                socket.send_fds(self._end, [data], descriptors, socket.MSG_NOSIGNAL)
         except OSError as error:
             raise PeerGoneError from error
 

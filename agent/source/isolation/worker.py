@@ -6,26 +6,23 @@ for ever blocks only this process. It imports neither the configuration reader n
 
 from __future__ import annotations
 
-import ctypes
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING
 
 from agent.errors import CameraError, ConfigError
-from agent.host import harden
-from agent.source.cameras import AddressKind, FormatMemory, Picamera2Settings, parse_address
-from agent.source.isolation.messages import (
-    Close,
-    Closed,
-    Delivered,
-    Failed,
-    Open,
-    Opened,
-    RestUntil,
-    Reuse,
-    Setup,
+from agent.host import die_with_parent, harden
+from agent.source.cameras import (
+    AddressKind,
+    FormatMemory,
+    GStreamerCamera,
+    OpenCvCamera,
+    Picamera2Camera,
+    Picamera2Settings,
+    parse_address,
 )
+from agent.source.isolation import messages
 from agent.source.isolation.slots import SlotWriter
 from agent.source.isolation.wire import PeerGoneError, Wire
 from agent.source.rest import Rest
@@ -33,43 +30,23 @@ from agent.source.rest import Rest
 if TYPE_CHECKING:
     from agent.frame import Frame
 
-_PR_SET_PDEATHSIG: Final = 1
-"""From linux/prctl.h; see prctl(2)."""
 
-
-class Camera(Protocol):
-    """What the process drives."""
-
-    def open(self) -> None:
-        """Get ready to deliver."""
-
-    def read(self) -> Frame:
-        """Block until the next frame."""
-
-    def close(self) -> None:
-        """Release the device."""
-
-
-def make_camera(setup: Setup, buffers: SlotWriter, rest: Rest, memory: FormatMemory) -> Camera:
-    """Build the camera that is to be held; only what it uses is loaded."""
+def make_camera(
+    setup: messages.Setup, buffers: SlotWriter, rest: Rest, memory: FormatMemory
+) -> Picamera2Camera | GStreamerCamera | OpenCvCamera:
+    """Build the camera that is to be held; it loads its library when it is opened."""
     name, settings = setup.name, setup.settings
     if isinstance(settings, Picamera2Settings):
-        from agent.source.cameras import Picamera2Camera  # noqa: PLC0415
-
         return Picamera2Camera(name, settings, buffers, rest)
     if parse_address(settings.device).kind is AddressKind.GSTREAMER:
-        from agent.source.cameras import GStreamerCamera  # noqa: PLC0415
-
         return GStreamerCamera(name, settings, buffers, rest)
-    from agent.source.cameras import OpenCvCamera  # noqa: PLC0415
-
     return OpenCvCamera(name, settings, buffers, rest, memory=memory)
 
 
 class Worker:
     """Obeys ``Open`` and ``Close``, and streams in between."""
 
-    def __init__(self, wire: Wire, setup: Setup) -> None:
+    def __init__(self, wire: Wire, setup: messages.Setup) -> None:
         self._wire = wire
         self._buffers = SlotWriter(self._wire.send)
         self._rest = Rest(self._listen)
@@ -86,26 +63,26 @@ class Worker:
         while True:
             packet = self._wire.receive(None)
             match packet and packet.message:
-                case Open():
+                case messages.Open():
                     self._stream()
-                case Close():
-                    self._wire.send(Closed())
+                case messages.Close():
+                    self._wire.send(messages.Closed())
 
     def _stream(self) -> None:
         try:
             self._camera.open()
-            self._wire.send(Opened(self._memory.chosen))
+            self._wire.send(messages.Opened(self._memory.chosen))
             self._listen()
             while not self._close_ordered:
                 self._deliver(self._camera.read())
                 self._listen()
         except ConfigError as error:
-            self._wire.send(Failed(for_good=True, text=str(error)))
+            self._wire.send(messages.Failed(for_good=True, text=str(error)))
         except CameraError as error:
-            self._wire.send(Failed(for_good=False, text=str(error)))
+            self._wire.send(messages.Failed(for_good=False, text=str(error)))
         finally:
             if self._close_ordered:
-                self._wire.send(Closed())
+                self._wire.send(messages.Closed())
             self._close_ordered = False
             self._rest.until(0.0)
             self._camera.close()
@@ -114,15 +91,15 @@ class Worker:
     def _deliver(self, frame: Frame) -> None:
         handed_over = self._buffers.hand_over()
         if handed_over is not None:
-            self._wire.send(Delivered(*handed_over, frame.captured_at_s))
+            self._wire.send(messages.Delivered(*handed_over, frame.captured_at_s))
 
     def _listen(self) -> None:
         """Take in the orders that have come. Also called while a frame waits to be decoded."""
         while not self._close_ordered and (packet := self._wire.receive(0.0)) is not None:
             match packet.message:
-                case Reuse(generation, slot):
+                case messages.Reuse(generation, slot):
                     self._buffers.take_back(generation, slot)
-                case RestUntil(at_s):
+                case messages.RestUntil(at_s):
                     self._rest.until(at_s)
                 case _:
                     self._close_ordered = True
@@ -134,13 +111,13 @@ def main() -> None:
     # The agent decides when this process ends; it also gets the terminal's Ctrl-C and systemd's SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # Should the agent be killed while a driver blocks here, the kernel ends this process too.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # Should the agent be killed while a driver blocks here.
+    die_with_parent()
     harden()
     try:
         wire = Wire(socket.socket(fileno=int(sys.argv[1])))
         packet = wire.receive(None)
-        if packet is not None and isinstance(packet.message, Setup):
+        if packet is not None and isinstance(packet.message, messages.Setup):
             Worker(wire, packet.message).serve()
     except PeerGoneError:
         return

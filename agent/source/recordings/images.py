@@ -49,7 +49,7 @@ class ImageFolder:
         self._gone_by = 0
 
     def advance(self) -> float | None:
-        """Go to the next image that may be readable; None after the last."""
+        """Go to the next image that may be readable; seconds from the first one, None after the last."""
         while self._next < len(self._files) and self._files[self._next] in self._broken:
             self._next += 1
         if self._next >= len(self._files):
@@ -64,17 +64,13 @@ class ImageFolder:
         pixels = self._cv2.imread(str(file), self._cv2.IMREAD_COLOR)
         if pixels is None:
             self._gone_by -= 1
-            self._skip(file)
-            return None
-        return self._buffers.store(pixels)
-
-    def close(self) -> None:
-        """Nothing stays open between images."""
-
-    def _skip(self, file: Path) -> None:
-        if file not in self._broken:
             self._broken.add(file)
             so_far = len(self._broken)
             logger.warning(
                 "%s can't be decoded and is skipped (%d so far); replace or remove it", file, so_far
             )
+            return None
+        return self._buffers.store(pixels)
+
+    def close(self) -> None:
+        """Nothing stays open between images."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError, SourceEnded
 from agent.frame import Frame
@@ -16,26 +16,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from agent.settings import ReplaySource
-
-
-class Recording(Protocol):
-    """A finite sequence of pictures with times."""
-
-    def rewind(self) -> None:
-        """Go to the first picture; opens the file if necessary."""
-
-    def advance(self) -> float | None:
-        """Go to the next picture and tell its time in seconds from the first one; None at the end."""
-
-    def picture(self) -> NDArray[np.uint8] | None:
-        """Decode the picture that was gone to; None when it can't be."""
-
-    def close(self) -> None:
-        """Release the file."""
 
 
 class ReplayCamera:
@@ -54,7 +35,7 @@ class ReplayCamera:
         self._clock = clock
         self._buffers = FrameBuffers()
         self._rest = Rest()
-        self._recording: Recording | None = None
+        self._recording: ImageFolder | VideoFile | None = None
         self._started_at_s = 0.0
         self._in_this_pass = 0
         self._index = 0
@@ -73,10 +54,8 @@ class ReplayCamera:
         path = self._settings.path
         if not path.exists():
             raise ConfigError(f"sources.{self._name}.path: {path} does not exist; give a video or a folder")
-        if path.is_dir():
-            self._recording = ImageFolder(path, self._settings.fps, self._buffers)
-        else:
-            self._recording = VideoFile(path, self._settings.fps, self._buffers)
+        kind = ImageFolder if path.is_dir() else VideoFile
+        self._recording = kind(path, self._settings.fps, self._buffers)
         self._start_pass()
 
     def read(self) -> Frame:
@@ -116,7 +95,7 @@ class ReplayCamera:
         self._in_this_pass = 0
         self._started_at_s = self._clock()
 
-    def _go_to_next(self, recording: Recording) -> float:
+    def _go_to_next(self, recording: ImageFolder | VideoFile) -> float:
         """The next picture's own time by the clock, waited for where the pace is the recording's."""
         at_s = recording.advance()
         while at_s is None:

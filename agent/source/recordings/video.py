@@ -60,7 +60,7 @@ class VideoFile:
         self._last_at_s = 0.0
 
     def advance(self) -> float | None:
-        """Decode the next frame; None at the end of the file or of its readable part."""
+        """Decode the next frame; seconds from the first one, None at the end of the readable part."""
         if self._capture is None or not self._capture.grab():
             self._say_if_truncated()
             return None

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from agent.errors import CameraError, ConfigError
 from agent.settings import OpenCvSource, ReplaySource
 from agent.source import capture as capture_module
-from agent.source.cameras.opencv import OpenCvCamera
-from agent.source.cameras.settings import OpenCvSettings
 from agent.source.capture import Capture, RetryPolicy, make_capture
+from agent.source.isolation.camera import IsolatedCamera
 from agent.source.mailbox import Mailbox
 from agent.source.picture.motion_gate import MotionGate
 from agent.source.picture.quality import PictureWatch
@@ -428,7 +427,7 @@ def test_a_real_stream_that_is_cut_comes_back_by_itself(served: MjpegServer) -> 
     stop = threading.Event()
     mailbox = Mailbox(["door"])
     settings = OpenCvSource(type="opencv", device=served.url, stall_timeout_s=DEADLINE_S)
-    camera = OpenCvCamera("door", OpenCvSettings.of(settings))
+    camera = IsolatedCamera("door", settings, stop)
     capture = Capture("door", camera, mailbox, stop, DEADLINE_S, retry=AT_ONCE)
     capture.start()
     wait_until(lambda: capture.status().reconnects >= 3, "the stream to come back three times")

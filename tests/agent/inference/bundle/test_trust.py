@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from agent.errors import ConfigError, ModelError
 from agent.host import child
 from agent.inference.bundle import trust
-from agent.inference.bundle.manifest import MANIFEST, read_manifest
+from agent.inference.bundle.manifest import read_manifest
+from agent.inference.bundle.place import MANIFEST
 from agent.inference.bundle.trust import SHIPPED_KEYS, SIGNATURE, open_bundle, read_public_key
 from agent.settings import ModelsSettings
 from agent.settings.reading import parse_settings

@@ -123,7 +123,7 @@ def test_a_file_that_segfaults_when_run_costs_its_row_only(bundle: Bundle, repla
         """,
     )
     items = ((FACE, "fp32"), (EMOTION, "fp32"))
-    trials = probe_backend(Request(str(bundle.folder), "openvino", 1, 0.01, items, bundle.sha256))
+    trials = list(probe_backend(Request(str(bundle.folder), "openvino", 1, 0.01, items, bundle.sha256)))
     assert [(trial.network, trial.outcome) for trial in trials] == [(FACE, "crashed"), (EMOTION, "failed")]
 
 
@@ -134,7 +134,7 @@ def test_a_backend_that_hangs_is_ended_and_the_next_best_is_taken(
     replace_package("openvino", "import threading; threading.Event().wait()")
     items = ((FACE, "fp32"), (EMOTION, "fp32"))
     request = Request(str(bundle.folder), "openvino", 1, 0.01, items, bundle.sha256)
-    hung = probe_backend(request, item_timeout_s=1.0)
+    hung = list(probe_backend(request, item_timeout_s=1.0))
     assert [trial.outcome for trial in hung] == ["hung"]
     healthy = probe_backend(Request(str(bundle.folder), "onnxruntime", 1, 0.01, items, bundle.sha256))
     choice = decide([*hung, *healthy], (FACE,), EMOTION, 100.0, cached=False)

@@ -14,6 +14,7 @@ from agent.settings import OpenCvSource
 from agent.source.cameras.gstreamer import GStreamerCamera
 from agent.source.cameras.settings import OpenCvSettings
 from agent.source.isolation.camera import IsolatedCamera
+from agent.source.rest import Rest
 from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -35,8 +36,13 @@ def settings_for(pipeline: str, width_px: int = 320, height_px: int = 240) -> Op
 
 
 @pytest.fixture
-def red() -> Iterator[GStreamerCamera]:
-    camera = GStreamerCamera("door", OpenCvSettings.of(settings_for(f"{RED} ! appsink drop=1")))
+def rest() -> Rest:
+    return Rest()
+
+
+@pytest.fixture
+def red(rest: Rest) -> Iterator[GStreamerCamera]:
+    camera = GStreamerCamera("door", OpenCvSettings.of(settings_for(f"{RED} ! appsink drop=1")), rest=rest)
     camera.open()
     yield camera
     camera.close()
@@ -78,14 +84,14 @@ def test_a_held_frame_keeps_its_pixels(red: GStreamerCamera) -> None:
 
 
 @needs_gstreamer
-def test_pictures_are_passed_over_at_rest() -> None:
+def test_pictures_are_passed_over_at_rest(rest: Rest) -> None:
     """Of the fifteen that half a second brings, only the last comes through."""
     ticks = itertools.count()
     settings = OpenCvSettings.of(settings_for(f"{RED} ! appsink"))
-    camera = GStreamerCamera("door", settings, clock=lambda: next(ticks) / 30.0)
+    camera = GStreamerCamera("door", settings, rest=rest, clock=lambda: next(ticks) / 30.0)
     camera.open()
     second_s = [camera.read().captured_at_s for _ in range(2)][1]
-    camera.rest(second_s + 0.5)
+    rest.until(second_s + 0.5)
     third_s, fourth_s = (camera.read().captured_at_s for _ in range(2))
     camera.close()
     assert third_s == pytest.approx(second_s + 14.0 / 30.0)

@@ -14,6 +14,7 @@ from agent.settings import OpenCvSource
 from agent.source.cameras.address import AddressKind, parse_address, with_credentials
 from agent.source.cameras.opencv import OpenCvCamera
 from agent.source.cameras.settings import OpenCvSettings
+from agent.source.rest import Rest
 from tests.support.clips import number_of
 from tests.support.mjpeg_server import MjpegServer, StreamPlan
 from tests.support.ports import free_port
@@ -174,14 +175,17 @@ def test_of_frames_that_are_passed_over_none_is_decoded(monkeypatch: pytest.Monk
         return decode(data, flags)
 
     monkeypatch.setattr(cv2, "imdecode", counted)
+    rest = Rest()
     with MjpegServer(StreamPlan(interval_s=0.01)) as server:
         # Two looks at the clock for each frame that is taken.
         ticks = itertools.count()
         settings = OpenCvSource(type="opencv", device=server.url, stall_timeout_s=DEADLINE_S)
-        camera = OpenCvCamera("door", OpenCvSettings.of(settings), clock=lambda: next(ticks) * 0.01)
+        camera = OpenCvCamera(
+            "door", OpenCvSettings.of(settings), rest=rest, clock=lambda: next(ticks) * 0.01
+        )
         camera.open()
         first, second = (number_of(camera.read().pixels) for _ in range(2))
-        camera.rest(next(ticks) * 0.01 + 0.2)
+        rest.until(next(ticks) * 0.01 + 0.2)
         third = number_of(camera.read().pixels)
         camera.close()
     assert second == first + 1

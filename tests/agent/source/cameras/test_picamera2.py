@@ -20,6 +20,7 @@ from agent.errors import CameraError, ConfigError
 from agent.settings import Picamera2Source
 from agent.source.cameras.picamera2 import Picamera2Camera
 from agent.source.cameras.settings import Picamera2Settings
+from agent.source.rest import Rest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,12 +173,12 @@ def test_a_small_picture_shows_as_much_of_the_scene_as_a_large_one(
 
 def test_frames_at_rest_go_back_to_the_driver_unread(stand_in: type[StandInPicamera2]) -> None:
     """A tenth of a second from one request to the next; the last one before the rest's end is read."""
-    ticks = iter(range(100))
+    ticks, rest = iter(range(100)), Rest()
     settings = Picamera2Settings.of(Picamera2Source(type="picamera2"))
-    source = Picamera2Camera("door", settings, clock=lambda: next(ticks) / 10)
+    source = Picamera2Camera("door", settings, rest=rest, clock=lambda: next(ticks) / 10)
     source.open()
     assert [source.read().captured_at_s for _ in range(2)] == [0.0, 0.1]
-    source.rest(0.65)
+    rest.until(0.65)
     assert [source.read().captured_at_s for _ in range(2)] == [0.6, 0.7]
     (driver,) = stand_in.instances
     assert len(driver.mapped) == 4
