@@ -426,9 +426,9 @@ def served() -> Iterator[MjpegServer]:
 def test_a_real_stream_that_is_cut_comes_back_by_itself(served: MjpegServer) -> None:
     stop = threading.Event()
     mailbox = Mailbox(["door"])
-    settings = OpenCvSource(type="opencv", device=served.url, stall_timeout_s=DEADLINE_S)
+    settings = OpenCvSource(type="opencv", device=served.url, stall_timeout_s=2.0)
     camera = IsolatedCamera("door", settings, stop)
-    capture = Capture("door", camera, mailbox, stop, DEADLINE_S, retry=AT_ONCE)
+    capture = Capture("door", camera, mailbox, stop, settings.stall_timeout_s, retry=AT_ONCE)
     capture.start()
     wait_until(lambda: capture.status().reconnects >= 3, "the stream to come back three times")
     stop.set()
