@@ -97,8 +97,7 @@ class Classifier:
 
     def forget(self, live_track_ids: Collection[int]) -> None:
         """Drop the estimates of all other tracks."""
-        live = set(live_track_ids)
-        for track_id in [known for known in self._estimates if known not in live]:
+        for track_id in self._estimates.keys() - live_track_ids:
             del self._estimates[track_id]
 
     def _voted_at_s(self, track: Track) -> float:

@@ -70,12 +70,13 @@ class Detector:
         boxes = np.clip(plan.to_frame(found.boxes), 0.0, edges)
         scores = np.clip(found.scores, 0.0, 1.0).tolist()
         emotions = self._emotion_scores(found.class_scores)
-        faces = []
-        for (left, top, right, bottom), score, emotion in zip(boxes.tolist(), scores, emotions, strict=False):
-            if right <= left or bottom <= top or bottom - top < self._settings.min_face_px:
-                continue
-            faces.append(Face(Box(left, top, right, bottom), score, emotion))
-        return faces
+        return [
+            Face(Box(left, top, right, bottom), score, emotion)
+            for (left, top, right, bottom), score, emotion in zip(
+                boxes.tolist(), scores, emotions, strict=False
+            )
+            if right > left and bottom > top and bottom - top >= self._settings.min_face_px
+        ]
 
     def _emotion_scores(self, class_scores: NDArray[np.float32] | None) -> Iterable[tuple[float, ...] | None]:
         """One for each box; a face-only network has none for any."""
@@ -105,7 +106,4 @@ def _emotion_columns(name: str, entry: NetworkEntry) -> NDArray[np.float32] | No
             f"network {name!r} has the labels {', '.join(entry.labels)}: a single-stage detector needs two or"
             f" more different ones of {', '.join(EMOTIONS)}",
         )
-    columns = np.zeros((len(entry.labels), len(EMOTIONS)), np.float32)
-    for row, label in enumerate(entry.labels):
-        columns[row, EMOTIONS.index(label)] = 1.0
-    return columns
+    return np.eye(len(EMOTIONS), dtype=np.float32)[[EMOTIONS.index(label) for label in entry.labels]]

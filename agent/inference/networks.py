@@ -42,9 +42,7 @@ class Networks:
     @property
     def relative_costs(self) -> tuple[float, ...]:
         """As measured, else the pixels of each input."""
-        if self.costs:
-            return self.costs
-        return tuple(
+        return self.costs or tuple(
             float(network.entry.input.height_px * network.entry.input.width_px) for network in self.detectors
         )
 

@@ -74,10 +74,12 @@ class PositionTracker:
         self._forget_unmatchable(now_s)
         usable = [face for face in faces if _is_usable(face.box)]
         unmatched = self._match(usable, now_s)
-        self._forget_missed(now_s)
+        self._followed = [entry for entry in self._followed if not self._is_over(entry, now_s)]
         free = max(0, _MOST_TRACKS - len(self._followed))
         for face in unmatched[:free]:
-            self._follow(face, now_s)
+            entry = _Followed(face, Motion(face.box, now_s))
+            self._confirm_if_due(entry)
+            self._followed.append(entry)
         return self._confirmed(now_s, detected=True)
 
     def coast(self, now_s: float) -> list[Track]:
@@ -102,11 +104,6 @@ class PositionTracker:
         matched = {face_index for _, face_index in pairs}
         return [face for index, face in enumerate(faces) if index not in matched]
 
-    def _follow(self, face: Face, now_s: float) -> None:
-        entry = _Followed(face, Motion(face.box, now_s))
-        self._confirm_if_due(entry)
-        self._followed.append(entry)
-
     def _confirm_if_due(self, entry: _Followed) -> None:
         # Two thresholds, as in ByteTrack (Zhang et al. 2022): what stays doubtful never counts, but a face
         # that has been seen well is followed through weaker detections.
@@ -125,11 +122,8 @@ class PositionTracker:
             <= (self._max_coast_s if entry.misses else max(self._max_coast_s, _LONGEST_UNCHECKED_S))
         ]
 
-    def _forget_missed(self, now_s: float) -> None:
-        """Drop what this detector run missed for too long, or too early in its life."""
-        self._followed = [entry for entry in self._followed if not self._is_over(entry, now_s)]
-
     def _is_over(self, entry: _Followed, now_s: float) -> bool:
+        """Whether this detector run missed it for too long, or too early in its life."""
         if entry.misses == 0:
             return False
         if entry.track_id is None and entry.misses > _TENTATIVE_MISSES:

@@ -62,20 +62,15 @@ def load_reference(bundle: Bundle) -> Reference | None:
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"reference tensors {path} are damaged ({error}): make the bundle again") from error
     answers: dict[str, tuple[NDArray[np.float32], ...]] = {}
-    for name in sorted(arrays, key=_position):
-        network = name.rpartition(":")[0]
-        answers[network] = (*answers.get(network, ()), arrays[name].astype(np.float32))
+    for network in sorted({name.rpartition(":")[0] for name in arrays}):
+        keys = (answer_key(network, output) for output in range(len(arrays)))
+        answers[network] = tuple(arrays[key].astype(np.float32) for key in keys if key in arrays)
     return Reference(picture, answers)
 
 
 def answer_key(network: str, output: int) -> str:
     """Name under which one output of a network is stored."""
     return f"{network}:{output}"
-
-
-def _position(key: str) -> tuple[str, int]:
-    network, _, output = key.rpartition(":")
-    return network, int(output)
 
 
 def reference_input(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[Any]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FILE_NAME: Final = "backend-choice.json"
-SCHEMA: Final = 1
 _DISTRIBUTIONS: Final = (
     "onnxruntime",
     "onnxruntime-gpu",
@@ -49,7 +48,7 @@ class Circumstances:
     """For inference."""
     asked: tuple[str, ...]
     """What the configuration asks for: backend, precision, networks."""
-    schema: int = SCHEMA
+    schema: int = 1
 
 
 @dataclass(frozen=True, slots=True)

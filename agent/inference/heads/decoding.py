@@ -186,12 +186,9 @@ def suppress(found: Detections, iou_threshold: float, limit: int) -> Detections:
                 kept.append(index)
                 dead |= overlaps[row]
         alive = alive[block.size :][~dead[block.size :]]
-    return _taken(found, np.array(kept[:limit], np.intp))
-
-
-def _taken(found: Detections, kept: NDArray[np.intp]) -> Detections:
-    class_scores = None if found.class_scores is None else found.class_scores[kept]
-    return Detections(found.boxes[kept], found.scores[kept], class_scores)
+    taken = np.array(kept[:limit], np.intp)
+    class_scores = None if found.class_scores is None else found.class_scores[taken]
+    return Detections(found.boxes[taken], found.scores[taken], class_scores)
 
 
 def _expected_distances(bins: NDArray[Any]) -> NDArray[np.float32]:

@@ -45,11 +45,7 @@ def averaged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         uint8 of exactly ``MOST_ROWS`` × ``MOST_COLUMNS``.
     """
     cv2 = load_opencv()
-    down, right = (
-        side // (_READ_PER_CELL * cells)
-        for side, cells in zip(pixels.shape, (MOST_ROWS, MOST_COLUMNS), strict=False)
-    )
-    step = max(1, min(down, right))
+    step = max(1, min(pixels.shape[0] // MOST_ROWS, pixels.shape[1] // MOST_COLUMNS) // _READ_PER_CELL)
     green = np.ascontiguousarray(pixels[::step, ::step, 1])
     cells: NDArray[np.uint8] = cv2.resize(green, (MOST_COLUMNS, MOST_ROWS), interpolation=cv2.INTER_AREA)
     return cells
