@@ -423,6 +423,7 @@ def served() -> Iterator[MjpegServer]:
         yield server
 
 
+@pytest.mark.camera
 def test_a_real_stream_that_is_cut_comes_back_by_itself(served: MjpegServer) -> None:
     stop = threading.Event()
     mailbox = Mailbox(["door"])
