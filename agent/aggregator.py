@@ -19,16 +19,12 @@ Two bounds keep a device that runs for years within its memory:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import floor
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from agent.domain import LABELS, EmotionWindow
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from agent.domain import Reading
+from agent.domain import LABELS, EmotionWindow, Reading
 
 _MOST_OPEN_VOTES: Final = 1_024
 _MOST_EMPTY_WINDOWS: Final = 12

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import __version__
@@ -11,21 +14,15 @@ from agent.classifier import Classifier
 from agent.contract import BirthMessage, BirthModels, BirthPolicy, Identity, ModelIdentity, new_session_id
 from agent.detector import Detector
 from agent.pipeline import Pipeline
-from agent.publisher import Publisher
+from agent.publisher import Publisher, WallClock
 from agent.scheduler import Scheduler
-from agent.source import Capture, make_capture
+from agent.source import Capture, Mailbox, make_capture
 from agent.tracker import make_tracker
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
     from agent.inference import LoadedNetwork, Networks
     from agent.privacy import PrivacyPolicy
-    from agent.publisher import WallClock
     from agent.settings import AgentSettings
-    from agent.source import Mailbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from agent.domain import EMOTIONS, LABELS, UNKNOWN, Reading
+from agent.domain import EMOTIONS, LABELS, UNKNOWN, Reading, Track
 from agent.errors import ModelError
-from agent.inference import InputImage, crop_face
+from agent.inference import InputImage, LoadedNetwork, crop_face
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from numpy.typing import NDArray
-
-    from agent.domain import Track
     from agent.frame import Frame
-    from agent.inference import LoadedNetwork
     from agent.inference.bundle import NetworkEntry
     from agent.settings import ClassifierSettings
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.domain import EMOTIONS, Box, Face
 from agent.errors import ModelError
-from agent.inference import Letterbox
+from agent.inference import Letterbox, LetterboxPlan, LoadedNetwork
 from agent.inference.heads import (
     CANDIDATE_LIMIT,
     CANDIDATES_PER_FACE,
+    Detections,
     find_layout,
     make_decoder,
     suppress,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
     from agent.frame import Frame
-    from agent.inference import LetterboxPlan, LoadedNetwork
     from agent.inference.bundle import NetworkEntry
-    from agent.inference.heads import Detections
     from agent.settings import DetectorSettings
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Final, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
-
-    Json = Mapping[str, "Json"] | Sequence["Json"] | str | float | bool | None
-    """What goes to ``json.dumps`` in the end."""
+Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | float | bool | None"
+"""What goes to ``json.dumps`` in the end."""
 
 EMOTIONS: Final = (
     "neutral",

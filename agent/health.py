@@ -14,16 +14,14 @@ from __future__ import annotations
 
 import statistics
 from collections import deque
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from agent.contract import CameraHealth, HealthMessage, LatencyQuantiles, QueueHealth
+from agent.contract import CameraHealth, HealthMessage, HealthState, LatencyQuantiles, QueueHealth
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from agent.contract import HealthState
     from agent.domain import BrokerStatus, CameraStatus
     from agent.host import DeviceReadings
     from agent.pipeline import Step

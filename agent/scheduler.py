@@ -10,11 +10,9 @@ takes in an empty scene, so that one with fifty faces takes about as long as one
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import Final
 
 TARGET_SHARE: Final = 0.85
 """Work is planned up to this share of the budget; the rest absorbs what no plan foresees."""

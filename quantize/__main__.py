@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from agent.exits import BAD_INPUT, errors_in_one_sentence
 from models.places import BUNDLE, DATA, WEIGHTS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from quantize.build import Built
+from quantize.build import Built
 
 app = typer.Typer(
     help="Quantise trained networks to INT8, check them against FP32, write them to the bundle.",

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.detector import Detector
+from agent.domain import Face
 from agent.errors import ModelError
 from agent.frame import Frame
+from agent.inference import LoadedNetwork
 from agent.settings import DetectorSettings
 from models.scores import OVERLAP
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-    from agent.domain import Face
-    from agent.inference import LoadedNetwork
 
 THRESHOLD: Final = DetectorSettings().score_threshold
 SLACK: Final = 0.1

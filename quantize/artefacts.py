@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
+from agent.inference import LoadedNetwork
+from agent.inference.bundle import Backend, NetworkEntry, Precision
 from quantize.backends.onnxruntime import quantize_onnx
+from quantize.calibration import CalibrationSet
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from agent.inference import LoadedNetwork
-    from agent.inference.bundle import Backend, NetworkEntry, Precision
-    from quantize.calibration import CalibrationSet
-
-    Score = Callable[[LoadedNetwork], Mapping[str, float]]
+Score = Callable[[LoadedNetwork], Mapping[str, float]]
 
 _ONNX_PRECISIONS: Final[tuple[Precision, ...]] = ("int8_u8s8", "int8_s8s8")
 BACKENDS: Final = ("onnxruntime", "openvino", "litert")

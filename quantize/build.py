@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final
+from pathlib import Path, PurePosixPath
+from typing import Final
 
 from agent.inference import LoadedNetwork
 from agent.inference.backends import open_file
-from agent.inference.bundle import NetworkFile
+from agent.inference.bundle import NetworkEntry, NetworkFile
 from models.bundling import sha256_of
 from quantize.artefacts import Artefact, Plan, write_artefacts
 from quantize.gate import Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from agent.inference.bundle import NetworkEntry
 
 REQUIRED_BACKEND: Final = "onnxruntime"
 """Installed on every device; a network without its INT8 files is not written."""

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import starmap
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader
 
 from agent.domain import Box
 from agent.errors import ModelError
 from agent.inference import InputImage, Letterbox, crop_face
+from agent.inference.bundle import InputSpec
 from models.augment import Composer, MosaicStyle
 from models.data import in_protocol, read_close_ups, read_ferplus, read_portraits, read_scenes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from agent.inference.bundle import InputSpec
 
 SEED: Final = 20_260_101
 FACE_IMAGES: Final = 320

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.data import in_protocol, soft_targets
 from models.scores import probabilities, score_emotions
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 TEMPERATURES: Final = np.geomspace(0.4, 3.0, 80)
 THRESHOLDS: Final = np.arange(0.0, 0.61, 0.01)

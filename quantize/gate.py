@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent.errors import ModelError
-from models.scores import score_faces
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from agent.inference import LoadedNetwork
-    from models.scores import Photo
+from agent.inference import LoadedNetwork
+from models.scores import Photo, score_faces
 
 EMOTION_POINTS: Final = 0.5
 """Most percentage points of accuracy an emotion network may lose."""

@@ -6,18 +6,16 @@ import logging
 import secrets
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agent.contract import topics
 from agent.errors import BrokerError
-from agent.mqtt import Backoff, BrokerLink, explain_subscription
+from agent.mqtt import Backoff, BrokerLink, Received, explain_subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from agent.mqtt import Received
     from agent.settings import MqttSettings
 logger = logging.getLogger(__name__)
 

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from agent.contract import topics
+from agent.contract import Address, topics
 from agent.fleet.seen import SeenBirth, SeenCounts, SeenHealth, SeenPolicy, Told
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from agent.contract import Address
 
 MAX_DEVICES: Final = 20_000
 MAX_SOURCES: Final = 32

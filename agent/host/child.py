@@ -11,11 +11,9 @@ import os
 import site
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any, Final
 
 _DEAF_TO: Final = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP")
 """Not handed on either: what a child starts in its turn may be a Python too."""

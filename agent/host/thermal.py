@@ -6,15 +6,13 @@ Every value is None where the board doesn't tell; nothing here raises because a 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent.host.files import read_if_there
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _CPU_ZONES: Final = ("cpu-thermal", "cpu_thermal", "cpu-therm", "x86_pkg_temp", "soc-thermal", "acpitz")
 """Types of thermal zones that tell the processor's temperature, best first, in lower case."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.inference.backends import load_network
@@ -12,8 +13,6 @@ from agent.inference.bundle import open_bundle
 from agent.inference.choice import Choice, load_pick, make_choice
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from agent.inference.network import LoadedNetwork
     from agent.settings import AgentSettings
 

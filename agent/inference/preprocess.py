@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from agent.domain import Box
     from agent.inference.bundle import InputSpec
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import ssl
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent.errors import ConfigError
-from agent.settings import is_loopback
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from agent.settings import MqttSettings
+from agent.settings import MqttSettings, is_loopback
 
 logger = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ connection survives in the MQTT library: what is unacknowledged is the outbox's 
 from __future__ import annotations
 
 import select
+import threading
 import time
 from collections import deque
 from contextlib import suppress
@@ -21,8 +22,6 @@ from agent.mqtt.credentials import load_credentials, tls_context
 from agent.mqtt.refusals import broker_name, explain_error, explain_loss, explain_reason
 
 if TYPE_CHECKING:
-    import threading
-
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 

@@ -9,10 +9,7 @@ distribution is the stated one to the last digit.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from random import Random
+from random import Random
 
 
 def as_written(epsilon: float) -> Fraction:

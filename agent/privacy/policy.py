@@ -43,18 +43,12 @@ The load figures of health follow the number of faces and have no noise, so with
 from __future__ import annotations
 
 from math import ceil
-from random import SystemRandom
-from typing import TYPE_CHECKING, Final
+from random import Random, SystemRandom
+from typing import Final
 
-from agent.domain import LABELS, Disclosure
+from agent.domain import LABELS, Disclosure, EmotionWindow
 from agent.privacy.noise import as_written, discrete_laplace
-from agent.settings import SHORTEST_WINDOW_S
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from agent.domain import EmotionWindow
-    from agent.settings import PrivacySettings
+from agent.settings import SHORTEST_WINDOW_S, PrivacySettings
 
 _ROUNDING_S: Final = 1e-3
 """Edges are sums of floats; a window of 60 s may measure a few nanoseconds less."""

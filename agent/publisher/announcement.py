@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from agent.contract import topics
-from agent.mqtt import Will
+from agent.contract import BirthMessage, HealthMessage, topics
+from agent.mqtt import BrokerLink, Will
 from agent.publisher.homeassistant import discovery_payload
 
 if TYPE_CHECKING:
-    from agent.contract import BirthMessage, HealthMessage
-    from agent.mqtt import BrokerLink
     from agent.settings import HomeAssistantSettings
 
 logger = logging.getLogger(__name__)

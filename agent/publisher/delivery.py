@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from agent.mqtt import Backoff, BrokerLink
     from agent.publisher.outbox import Outbox, Parcel
     from agent.publisher.stamping import Stamper

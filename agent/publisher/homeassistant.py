@@ -12,13 +12,10 @@ import json
 import math
 from typing import TYPE_CHECKING, Final
 
-from agent.contract import topics
-from agent.domain import LABELS
+from agent.contract import BirthMessage, Identity, topics
+from agent.domain import LABELS, Json
 
 if TYPE_CHECKING:
-    from agent.contract import BirthMessage, Identity
-    from agent.domain import Json
-
     Entity = dict[str, Json]
 
 EXPIRE_AFTER_WINDOWS: Final = 3

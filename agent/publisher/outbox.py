@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -15,8 +16,6 @@ from typing import TYPE_CHECKING, Final
 from agent.publisher.spool import Spool, SpoolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from agent.publisher.waiting import WaitingWindow
 
 logger = logging.getLogger(__name__)

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
 from agent.contract import CountsMessage
 from agent.errors import AgentError
 from agent.publisher.waiting import WaitingWindow
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 

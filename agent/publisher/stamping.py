@@ -9,14 +9,13 @@ than ``LARGEST_OVERLAP_S`` is followed at once, because the stamps sent before i
 from __future__ import annotations
 
 from collections import OrderedDict
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from agent.domain import Stamps
 from agent.publisher.wallclock import WallClock, boot_id
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from agent.contract import CountsMessage
     from agent.publisher.waiting import WaitingWindow
 

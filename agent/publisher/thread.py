@@ -13,10 +13,11 @@ import threading
 import time
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
-from agent.contract import counts_message, topics
-from agent.domain import BrokerStatus
+from agent.contract import BirthMessage, HealthMessage, counts_message, topics
+from agent.domain import BrokerStatus, Disclosure, EmotionWindow
 from agent.mqtt import Backoff, BrokerLink, Dial, Wake, load_credentials, tls_context, warn_of_exposure
 from agent.publisher.announcement import Announcer
 from agent.publisher.delivery import Delivery, Route
@@ -25,14 +26,7 @@ from agent.publisher.spool import FILE_NAME, Spool
 from agent.publisher.stamping import Stamper
 from agent.publisher.waiting import WaitingWindow
 from agent.publisher.wallclock import WallClock, boot_id
-from agent.settings import HomeAssistantSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from agent.contract import BirthMessage, HealthMessage
-    from agent.domain import Disclosure, EmotionWindow
-    from agent.settings import MqttSettings
+from agent.settings import HomeAssistantSettings, MqttSettings
 
 logger = logging.getLogger(__name__)
 

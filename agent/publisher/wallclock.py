@@ -15,16 +15,14 @@ from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent.domain import Stamps
 from agent.host import read_if_there
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TOLERANCE_S: Final = 0.5
 """Disagreement with a synchronised clock that is left alone: reading jitter and slewing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -13,8 +14,6 @@ from agent.errors import ConfigError
 from agent.settings import AgentSettings, OpenCvSource, Picamera2Source, ReplaySource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from pydantic_core import ErrorDetails
 
 _SOURCE_TYPES: Final[Mapping[str, type[BaseModel]]] = {

@@ -6,22 +6,20 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agent.errors import AgentError, CameraError, ConfigError, SourceEnded
 from agent.source.journal import Journal
-from agent.source.seam import make_source
+from agent.source.seam import FrameSource, make_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from agent.domain import CameraStatus
     from agent.frame import Frame
     from agent.settings import SourceSettings
     from agent.source.mailbox import Mailbox
     from agent.source.picture import MotionGate, PictureWatch
-    from agent.source.seam import FrameSource
 
 logger = logging.getLogger(__name__)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol, assert_never
 
-from agent.settings import OpenCvSource, Picamera2Source, ReplaySource
+from agent.settings import OpenCvSource, Picamera2Source, ReplaySource, SourceSettings
 
 if TYPE_CHECKING:
     from agent.frame import Frame
-    from agent.settings import SourceSettings
     from agent.source.picture import ExclusionMask
 
 

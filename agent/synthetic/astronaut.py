@@ -5,13 +5,11 @@ The face is scikit-image's ``astronaut`` (NASA, public domain), who smiles; the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import cv2
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 WIDTH_PX: Final = 640
 HEIGHT_PX: Final = 480

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.domain import Box
 from agent.errors import AgentError
 from agent.synthetic.astronaut import HEIGHT_PX, WIDTH_PX, load_pictures, soft_mask
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 FRAMES: Final = 12
 """Different pictures; shown in turns, forwards and backwards."""

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.errors import CameraError
 from agent.synthetic.astronaut import HEIGHT_PX, WIDTH_PX, load_pictures, soft_mask
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 FPS: Final = 12.0
 _HEAD: Final = (slice(0, 300), slice(90, 360))  # rows and columns of the head in the astronaut's picture

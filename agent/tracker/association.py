@@ -12,18 +12,16 @@ SORT (Bewley et al. 2016) is the same idea without that gate.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.boxes import areas, as_array, pairwise_iou
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
     from agent.domain import Box
 
 _COASTING_FACTOR: Final = 0.75

@@ -10,6 +10,7 @@ A track is *tentative* until ``confirm_hits`` detections of ``confirm_score`` or
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,8 +19,6 @@ from agent.tracker.association import Expectation, associate
 from agent.tracker.motion import Motion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from agent.settings import TrackerSettings
 
 _TENTATIVE_MISSES: Final = 1

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from agent.tracker.by_position import PositionTracker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from agent.domain import Face, Track
     from agent.settings import TrackerSettings
 

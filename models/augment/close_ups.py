@@ -7,17 +7,13 @@ a box of that size inside every larger face.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from models.augment.warp import Composition, covered_share, moved, tiled, warped
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from models.augment.warp import Source
+from models.augment.warp import Composition, Source, covered_share, moved, tiled, warped
 
 FACE_SHARE: Final = (0.08, 1.2)
 """Usual range of a face's height against the picture's; above 1 the picture cuts it off."""

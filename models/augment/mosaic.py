@@ -8,9 +8,9 @@ follow a chosen distribution whatever the photos were like.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -18,11 +18,7 @@ import numpy as np
 from models.augment.close_ups import SKIN_TINT, close_up, contact_sheet
 from models.augment.photometry import degraded
 from models.augment.warp import Composition, Source, as_source, covered_share, level_for, tiled, warped
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from models.data import Boxes, LabelledPhoto
+from models.data import Boxes, LabelledPhoto
 
 DRAWS_FOR_A_SHARP_FACE = 4
 TIGHT_SHARE = 0.5

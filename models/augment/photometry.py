@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import cv2
 import numpy as np
 
-if TYPE_CHECKING:
-    from models.data import Pixels
+from models.data import Pixels
 
 GREY_SHARE: Final = 0.12
 RESATURATED_SHARE: Final = 0.38

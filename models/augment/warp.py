@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from agent.boxes import areas, shared_areas
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from models.data import Boxes, LabelledPhoto, Pixels, Tags
+from models.data import Boxes, LabelledPhoto, Pixels, Tags
 
 MIN_VISIBLE_SHARE = 0.4
 """A face of which less is left after cropping is ignored rather than taught."""

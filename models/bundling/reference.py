@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.errors import ModelError
 from agent.inference.backends import open_file
 from agent.inference.bundle import (
     PICTURE,
     Bundle,
+    NetworkEntry,
     answer_key,
     default_bundle_folder,
     load_reference,
     reference_input,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from agent.inference.bundle import NetworkEntry
 
 REFERENCE: Final = "reference.npz"
 SIDE_PX: Final = 160

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import stat
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
 
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -29,10 +31,6 @@ from agent.inference.bundle import (
     read_manifest,
     read_public_key,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 PUBLIC_SUFFIX: Final = ".pem"
 _HEADER: Final = "# Written by `python -m quantize sign`: Ed25519 over every byte of manifest.toml.\n\n"

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import tomli_w
 
 from agent.host import replace_whole
 from agent.inference.bundle import MANIFEST, SIGNATURE, Bundle, Manifest, NetworkEntry, ReferenceFile
 from models.bundling.reference import REFERENCE, reference_content
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 _HEADER = "# Written by `python -m quantize`; edit the sources, not this file.\n\n"
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from pathlib import Path
+from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.domain import LABELS, Box
 from agent.errors import ModelError
 from agent.inference import crop_face
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 VOTE_NAMES: Final = (*LABELS, "not_a_face")
 """Columns of ``votes``."""

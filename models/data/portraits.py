@@ -7,19 +7,16 @@ import re
 import zipfile
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from pathlib import Path
+from typing import Final, Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.domain import EMOTIONS, Box
 from agent.errors import ModelError
 from agent.inference import crop_face
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 VALID_SHARE: Final = 0.15
 """Of the identities."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,10 +17,6 @@ from agent.domain import Box
 from agent.errors import ModelError
 from models.data.ferplus import in_protocol, read_ferplus
 from models.data.portraits import read_portraits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 FERPLUS_BOX = (4.0, 3.0, 44.0, 47.5)
 """Left, top, right, bottom of the face in most 48 x 48 pictures of FER+."""

@@ -5,15 +5,19 @@ bundle ──► agent.inference.backends.opening ──► agent.detector, agen
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import cv2
 
+from agent.domain import Json
 from agent.errors import ModelError
+from agent.inference import LoadedNetwork
 from agent.inference.backends import load_network
 from agent.inference.bundle import Bundle
-from models.evaluation.subject import named_entries, sample_indices
+from models.evaluation.subject import EvaluationData, named_entries, sample_indices
 from models.scores import (
     PortraitScores,
     ap50_by_height,
@@ -25,13 +29,6 @@ from models.scores import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    from agent.domain import Json
-    from agent.inference import LoadedNetwork
-    from models.evaluation.subject import EvaluationData
-
     Picture = TypeVar("Picture")
 
 PRECISIONS: Final = ("fp32", "int8_u8s8", "int8_s8s8")

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
+from agent.domain import Json
 from agent.settings import ModelsSettings
 from models.evaluation.evaluate import EvaluationReport, evaluate
 from models.evaluation.peers import Peer, PeersAsked, compare_peers, peer_sheet
 from models.evaluation.protocols import run_aligned, run_five, run_nine, run_video
 from models.evaluation.report import read_run
-from models.evaluation.sheet import report_tables
-from models.evaluation.subject import EvaluationData, load_subject
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from agent.domain import Json
-    from models.evaluation.sheet import ProtocolScores, Sheet
-    from models.evaluation.subject import Subject
-
+from models.evaluation.sheet import ProtocolScores, Sheet, report_tables
+from models.evaluation.subject import EvaluationData, Subject, load_subject
 
 PROTOCOLS: Final[Mapping[str, Callable[[Subject, Callable[[str], None]], ProtocolScores]]] = {
     "aligned": run_aligned,

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from rich.table import Table
 
+from agent.domain import Json
+from models.evaluation.evaluate import EvaluationReport
 from models.scores import FACE_HEIGHTS_PX
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from agent.domain import Json
-    from models.evaluation.evaluate import EvaluationReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.errors import ModelError
+from agent.inference import LoadedNetwork
 from agent.inference.backends import load_network
-from agent.inference.bundle import Bundle
+from agent.inference.bundle import Bundle, NetworkEntry
 from agent.settings import DetectorSettings
-from models.data import in_protocol, read_crowds, read_ferplus, read_portraits
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from agent.inference import LoadedNetwork
-    from agent.inference.bundle import NetworkEntry
-    from models.data import FerPlus, LabelledPhoto, Portrait, Protocol
+from models.data import (
+    FerPlus,
+    LabelledPhoto,
+    Portrait,
+    Protocol,
+    in_protocol,
+    read_crowds,
+    read_ferplus,
+    read_portraits,
+)
 
 
 class EvaluationData:

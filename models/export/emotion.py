@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +12,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.export.graph import write_graph
-from models.networks import GREY_MEAN, GREY_STD
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from models.networks import MobileNetEmotion
+from models.networks import GREY_MEAN, GREY_STD, MobileNetEmotion
 
 OUTPUT_NAME: Final = "logits"
 

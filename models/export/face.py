@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from models.export.graph import write_graph
 from models.networks import STRIDES, ConvBlock, RepBlock, YoloFace
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OUTPUT_NAMES: Final = tuple(f"out_{stride}" for stride in STRIDES)
 

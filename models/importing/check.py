@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.detector import Detector
-from agent.domain import EMOTIONS, Box
+from agent.domain import EMOTIONS, Box, Face
 from agent.errors import ConfigError, ModelError
 from agent.frame import Frame
 from agent.inference import LoadedNetwork
 from agent.inference.backends import OnnxRuntimeNetwork
-from agent.inference.bundle import Bundle, default_bundle_folder, load_reference
+from agent.inference.bundle import Bundle, InputSpec, NetworkEntry, default_bundle_folder, load_reference
 from agent.inference.heads import find_layout
 from agent.settings import DetectorSettings
 from models.scores import OVERLAP
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from agent.domain import Face
-    from agent.inference.bundle import InputSpec, NetworkEntry
 
 UNIT_SCALE: Final = 1.0 / 255.0
 """Brings bytes to 0…1."""

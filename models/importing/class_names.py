@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent.domain import EMOTIONS
 from agent.errors import ConfigError, ModelError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 FACE: Final = "face"
 _FACES: Final = frozenset({FACE, "faces", "head", "human face", "visage"})

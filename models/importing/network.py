@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import onnx
 
 from agent.errors import ConfigError, ModelError
-from agent.inference.bundle import Bundle, NetworkEntry, NetworkFile, default_bundle_folder
+from agent.inference.bundle import Bundle, InputSpec, NetworkEntry, NetworkFile, default_bundle_folder
 from agent.settings import ModelsSettings
 from models.bundling import sha256_of, write_networks
 from models.importing.check import UNIT_SCALE, in_words, look, read_picture
 from models.importing.class_names import count_of, parse_labels, resolve_labels
-from models.importing.onnx_file import open_user_file
+from models.importing.onnx_file import UserFile, open_user_file
 from models.importing.outputs import HEADS, Wanted, find_reading
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from agent.inference.bundle import InputSpec
-    from models.importing.onnx_file import UserFile
 
 SCALES: Final = {"0-1": UNIT_SCALE, "0-255": 1.0}
 COLOURS: Final = ("RGB", "BGR")

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from onnx import helper
 
 from agent.domain import EMOTIONS
 from agent.errors import ConfigError, ModelError
-from agent.inference.bundle import NetworkEntry, NetworkFile
+from agent.inference.bundle import InputSpec, NetworkEntry, NetworkFile
 from agent.inference.heads import BOX_BINS, Layout, find_layout
-from models.importing.onnx_file import write_outputs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from agent.inference.bundle import InputSpec
-    from models.importing.onnx_file import UserFile
+from models.importing.onnx_file import UserFile, write_outputs
 
 HEADS: Final = ("auto", "yolo_ltrb", "yolo_dfl", "yolo_anchor_maps", "yolo_fused", "yolo_anchor")
 YOLOV5_ANCHORS_PX: Final = (10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326)

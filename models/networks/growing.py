@@ -7,15 +7,13 @@ nothing needs to break a symmetry.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from torch import Tensor, nn
-
     Renamed = Callable[[str], str]
     Parts = Callable[[str], int]
 

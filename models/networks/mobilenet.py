@@ -9,18 +9,16 @@ ReLU only and no squeeze-and-excite, so that eight bits are enough.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from agent.domain import LABELS
 from models.networks.growing import grow
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 FAMILY: Final = "mobilenet_emotion"
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from models.networks import mobilenet, yolo
-
-if TYPE_CHECKING:
-    from models.networks.mobilenet import MobileNetEmotion
-    from models.networks.yolo import YoloFace
+from models.networks.mobilenet import MobileNetEmotion
+from models.networks.yolo import YoloFace
 
 
 def variant_of(network: YoloFace | MobileNetEmotion) -> str:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar
+from typing import NotRequired, TypedDict, TypeVar
 
 import torch
+from torch import Tensor
 
 from agent.errors import ModelError
 from models.networks.mobilenet import MobileNetEmotion, make_mobilenet
 from models.networks.registry import network_name, variant_of
 from models.networks.yolo import YoloFace, make_yolo
 from models.whole import written_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from torch import Tensor
 
 Family = TypeVar("Family", YoloFace, MobileNetEmotion)
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from agent.domain import Box
+from agent.domain import Box, Face
 from models.augment import Composition
-from models.data import FERPLUS_BOX, in_protocol, majority
+from models.data import FERPLUS_BOX, FerPlus, in_protocol, majority
 from models.scores.faces import OVERLAP
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from agent.domain import Face
-    from models.data import FerPlus
 
 VALID_FACES: Final = 300
 VALID_CANVAS_PX: Final = 320

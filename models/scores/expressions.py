@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from models.data import UNKNOWN_INDEX, in_protocol, majority
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from models.data import Protocol
+from models.data import UNKNOWN_INDEX, Protocol, in_protocol, majority
 
 
 @dataclass(frozen=True, slots=True)

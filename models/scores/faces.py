@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.boxes import areas, pairwise_iou, shared_areas
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from models.data import Boxes
+from models.data import Boxes
 
 OVERLAP: Final = 0.5
 """A detection this much over a true face (IoU) has found it."""

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.boxes import as_array
 from agent.classifier import Classifier
 from agent.detector import Detector
 from agent.domain import EMOTIONS, Track
 from agent.frame import Frame
-from agent.inference import InputImage
+from agent.inference import InputImage, LoadedNetwork
 from agent.settings import ClassifierSettings, DetectorSettings
-from models.data import resized
-from models.scores.expressions import score_emotions
+from models.augment import Composition
+from models.data import FerPlus, LabelledPhoto, Portrait, resized
+from models.scores.aligned import AlignedPictures
+from models.scores.expressions import EmotionScores, score_emotions
 from models.scores.faces import OVERLAP, Judged, average_precision, outside_ignored
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from numpy.typing import NDArray
-
-    from agent.inference import LoadedNetwork
-    from models.augment import Composition
-    from models.data import FerPlus, LabelledPhoto, Portrait
-    from models.scores.aligned import AlignedPictures
-    from models.scores.expressions import EmotionScores
 
 FACE_HEIGHTS_PX: Final = (8, 12, 16, 24)
 """Least face heights at the network's input for which AP50 is stated."""

@@ -7,9 +7,11 @@ import csv
 import math
 import random
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from pathlib import Path
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 import torch
@@ -19,10 +21,6 @@ from torch import Tensor, nn
 from agent.host import replace_whole
 from models.training.log import LOG, TensorBoard
 from models.whole import written_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 CHECKPOINT = "checkpoint.pt"
 BEST = "best.pt"

@@ -7,18 +7,15 @@ leaves. The last weighted layer before each output stays in float, as in ``onnx_
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import onnx
 
 from agent.errors import ModelError
 from agent.inference.backends import opt_out_of_telemetry
 from quantize.backends.onnxruntime import tail_nodes
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from quantize.calibration import CalibrationSet
+from quantize.calibration import CalibrationSet
 
 
 def quantize_openvino(fp32_path: Path, xml_path: Path, images: CalibrationSet) -> None:

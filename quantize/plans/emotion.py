@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from agent.inference.bundle import InputSpec, NetworkEntry
-from models.data import read_ferplus
+from models.data import FerPlus, read_ferplus
 from models.export import export_emotion
 from models.networks import EMOTION_LABELS, load_emotion, network_name
 from models.scores import emotion_logits, score_emotion
@@ -15,11 +16,6 @@ from quantize.build import described, open_artefact
 from quantize.calibration import emotion_calibration
 from quantize.confidence import fit_temperature, fit_unknown_below
 from quantize.gate import EMOTION_POINTS
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from models.data import FerPlus
 
 _TRAINING_DATA: Final = ("FER2013 images with FER+ votes", "muxspace/facial_expressions portraits")
 

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from agent.domain import EMOTIONS
+from agent.inference import LoadedNetwork
 from agent.inference.bundle import InputSpec, NetworkEntry
-from models.augment import Composer, MosaicStyle
+from models.augment import Composer, Composition, MosaicStyle
 from models.data import read_crowds, read_ferplus, read_scenes
 from models.export import export_face
 from models.networks import STRIDES, load_face, network_name, variant_of
-from models.scores import aligned_pictures, score_aligned
+from models.scores import AlignedPictures, aligned_pictures, score_aligned
 from quantize.artefacts import Artefact, Plan
 from quantize.build import described
 from quantize.calibration import FaceCalibration
 from quantize.gate import FACE_POINTS, gate_ap50, manifest_ap50
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from agent.inference import LoadedNetwork
-    from models.augment import Composition
-    from models.scores import AlignedPictures
 
 INPUT_SIZES_PX: Final = {"pico": (320, 224), "nano": (416,)}
 """Largest first, by variant: what small boxes run in time, and what larger ones see farther with."""

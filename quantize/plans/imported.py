@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.errors import ConfigError, ModelError
-from agent.inference.bundle import Bundle
+from agent.inference import LoadedNetwork
+from agent.inference.bundle import Bundle, InputSpec, NetworkEntry
 from agent.source.recordings import IMAGE_SUFFIXES
 from models.data import read_crowds, read_scenes
 from quantize.agreement import Agreement
-from quantize.artefacts import Plan
+from quantize.artefacts import Plan, Score
 from quantize.backends.onnxruntime import CHUNK
-from quantize.build import build
-from quantize.calibration import FACE_IMAGES, FaceCalibration, letterboxed
+from quantize.build import Built, build
+from quantize.calibration import FACE_IMAGES, CalibrationSet, FaceCalibration, letterboxed
 from quantize.gate import AGREEMENT_POINTS, FACE_POINTS, GateRefusalError, gate_ap50, manifest_ap50
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from agent.inference import LoadedNetwork
-    from agent.inference.bundle import InputSpec, NetworkEntry
-    from quantize.artefacts import Score
-    from quantize.build import Built
-    from quantize.calibration import CalibrationSet
 
 BACKENDS: Final = ("onnxruntime",)
 """What is on every device. The LiteRT writer doesn't know the operators of others' graphs."""

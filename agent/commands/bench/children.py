@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+from collections.abc import Callable, Iterator
 from multiprocessing import shared_memory
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,8 +16,6 @@ from agent.commands.bench.measured import Played, Request, Several, Still
 from agent.host import python_child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from agent.synthetic import Clip
 
 Measured = TypeVar("Measured", Played, Still, Several)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.errors import SourceEnded
 from agent.frame import Frame
 from agent.source import FrameBuffers, Rest
-
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
 
 class MemoryCamera:

@@ -7,8 +7,9 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -19,15 +20,9 @@ from agent.commands.bench.measured import Played, Request, Several, Still
 from agent.commands.bench.table import print_figures
 from agent.errors import AgentError
 from agent.inference.bundle import open_bundle
-from agent.inference.choice import TrialOptions, make_choice
+from agent.inference.choice import Choice, TrialOptions, make_choice
 from agent.settings import AgentSettings, DeploymentSettings, LatencySettings, ModelsSettings, ReplaySource
-from agent.synthetic import draw_crowd, empty_room
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from agent.inference.choice import Choice
-    from agent.synthetic import Clip
+from agent.synthetic import Clip, draw_crowd, empty_room
 
 _PROBE_S: Final = 1.5
 _STEP: Final = 100.0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.assembly import build_pipeline
 from agent.commands.bench.measured import Several, Turn
@@ -17,10 +19,6 @@ from agent.source import Capture, Mailbox
 from agent.source.picture import PictureWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
-
     from agent.inference import Networks
     from agent.pipeline import Pipeline
     from agent.settings import AgentSettings

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from agent.assembly import build_pipeline
@@ -27,8 +28,6 @@ from agent.host import load_opencv
 from agent.inference import Networks, choose_networks
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from agent.pipeline import Pipeline
     from agent.settings import AgentSettings
 

@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich.console import Console
 from rich.live import Live
@@ -27,12 +27,10 @@ from agent.settings import (
     OpenCvSource,
     PrivacySettings,
     ReplaySource,
+    SourceSettings,
     StateSettings,
 )
 from agent.synthetic import write_clip
-
-if TYPE_CHECKING:
-    from agent.settings import SourceSettings
 
 WINDOW_S: Final = 5.0
 _REFRESH_S: Final = 0.25

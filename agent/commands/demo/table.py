@@ -12,10 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.domain import LABELS
-from agent.fleet import FleetView
+from agent.fleet import DeviceView, FleetView, SeenBirth, SeenCounts, SeenHealth
 
 if TYPE_CHECKING:
-    from agent.fleet import DeviceView, SeenBirth, SeenCounts, SeenHealth
     from agent.mqtt import Received
 
 _ROWS: Final = 10

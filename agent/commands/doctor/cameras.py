@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent.host import read_if_there
-from agent.settings import OpenCvSource, ReplaySource
+from agent.settings import OpenCvSource, ReplaySource, SourceSettings
 from agent.source.cameras import AUTO, AddressKind, CameraMode, list_formats, parse_address, what_is_there
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from agent.settings import SourceSettings
 
 _ANY_MODE: Final = CameraMode(AUTO, 640, 480, 15.0)
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from agent.commands.options import DEFAULT_CONFIG, AsJson
 from agent.errors import AgentError
-from agent.settings import load_settings
-
-if TYPE_CHECKING:
-    from agent.settings import AgentSettings
+from agent.settings import AgentSettings, load_settings
 
 
 def doctor(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
@@ -18,15 +20,8 @@ from agent.commands.doctor.report import Report
 from agent.commands.doctor.table import print_report
 from agent.errors import AgentError
 from agent.inference.bundle import default_bundle_folder, open_bundle, signature_in_words
-from agent.inference.choice import TrialOptions, make_choice
-from agent.settings import LatencySettings, ModelsSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from agent.inference.choice import Trial
-    from agent.settings import AgentSettings
+from agent.inference.choice import Trial, TrialOptions, make_choice
+from agent.settings import AgentSettings, LatencySettings, ModelsSettings
 
 BACKEND_PACKAGES: Final = {
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent.host import cpu_model, default_threads, read_cpu_flags, read_device, read_fields, read_if_there
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 EIGHT_BIT_FLAGS: Final[Mapping[str, str]] = {
     "avx_vnni": "VNNI",

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.host import load_opencv
-from agent.settings import OpenCvSource
-from agent.source.cameras import AUTO, AddressKind, CameraMode, list_formats, parse_address, try_formats
+from agent.settings import OpenCvSource, SourceSettings
+from agent.source.cameras import (
+    AUTO,
+    AddressKind,
+    CameraMode,
+    FormatTrial,
+    list_formats,
+    parse_address,
+    try_formats,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from agent.domain import Json
-    from agent.settings import SourceSettings
-    from agent.source.cameras import FormatTrial
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,23 @@ claims no measure that is switched off; what only the operator knows stays a vis
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from string import Template
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent import __version__
 from agent.commands.notice.sheet import duration, escaped, purpose_of, words_in
 from agent.privacy import PrivacyPolicy
-from agent.settings import OpenCvSource, Picamera2Source, is_loopback
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from agent.settings import AgentSettings, MqttSettings, PrivacySettings, SourceSettings
+from agent.settings import (
+    AgentSettings,
+    MqttSettings,
+    OpenCvSource,
+    Picamera2Source,
+    PrivacySettings,
+    SourceSettings,
+    is_loopback,
+)
 
 BLANK: Final = "**[TO FILL IN: {}]**"
 """Whatever the configuration doesn't say; the document is done when no such mark is left."""

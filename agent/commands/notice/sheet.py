@@ -11,6 +11,7 @@ import html
 import re
 import textwrap
 import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Final
@@ -18,8 +19,6 @@ from typing import TYPE_CHECKING, Final
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from agent.settings import DeploymentSettings, PrivacySettings
 
 LANGUAGES: Final = ("de", "en", "es", "fr", "it", "nl")

@@ -19,6 +19,7 @@ import sysconfig
 import tomllib
 import uuid
 import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.parser import HeaderParser
@@ -29,7 +30,6 @@ from agent.errors import AgentError
 from agent.inference.bundle import MANIFEST, default_bundle_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
     from email.message import Message
 
     from agent.domain import Json

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from random import Random
+from typing import Final
 
 from agent import __version__
 from agent.contract import (
@@ -15,9 +16,6 @@ from agent.contract import (
     ModelIdentity,
 )
 from agent.domain import LABELS, UNKNOWN, Disclosure, EmotionWindow
-
-if TYPE_CHECKING:
-    from random import Random
 
 _MIN_COUNT: Final = 5
 _MOST_PEOPLE: Final = 60

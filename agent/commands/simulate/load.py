@@ -10,24 +10,18 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent.commands.simulate.device import VirtualDevice
 from agent.commands.simulate.report import SimulationReport, Traffic, processor_seconds
 from agent.contract import counts_message, new_session_id, topics
 from agent.errors import BrokerError, ConfigError
-from agent.fleet import FleetView, Reader, WatchFilter
-from agent.mqtt import Backoff, BrokerLink
+from agent.fleet import FleetView, Reader, SourceView, WatchFilter
+from agent.mqtt import Backoff, BrokerLink, Received
 from agent.publisher import Delivery, Outbox, Route, Stamper, WaitingWindow, WallClock
-from agent.settings import is_loopback
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from agent.fleet import SourceView
-    from agent.mqtt import Received
-    from agent.settings import MqttSettings
+from agent.settings import MqttSettings, is_loopback
 
 SITE: Final = "simulated"
 MAX_DEVICES: Final = 20_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Final
 
@@ -9,14 +10,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from agent.fleet import printable
+from agent.fleet import DeviceView, FleetView, SeenCounts, SourceView, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import JustifyMethod
-
-    from agent.fleet import DeviceView, FleetView, SeenCounts, SourceView
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _SUPPRESSED_BAR: Final = "·"

@@ -12,12 +12,10 @@ from rich.console import Console
 from rich.live import Live
 
 from agent.commands.watch.table import fleet_table, line
-from agent.fleet import FleetView, Reader, WatchFilter
-from agent.mqtt import broker_name, load_credentials, tls_context
+from agent.fleet import FleetView, Reader, Told, WatchFilter
+from agent.mqtt import Received, broker_name, load_credentials, tls_context
 
 if TYPE_CHECKING:
-    from agent.fleet import Told
-    from agent.mqtt import Received
     from agent.settings import MqttSettings
 
 

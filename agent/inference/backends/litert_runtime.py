@@ -9,19 +9,17 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.errors import ModelError
 from agent.inference.backends.ports import Port, check_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
     from agent.inference.bundle import NetworkEntry
 
 PACKAGES: Final = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from agent.errors import ModelError
 from agent.inference.backends.ports import Port, check_ports
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
     from agent.inference.bundle import NetworkEntry
 
 _DTYPES: Final = {

@@ -5,19 +5,17 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import platform
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from agent.errors import BackendError, ModelError
 from agent.host import default_threads, read_cpu_flags
-from agent.inference.network import LoadedNetwork
+from agent.inference.network import LoadedNetwork, Network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-    from types import ModuleType
-
     from agent.inference.bundle import Bundle, NetworkEntry, NetworkFile, Precision
-    from agent.inference.network import Network
 
     Opener = Callable[[Path, NetworkEntry, int, str], Network]
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import functools
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.errors import ModelError
 from agent.inference.backends.ports import Port, check_ports
@@ -25,13 +27,10 @@ def opt_out_of_telemetry() -> None:
 
 
 opt_out_of_telemetry()
+
 import openvino  # noqa: E402 - only after the opt-out
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
     from agent.inference.bundle import NetworkEntry
 
 _DTYPES: Final = {"u8": "uint8", "f32": "float32"}

@@ -8,18 +8,16 @@ tiled or thinned to each network's input by indexing alone, which gives the same
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-
     from agent.inference.bundle.manifest import Bundle, InputSpec
 
 PICTURE: Final = "picture"

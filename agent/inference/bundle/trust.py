@@ -17,6 +17,7 @@ import hashlib
 import logging
 import subprocess
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -30,8 +31,6 @@ from agent.inference.bundle.manifest import Bundle, Entry, read_manifest
 from agent.inference.bundle.place import MANIFEST, default_bundle_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from agent.settings import ModelsSettings
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,9 @@ import hashlib
 import importlib.metadata
 import logging
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter
@@ -15,9 +17,6 @@ from agent.host import cpu_model, read_cpu_flags, replace_whole
 from agent.inference.choice.trial import Trial  # noqa: TC001 - pydantic reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from agent.inference.bundle import Bundle
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,9 @@ runtime costs tens of megabytes; each network then has the precision that is fas
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.errors import BackendError
@@ -21,9 +23,6 @@ from agent.inference.choice.trying import ITEM_TIMEOUT_S, probe_backend
 from agent.inference.choice.verdicts import Row, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
     from agent.inference.bundle import Bundle, NetworkEntry
     from agent.inference.network import LoadedNetwork
     from agent.settings import ModelsSettings

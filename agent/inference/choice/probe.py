@@ -17,12 +17,28 @@ import numpy as np
 
 from agent.errors import AgentError, BackendError, ModelError
 from agent.inference.backends import find_devices, load_network
-from agent.inference.bundle import LEAST_AGREEMENT, Bundle, agreement, load_reference, reference_input
-from agent.inference.choice.trial import REQUEST, SAID, Done, Item, Missing, Plan, Started, Trial
+from agent.inference.bundle import (
+    LEAST_AGREEMENT,
+    Bundle,
+    Reference,
+    agreement,
+    load_reference,
+    reference_input,
+)
+from agent.inference.choice.trial import (
+    REQUEST,
+    SAID,
+    Done,
+    Item,
+    Missing,
+    Plan,
+    Request,
+    Said,
+    Started,
+    Trial,
+)
 
 if TYPE_CHECKING:
-    from agent.inference.bundle import Reference
-    from agent.inference.choice.trial import Request, Said
     from agent.inference.network import LoadedNetwork
 
 WARM_UP_RUNS: Final = 3

@@ -7,17 +7,24 @@ import selectors
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent.host import python_child
 from agent.inference.backends import CPU
-from agent.inference.choice.trial import REQUEST, SAID, Done, Item, Missing, Plan, Started, Trial
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from agent.inference.choice.trial import Outcome, Request
+from agent.inference.choice.trial import (
+    REQUEST,
+    SAID,
+    Done,
+    Item,
+    Missing,
+    Outcome,
+    Plan,
+    Request,
+    Started,
+    Trial,
+)
 
 PROBE: Final = "agent.inference.choice.probe"
 ITEM_TIMEOUT_S: Final = 30.0

@@ -8,18 +8,15 @@ there is an object, and of what class (Jocher et al. 2020, YOLOv5; the anchors g
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from agent.inference.heads.detections import best_first, nothing, sigmoid
+from agent.inference.heads.detections import Detections, best_first, nothing, sigmoid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from agent.inference.heads.detections import Detections
     from agent.inference.heads.layout import Layout
 
 _OBJECTNESS = 4

@@ -13,21 +13,16 @@ per cell.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.boxes import pairwise_iou
 from agent.inference.heads.anchor_maps import AnchorMapDecoder
 from agent.inference.heads.detections import Detections, best_first, nothing, sigmoid
-from agent.inference.heads.layout import BOX_BINS, DISTANCE_BINS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from agent.inference.heads.layout import Layout
+from agent.inference.heads.layout import BOX_BINS, DISTANCE_BINS, Layout
 
 CANDIDATE_LIMIT: Final = 300
 """Best-scored cells that enter suppression unless more faces are asked for; bounds the cost of a crowd."""

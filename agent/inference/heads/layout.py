@@ -16,14 +16,13 @@ passed over. YOLOv5-face writes its 10 before the class, all others theirs behin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agent.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from agent.inference.bundle import NetworkEntry
 
 DISTANCE_BINS: Final = 16

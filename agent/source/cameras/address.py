@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from agent.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _URL: Final = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _USER_INFO: Final = re.compile(r"(?<=://)[^/@\s]*@")

@@ -7,14 +7,12 @@ few of them a second. Which is better depends on camera, link, size and processo
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from agent.source.cameras.v4l2 import CameraMode, OfferedFormat, asking, offered_formats
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 AUTO: Final = "auto"
 """In the place of a format's name: whichever costs least."""

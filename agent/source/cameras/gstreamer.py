@@ -10,24 +10,20 @@ import re
 import shlex
 import subprocess
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.errors import CameraError, ConfigError
 from agent.frame import Frame
 from agent.host import die_with_parent
-from agent.source.buffers import FrameBuffers
+from agent.source.buffers import FrameBuffers, PictureBuffers
 from agent.source.cameras.address import parse_address
 from agent.source.rest import Rest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import IO
-
-    from numpy.typing import NDArray
-
-    from agent.source.buffers import PictureBuffers
     from agent.source.cameras.settings import OpenCvSettings
 
 _SINK: Final = re.compile(r"!\s*(appsink|fakesink|autovideosink|fdsink)\b[^!]*$")

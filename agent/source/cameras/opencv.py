@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
@@ -12,19 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.errors import CameraError
 from agent.frame import Frame
 from agent.host import load_opencv
-from agent.source.buffers import FrameBuffers
+from agent.source.buffers import FrameBuffers, PictureBuffers
 from agent.source.cameras.address import AddressKind, parse_address, with_credentials
 from agent.source.cameras.formats import AUTO, FormatMemory, list_formats, open_mode, try_formats
 from agent.source.cameras.v4l2 import CameraMode, what_is_there
 from agent.source.rest import Rest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent.source.buffers import PictureBuffers
     from agent.source.cameras.settings import OpenCvSettings
 
 _REMEDY: Final = {

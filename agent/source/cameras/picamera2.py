@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.errors import CameraError, ConfigError
 from agent.frame import Frame
 from agent.host import load_opencv
-from agent.source.buffers import FrameBuffers
+from agent.source.buffers import FrameBuffers, PictureBuffers
 from agent.source.rest import Rest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from agent.source.buffers import PictureBuffers
     from agent.source.cameras.settings import Picamera2Settings
 
 DRIVER_BUFFERS: Final = 3

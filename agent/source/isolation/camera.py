@@ -5,24 +5,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import subprocess
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from agent.errors import CameraError, ConfigError, SourceEnded
 from agent.frame import Frame
 from agent.host import python_child
-from agent.settings import OpenCvSource
+from agent.settings import OpenCvSource, Picamera2Source
 from agent.source.cameras import OpenCvSettings, Picamera2Settings
 from agent.source.isolation import messages
 from agent.source.isolation.slots import SlotLayout, SlotReader
 from agent.source.isolation.wire import PeerGoneError, Wire
-
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable
-
-    from agent.settings import Picamera2Source
 
 logger = logging.getLogger(__name__)
 

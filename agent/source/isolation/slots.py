@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.source.buffers import PictureBuffers, Ring
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
 SLOTS: Final = 5
 """One being written, one on the way, one in the mailbox, one in the pipeline, one changing hands."""

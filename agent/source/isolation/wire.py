@@ -7,12 +7,9 @@ import select
 import socket
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from agent.source.isolation.messages import from_json, to_json
-
-if TYPE_CHECKING:
-    from agent.source.isolation.messages import Answer, Order
+from agent.source.isolation.messages import Answer, Order, from_json, to_json
 
 _LONGEST_MESSAGE_BYTES: Final = 65_536
 

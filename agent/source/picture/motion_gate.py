@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.source.picture.thumbnail import averaged
 from agent.source.rest import LATENESS, Rest
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 LEVELS: Final = 256
 LOOK_INTERVAL_S: Final = 0.09

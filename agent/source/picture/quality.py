@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.source.picture.thumbnail import thumbnail
 from agent.source.picture.zones import ExclusionMask
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from agent.settings import Polygon
 
 Picture = Literal["good", "black", "overexposed", "covered", "frozen"]

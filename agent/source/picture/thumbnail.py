@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.host import load_opencv
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 MOST_ROWS: Final = 60
 MOST_COLUMNS: Final = 80

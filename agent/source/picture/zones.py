@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.host import load_opencv
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from agent.settings import Polygon
 
 

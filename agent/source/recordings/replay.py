@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError, SourceEnded
@@ -13,9 +15,6 @@ from agent.source.recordings.video import VideoFile
 from agent.source.rest import Rest
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable
-
     from agent.settings import ReplaySource
 
 

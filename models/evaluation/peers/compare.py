@@ -11,6 +11,7 @@ import json
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,29 +21,23 @@ import numpy as np
 
 from agent.assembly import build_pipeline
 from agent.classifier import Classifier
-from agent.domain import Box, Track
+from agent.domain import Box, Json, Track
 from agent.frame import Frame
-from agent.inference import choose_networks
+from agent.inference import Networks, choose_networks
 from agent.settings import (
     AgentSettings,
     ClassifierSettings,
     DeploymentSettings,
     LatencySettings,
+    ModelsSettings,
     ReplaySource,
     TrackerSettings,
 )
-from agent.synthetic import draw_crowd
+from agent.synthetic import Clip, draw_crowd
 from models.evaluation.peers.heads import read_heads
 from models.evaluation.sheet import Sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from agent.domain import Json
-    from agent.inference import Networks
-    from agent.settings import ModelsSettings
-    from agent.synthetic import Clip
-
     Label = Callable[[Frame], list[str]]
     """The expression of each face that is found in a frame."""
 

@@ -7,7 +7,8 @@ bottom: the face's box in pixels. ``python -m models heads DIR`` writes one of p
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -16,9 +17,6 @@ from agent.domain import EMOTIONS, Box
 from agent.errors import ConfigError
 from agent.synthetic import Head
 from models.data import read_portraits
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 INDEX: Final = "heads.csv"
 COLUMNS: Final = ("file", "label", "left", "top", "right", "bottom")

@@ -5,31 +5,24 @@ The protocol of a report on YOLOv6 as a single-stage expression detector, and it
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.boxes import as_array
 from agent.detector import Detector
-from agent.domain import EMOTIONS
+from agent.domain import EMOTIONS, Box, Face, Json
 from agent.frame import Frame
-from agent.inference import InputImage, crop_face
+from agent.inference import InputImage, LoadedNetwork, crop_face
 from agent.settings import DetectorSettings
 from models.augment import covered_share
-from models.data import majority
+from models.data import FerPlus, majority
 from models.evaluation.sheet import Sheet
+from models.evaluation.subject import Subject
 from models.scores import OVERLAP, on_canvas, probabilities
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from numpy.typing import NDArray
-
-    from agent.domain import Box, Face, Json
-    from agent.inference import LoadedNetwork
-    from models.data import FerPlus
-    from models.evaluation.subject import Subject
 
 CANVAS_PX: Final = 640
 SIZES_PX: Final = (48, 96, 192, 384, 640)

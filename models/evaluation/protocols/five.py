@@ -6,27 +6,20 @@ machine on histograms of oriented gradients and with a random forest.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from agent.domain import EMOTIONS
+from agent.domain import EMOTIONS, Json
 from agent.errors import ModelError
-from models.data import majority, read_ferplus
+from models.data import FerPlus, majority, read_ferplus
 from models.evaluation.protocols.nine import ClassReport
 from models.evaluation.sheet import Sheet
-from models.evaluation.subject import sample_indices
+from models.evaluation.subject import Subject, sample_indices
 from models.scores import confusion, emotion_logits
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from numpy.typing import NDArray
-
-    from agent.domain import Json
-    from models.data import FerPlus
-    from models.evaluation.subject import Subject
 
 FIVE: Final = ("neutral", "happiness", "surprise", "sadness", "anger")
 BASELINES: Final = ("HOG and SVM", "random forest")

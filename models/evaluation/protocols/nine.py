@@ -6,24 +6,19 @@ comes with it, on all faces and on those whose label most taggers agree on: so t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from agent.domain import EMOTIONS, LABELS
+from agent.domain import EMOTIONS, LABELS, Json
+from agent.inference import LoadedNetwork
 from models.data import majority
 from models.evaluation.sheet import Sheet
+from models.evaluation.subject import Subject
 from models.scores import confusion, confusion_of_eight, decide, emotion_logits, f1_per_class
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from agent.domain import Json
-    from agent.inference import LoadedNetwork
-    from models.evaluation.subject import Subject
 
 PUBLISHED: Final = {
     "EfficientNetV2B1": {"weighted_f1": 0.7895, "macro_f1": 0.6046},

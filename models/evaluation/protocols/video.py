@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from agent.aggregator import Aggregator
 from agent.assembly import build_pipeline
-from agent.domain import LABELS
+from agent.domain import LABELS, EmotionWindow, Json
 from agent.frame import Frame
 from agent.inference import Networks
 from agent.settings import AgentSettings, DeploymentSettings, DetectorSettings, ReplaySource
 from models.data import read_scenes
-from models.evaluation.protocols.video_clip import FPS, HEIGHT_PX, WIDTH_PX, WINDOW_S, compose_clip
+from models.evaluation.protocols.video_clip import FPS, HEIGHT_PX, WIDTH_PX, WINDOW_S, Clip, compose_clip
 from models.evaluation.sheet import Sheet
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from agent.domain import EmotionWindow, Json
-    from models.evaluation.protocols.video_clip import Clip
-    from models.evaluation.subject import Subject
+from models.evaluation.subject import Subject
 
 WINDOWS: Final = 60
 """Ten minutes."""

@@ -7,22 +7,17 @@ two rows: small faces behind, larger ones in front, who now and then pass before
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.domain import EMOTIONS
 from models.augment import SKIN_TINT
-from models.data import identity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
-
-    from models.data import LabelledPhoto, Portrait
+from models.data import LabelledPhoto, Portrait, identity
 
 WIDTH_PX: Final = 640
 HEIGHT_PX: Final = 480

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.detector import Detector
-from agent.domain import Box
+from agent.domain import Box, Face
 from agent.frame import Frame
+from agent.inference import LoadedNetwork
 from agent.settings import DetectorSettings
+from models.data import LabelledPhoto
 from models.evaluation.subject import sample_indices
 from models.scores import OVERLAP
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from agent.domain import Face
-    from agent.inference import LoadedNetwork
-    from models.data import LabelledPhoto
 
 PICTURES: Final = 6
 FACES: Final = (3, 30)

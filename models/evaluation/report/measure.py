@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.data import majority
 from models.evaluation.evaluate import open_yunet
-from models.evaluation.protocols import score_nine
+from models.evaluation.protocols import NineScores, score_nine
+from models.evaluation.subject import Subject
 from models.scores import (
     FACE_HEIGHTS_PX,
     average_precision,
@@ -21,15 +25,6 @@ from models.scores import (
     probabilities,
 )
 from models.training import LOG
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from models.evaluation.protocols import NineScores
-    from models.evaluation.subject import Subject
 
 BINS: Final = 15
 PLAIN: Final = ("epoch", "seconds")

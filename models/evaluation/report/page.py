@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from models.evaluation.sheet import Sheet
+from models.evaluation.sheet import Sheet
 
 STYLE: Final = """
 :root { color-scheme: light; }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -17,13 +17,12 @@ except ImportError as missing:
         f"the report's plots need {missing.name}: install it with pip install 'emotion-agent[train]'"
     ) from missing
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
 
-    from matplotlib.axes import Axes
+from matplotlib.axes import Axes
 
-    from models.evaluation.protocols import ClassReport
-    from models.evaluation.report.measure import Curve, Reliability, RunLog
+from models.evaluation.protocols import ClassReport
+from models.evaluation.report.measure import Curve, Reliability, RunLog
 
 DOTS_PER_INCH: Final = 130
 INK: Final = "#1f2933"

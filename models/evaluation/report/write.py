@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
 
 from agent import __version__
-from agent.inference.bundle import Bundle
+from agent.inference.bundle import Bundle, NetworkEntry
+from models.evaluation.evaluate import EvaluationReport
 from models.evaluation.report.crowd_pictures import LEAST_PX, draw_crowds
-from models.evaluation.report.measure import measure_expressions, measure_faces
+from models.evaluation.report.measure import RunLog, measure_expressions, measure_faces
 from models.evaluation.report.page import Picture, Section, page
 from models.evaluation.report.plots import (
     confusion_plot,
@@ -15,17 +18,8 @@ from models.evaluation.report.plots import (
     reliability_plot,
     training_plot,
 )
-from models.evaluation.sheet import Sheet, report_tables
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    from agent.inference.bundle import NetworkEntry
-    from models.evaluation.evaluate import EvaluationReport
-    from models.evaluation.report.measure import RunLog
-    from models.evaluation.sheet import ProtocolScores
-    from models.evaluation.subject import Subject
+from models.evaluation.sheet import ProtocolScores, Sheet, report_tables
+from models.evaluation.subject import Subject
 
 PAGE: Final = "index.html"
 HEADINGS: Final = {

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from pathlib import Path
+from typing import Final, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.domain import EMOTIONS, LABELS
-from models.data import SIDE_PX, in_protocol, majority, read_portraits, soft_targets, square_crop
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from models.data import FerPlus
+from models.data import SIDE_PX, FerPlus, in_protocol, majority, read_portraits, soft_targets, square_crop
 
 PORTRAIT_CROP_SCALE: Final = 1.0
 """Side of a portrait's crop, and of a device's, as a multiple of the face box's longer side (model card)."""

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.augment import Augmentation, augment, mix
 from models.data import read_ferplus, resized
-from models.networks import grown_mobilenet, load_emotion, logits_of, make_mobilenet, publish_best
+from models.networks import (
+    MobileNetEmotion,
+    grown_mobilenet,
+    load_emotion,
+    logits_of,
+    make_mobilenet,
+    publish_best,
+)
 from models.scores import score_emotions
 from models.training.emotion.targets import Faces, emphasised, ferplus_faces, joined, portrait_faces
 from models.training.emotion.teachers import Teachers
 from models.training.trainer import Recipe, Trainer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from models.networks import MobileNetEmotion
 
 COMMON_PORTRAITS_PER_EPOCH: Final = 1200
 """Drawn anew each epoch from the neutral and happy ones, which are nine in ten; the others all take part."""

@@ -7,17 +7,14 @@ same in every epoch, and half learnt by heart with it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from models.networks import MobileNetEmotion
+from models.networks import MobileNetEmotion
 
 TEACHER_SHARE: Final = 0.5
 """Of a target that is the teachers' answer; the rest is people's."""

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agent.inference.heads import Layout, make_decoder, suppress
-from models.augment import Composer, MosaicStyle
+from agent.inference.heads import Detections, Layout, make_decoder, suppress
+from models.augment import Composer, Composition, MosaicStyle
 from models.data import read_close_ups, read_scenes, read_tight_faces
 from models.networks import BOX_CHANNELS, STRIDES, YoloFace, grown_yolo, load_face, make_yolo, publish_best
 from models.scores import Judged, average_precision, outside_ignored
 from models.training.face.assignment import AssignmentRule, Cells, assign, make_cells
 from models.training.face.losses import giou_loss, varifocal_loss
 from models.training.trainer import Recipe, Trainer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from agent.inference.heads import Detections
-    from models.augment import Composition
 
 BATCH_SIZE: Final = 16
 TRAIN_SIZE_PX: Final = 256

@@ -6,16 +6,20 @@ own classifier makes of them (a student taught by a teacher, Hinton et al. 2015)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.domain import EMOTIONS, Box
 from agent.inference import crop_face
 from models.data import (
     UNKNOWN_INDEX,
+    LabelledPhoto,
     in_protocol,
     read_close_ups,
     read_ferplus,
@@ -24,18 +28,9 @@ from models.data import (
     read_tight_faces,
     soft_targets,
 )
-from models.networks import logits_of
+from models.networks import MobileNetEmotion, logits_of
 from models.scores import probabilities
 from models.training.emotion import PORTRAIT_CROP_SCALE, portrait_shares
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from models.data import LabelledPhoto
-    from models.networks import MobileNetEmotion
 
 SCENE_CERTAINTY: Final = 0.9
 """Share of a scene face's target that is the classifier's answer; the rest goes evenly to all."""

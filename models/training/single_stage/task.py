@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 import torch
+from torch import nn
 
 from agent.domain import EMOTIONS, Box, Face
-from models.augment import Composer, MosaicStyle
-from models.data import read_ferplus, read_scenes
-from models.networks import load_emotion, load_face, publish_best, with_classes
-from models.scores import aligned_pictures
+from models.augment import Composer, Composition, MosaicStyle
+from models.data import FerPlus, read_ferplus, read_scenes
+from models.networks import YoloFace, load_emotion, load_face, publish_best, with_classes
+from models.scores import AlignedPictures, aligned_pictures
 from models.training.emotion import expected_weights
 from models.training.face import STEPS_PER_EPOCH, Curriculum, FaceTask, detect, face_recipe
 from models.training.single_stage.shares import read_expressions, teaching_shares
 from models.training.trainer import Trainer
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from torch import nn
-
-    from models.augment import Composition
-    from models.data import FerPlus
-    from models.networks import YoloFace
-    from models.scores import AlignedPictures
 
 STYLE: Final = MosaicStyle(
     grid_weights=(0.30, 0.35, 0.25, 0.10, 0.0),

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import flatbuffers  # type: ignore[import-untyped] # ships no types
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 _SCHEMA_VERSION: Final = 3
 _FILE_IDENTIFIER: Final = b"TFL3"

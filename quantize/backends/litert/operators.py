@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
+import onnx
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 from onnx import helper
 
 from agent.errors import ModelError
 from quantize.backends.litert.flatbuffer import Quantization, TensorSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import onnx
-    from numpy.typing import NDArray
-
-    from quantize.backends.litert.translation import Translation
+from quantize.backends.litert.translation import Translation
 
 _PADDING: Final = schema.Padding
 _NO_ACTIVATION: Final = {"fusedActivationFunction": schema.ActivationFunctionType.NONE}

@@ -9,18 +9,16 @@ ONNX Runtime's file keeps in float stays in float here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import numpy_helper, shape_inference
 
 from agent.errors import ModelError
 from quantize.backends.litert.flatbuffer import Quantization, TensorSpec, TfLiteGraph
 from quantize.backends.onnxruntime import find_image_entry
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _MAPS: Final = 4
 """Rank of what has a channel axis to move."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import onnx
 
 from agent.errors import ModelError
 from quantize.backends.litert.operators import WRITERS
 from quantize.backends.litert.translation import Translation
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def write_litert(signed_path: Path, tflite_path: Path) -> None:

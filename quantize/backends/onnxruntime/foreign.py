@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper, version_converter
 
 from agent.errors import ModelError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 LEAST_OPSET: Final = 13
 """From which on weights can have a scale per output channel."""

@@ -9,15 +9,13 @@ by 128, which keeps the detour.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import onnx
+from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnxruntime.quantization import QuantType
-
-if TYPE_CHECKING:
-    import onnx
-    from numpy.typing import NDArray
 
 _MOVES = frozenset({"Transpose", "Reshape"})
 _BYTE_MAX = 255

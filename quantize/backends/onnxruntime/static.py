@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import onnx
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
@@ -23,10 +23,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from quantize.backends.onnxruntime.foreign import decodes_a_distribution, made_quantizable
 from quantize.backends.onnxruntime.image_entry import feed_image_directly, find_image_entry
 from quantize.backends.onnxruntime.wide_stem import widen_stem
-from quantize.calibration import CalibrationReader
-
-if TYPE_CHECKING:
-    from quantize.calibration import CalibrationSet
+from quantize.calibration import CalibrationReader, CalibrationSet
 
 ACTIVATION_TYPES: Final = {"int8_u8s8": QuantType.QUInt8, "int8_s8s8": QuantType.QInt8}
 """Activations per precision; weights are signed in both."""

@@ -12,14 +12,12 @@ al. 2021, "TResNet").
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import onnx
+from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-
-if TYPE_CHECKING:
-    import onnx
-    from numpy.typing import NDArray
 
 MERGED: Final = 2
 """Output pixels that become one."""
