@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,17 @@ Start = Annotated[
 ]
 
 
+def _trained(
+    network: str, train: Callable[..., Path], data: Path, run: Path, *, epochs: int | None, **options: object
+) -> None:
+    """Train, and say where the weights are and what comes next."""
+    if epochs is not None:
+        options["epochs"] = epochs
+    with errors_in_one_sentence(*BAD_INPUT):
+        weights = train(data, run, **options)
+        typer.echo(f"weights: {weights}; next: python -m quantize {network} --weights {weights}")
+
+
 @train_app.command("face")
 def train_face_command(
     *,
@@ -35,10 +47,8 @@ def train_face_command(
     """Train the face detector on scenes and portraits."""
     from models.training.face import train_face  # noqa: PLC0415 - the help must not wait for torch
 
-    options = {} if epochs is None else {"epochs": epochs}
-    with errors_in_one_sentence(*BAD_INPUT):
-        weights = train_face(data, run, variant=variant, start=start, seed=seed, resume=not fresh, **options)
-        typer.echo(f"weights: {weights}; next: python -m quantize face --weights {weights}")
+    options = {"variant": variant, "start": start, "seed": seed, "resume": not fresh}
+    _trained("face", train_face, data, run, epochs=epochs, **options)
 
 
 @train_app.command("emotion")
@@ -61,20 +71,8 @@ def train_emotion_command(
     """Train the expression classifier on FER+ and portraits."""
     from models.training.emotion import train_emotion  # noqa: PLC0415 - the help must not wait for torch
 
-    options = {} if epochs is None else {"epochs": epochs}
-    with errors_in_one_sentence(*BAD_INPUT):
-        weights = train_emotion(
-            data,
-            run,
-            variant=variant,
-            start=start,
-            teachers=teachers or (),
-            weighted=weighted,
-            seed=seed,
-            resume=not fresh,
-            **options,
-        )
-        typer.echo(f"weights: {weights}; next: python -m quantize emotion --weights {weights}")
+    options = {"variant": variant, "start": start, "seed": seed, "resume": not fresh, "weighted": weighted}
+    _trained("emotion", train_emotion, data, run, epochs=epochs, teachers=teachers or (), **options)
 
 
 @train_app.command("single-stage")
@@ -97,16 +95,5 @@ def train_single_stage_command(
     """Teach a face detector to name the expression itself."""
     from models.training.single_stage import train_single_stage  # noqa: PLC0415 - the help must not wait for torch
 
-    options = {} if epochs is None else {"epochs": epochs}
-    with errors_in_one_sentence(*BAD_INPUT):
-        weights = train_single_stage(
-            data,
-            run,
-            start=start,
-            classifier=classifier,
-            weighted=weighted,
-            seed=seed,
-            resume=not fresh,
-            **options,
-        )
-        typer.echo(f"weights: {weights}; next: python -m quantize single-stage --weights {weights}")
+    options = {"classifier": classifier, "start": start, "seed": seed, "weighted": weighted}
+    _trained("single-stage", train_single_stage, data, run, epochs=epochs, resume=not fresh, **options)
