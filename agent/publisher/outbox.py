@@ -138,7 +138,7 @@ class Outbox:
         """Move windows from memory to the queue file; those handed out already stay handed out."""
         if self._spool is None or not self._memory:
             return
-        all_read = not self._page and self._read_up_to >= self._spool.last_number
+        all_read = not self._page and (self.stored == 0 or self._read_up_to >= self._spool.last_number)
         with self._complaining():
             rows = self._spool.append([parcel.window for parcel in self._memory.values()])
             taken = len(self._memory) - len(self._untaken)

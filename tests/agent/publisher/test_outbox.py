@@ -79,8 +79,16 @@ def test_unacknowledged_windows_are_handed_out_again_in_order_and_flagged(tmp_pa
     assert all(parcel.window.message.historical for parcel in again)
 
 
-def test_windows_stored_while_in_flight_are_acknowledged_without_being_sent_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("outages_before", [0, 1])
+def test_windows_stored_while_in_flight_are_acknowledged_without_being_sent_again(
+    tmp_path: Path, outages_before: int
+) -> None:
     outbox = Outbox(100, Spool(tmp_path / FILE_NAME))
+    for _ in range(outages_before):
+        outbox.put(waiting(99), online=False)
+        for earlier in take_all(outbox):
+            outbox.acknowledge(earlier)
+        outbox.release()
     for seq in range(4):
         outbox.put(waiting(seq), online=True)
     first, second = outbox.take(), outbox.take()
