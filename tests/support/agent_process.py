@@ -74,12 +74,17 @@ NOT_ON_A_DEVICE = {"NOTIFY_SOCKET", "CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_
 
 
 class AgentProcess:
-    """``emotion-agent <command> --config …``, ended with the test at the latest."""
+    """``emotion-agent <command> --config …``, ended with the test at the latest.
 
-    def __init__(self, config: Path, command: str = "run", *, prefix: Sequence[str] = ()) -> None:
+    ``program`` may be ``tests.support.film_agent``.
+    """
+
+    def __init__(
+        self, config: Path, command: str = "run", *, prefix: Sequence[str] = (), program: str = "agent"
+    ) -> None:
         default_bundle_folder()
         self._log_path = config.parent / f"{command}.log"
-        self._arguments = [*prefix, sys.executable, "-m", "agent", command, "--config", str(config)]
+        self._arguments = [*prefix, sys.executable, "-m", program, command, "--config", str(config)]
 
     def __enter__(self) -> Self:
         with self._log_path.open("wb") as log:
