@@ -12,8 +12,11 @@ import pytest
 
 from agent.settings import OpenCvSource
 from agent.source.capture import Capture, RetryPolicy
+from agent.source.isolation import camera as isolation
+from agent.source.isolation.camera import IsolatedCamera
 from agent.source.mailbox import Mailbox
 from agent.source.seam import make_source
+from tests.support.patience import Patience
 from tests.support.rtsp_server import RtspServer
 from tests.support.waiting import DEADLINE_S, wait_until
 
@@ -30,6 +33,9 @@ STALL_TIMEOUT_S = 2.0
 MOST_S = STALL_TIMEOUT_S + 5.0
 """What the product promises from the camera's return to its first frame; asked for in the acceptance run."""
 
+PATIENCE_TO_OPEN_S = DEADLINE_S + isolation._GRACE_S + isolation._START_S
+"""Of a camera whose process has to be started first."""
+
 
 class Watch:
     """A capture of one RTSP camera as the daemon runs it, which ends when it is stopped."""
@@ -40,6 +46,9 @@ class Watch:
         credentials_file: Path | None = None,
         transport: str = "tcp",
         stall_timeout_s: float = DEADLINE_S,
+        *,
+        patience: Patience | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         table = {
             "type": "opencv", "device": url, "stall_timeout_s": stall_timeout_s, "idle_interval_ms": 0,
@@ -49,7 +58,9 @@ class Watch:
         self.stop = threading.Event()
         self.mailbox = Mailbox(["door"])
         source = make_source("door", settings, self.stop)
-        self.capture = Capture("door", source, self.mailbox, self.stop, stall_timeout_s)
+        if patience is not None:
+            source = IsolatedCamera("door", settings, self.stop, patience)
+        self.capture = Capture("door", source, self.mailbox, self.stop, stall_timeout_s, clock=clock)
 
     def __enter__(self) -> Self:
         self.capture.start()
@@ -97,14 +108,26 @@ def test_a_killed_and_restarted_server_delivers_again_and_its_address_is_told_me
 
 
 @pytest.mark.camera
-def test_a_server_that_freezes_while_connected_is_noticed_and_returns() -> None:
-    with RtspServer() as server, Watch(server.url, stall_timeout_s=STALL_TIMEOUT_S) as watch:
+def test_a_server_that_freezes_while_connected_is_one_stall_however_often_it_is_opened_in_vain() -> None:
+    """By clocks that only the test moves: the camera's loses patience, the journal's knows one silence."""
+    patience = Patience()
+    now_s = [1000.0]
+    with RtspServer() as server, Watch(server.url, patience=patience, clock=lambda: now_s[-1]) as watch:
         watch.frame()
         server.freeze()
-        watch.until(lambda status: status.stalls_1h >= 1, "the stall to be counted")
-        watch.silent()
+        # A frame that was still on its way ends this silence and begins none.
+        now_s.append(now_s[-1] + DEADLINE_S + 1.0)
+        patience.ends()
+        watch.until(
+            lambda status: f"not answered for {PATIENCE_TO_OPEN_S:.0f} s" in status.reason,
+            "an opening in vain",
+        )
+        now_s.append(now_s[-1] + DEADLINE_S + 1.0)
+        assert (watch.status.state, watch.status.stalls_1h) == ("reopening", 1)
+        patience.lasts()
         server.thaw()
         watch.frame()
+        assert (watch.status.state, watch.status.stalls_1h) == ("delivering", 1)
 
 
 @pytest.mark.camera
