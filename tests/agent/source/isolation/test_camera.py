@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent import daemon
 from agent.errors import CameraError, ConfigError, SourceEnded
 from agent.host import child
 from agent.settings import OpenCvSource, Picamera2Source
+from agent.source.isolation import camera as camera_module
 from agent.source.isolation.camera import IsolatedCamera
 from agent.source.isolation.slots import SLOTS
 from tests.support.clips import number_of
@@ -24,7 +27,7 @@ from tests.support.places import ROOT
 from tests.support.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.camera
@@ -55,9 +58,9 @@ def camera(served: MjpegServer, stop: threading.Event, patience: Patience) -> It
     assert camera.process_id is None
 
 
-def camera_at(device: str, stop: threading.Event, patience: Patience) -> IsolatedCamera:
+def camera_at(device: str, stop: threading.Event, clock: Callable[[], float]) -> IsolatedCamera:
     settings = OpenCvSource(type="opencv", device=device, stall_timeout_s=DEADLINE_S)
-    return IsolatedCamera("door", settings, stop, patience)
+    return IsolatedCamera("door", settings, stop, clock)
 
 
 def read_frames(camera: IsolatedCamera, count: int) -> None:
@@ -256,6 +259,57 @@ def test_stop_ends_a_read_and_the_process_in_any_state(
     assert ended.wait(DEADLINE_S)
     reader.join(DEADLINE_S)
     wait_until(lambda: not alive(process_id), "the camera process to end")
+
+
+def test_a_process_that_does_not_close_is_killed_when_its_grace_is_over(
+    served: MjpegServer, stop: threading.Event
+) -> None:
+    """On a clock of which a quarter of a second passes by each look."""
+    looks = itertools.count()
+    camera = camera_at(served.url, stop, lambda: next(looks) * 0.25)
+    camera.open()
+    camera.read()
+    process_id = process_of(camera)
+    os.kill(process_id, signal.SIGSTOP)
+    before = next(looks)
+    camera.close()
+    # The first says until when, the last that it is over.
+    assert next(looks) - before - 1 == 1 + camera_module._CLOSE_S / 0.25
+    assert camera.process_id is None
+    wait_until(lambda: not alive(process_id), "the camera process to end")
+
+
+def test_a_process_that_not_even_a_kill_ends_is_left_behind_after_its_time(
+    camera: IsolatedCamera,
+    stop: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Stuck in its driver, where no signal reaches it."""
+    camera.open()
+    process = camera._process
+    assert process is not None
+    waited_s: list[float | None] = []
+
+    def wait(timeout: float | None = None) -> int:
+        waited_s.append(timeout)
+        raise subprocess.TimeoutExpired("camera", timeout or 0.0)
+
+    with monkeypatch.context() as stuck:
+        stuck.setattr(process, "wait", wait)
+        stop.set()
+        camera.close()
+    assert waited_s == [camera_module._REAP_S]
+    assert camera.process_id is None
+    assert f"camera process {process.pid} hangs in its driver" in caplog.text
+    process.wait(DEADLINE_S)
+
+
+def test_whatever_a_camera_is_doing_it_ends_within_the_time_that_the_daemon_grants() -> None:
+    """It looks at the stop event, or finishes a close; then the process is killed and waited for."""
+    longest_s = max(camera_module._LOOK_UP_S, camera_module._CLOSE_S) + camera_module._REAP_S
+    assert longest_s < daemon._JOIN_S
+    assert daemon._JOIN_S == 3.0
 
 
 def test_the_camera_process_ends_when_the_agent_is_killed(served: MjpegServer) -> None:
