@@ -18,9 +18,9 @@ from agent.publisher import delivery
 from agent.publisher.outbox import Outbox
 from agent.publisher.spool import FILE_NAME, Spool
 from tests.agent.publisher.test_outbox import seqs, take_all, waiting
-from tests.agent.publisher.test_publisher import counts, has_counts, publisher_for
+from tests.agent.publisher.test_publisher import counts, has_counts, offline_is_last, publisher_for
 from tests.support.lossy_proxy import LossyProxy
-from tests.support.message_samples import disclosure, window
+from tests.support.message_samples import IDENTITY, disclosure, window
 from tests.support.mosquitto_fixtures import Broker, Recorder
 from tests.support.waiting import DEADLINE_S, wait_until
 
@@ -54,22 +54,30 @@ def closed_before_the_kill(process: subprocess.Popen[str], after: int) -> list[t
 
 @pytest.mark.broker
 def test_kill_minus_nine_while_offline_loses_no_closed_window(tmp_path: Path, state: Path) -> None:
-    """Five runs are killed; the sixth delivers what they had closed, oldest first, each once."""
+    """Five runs are killed; the sixth delivers what they had closed, oldest first, each once.
+
+    Unless its connection is lost, as it is where broker or machine stand still for too long: what was in
+    flight is sent again then, and readers keep the first (docs/mqtt.md, "Identity").
+    """
     (tmp_path / "broker").mkdir()
     late_broker = Broker(tmp_path / "broker")
     closed: list[tuple[str, int]] = []
     for after in (1, 4, 2, 7, 5):
         closed += closed_before_the_kill(child(late_broker.port, state, 100), after)
     with late_broker, Recorder(late_broker) as recorder, child(late_broker.port, state, 0) as last:
-        recorder.wait_for(has_counts(len(closed)))
+        # The file goes with the last acknowledgement; more windows may be in it than were said to be safe.
+        wait_until(lambda: list(state.iterdir()) == [], "the queue file to go")
         last.send_signal(signal.SIGTERM)
         last.wait(DEADLINE_S)
+        recorder.wait_for(offline_is_last)
+        connections = late_broker.log.count(f" as {IDENTITY.client_id} ")
     arrived = [(message["session_id"], message["seq"]) for message in counts(recorder.records)]
-    assert arrived == sorted(arrived, key=lambda key: closed_order(closed, key))
-    assert set(closed) <= set(arrived)
+    firsts = list(dict.fromkeys(arrived))
+    assert firsts == sorted(firsts, key=lambda key: closed_order(closed, key))
+    assert set(closed) <= set(firsts)
     # A kill may come between the disk's "safe" and the line that says so.
-    assert len(set(arrived) - set(closed)) <= 5
-    assert max(Counter(arrived).values()) == 1
+    assert len(set(firsts) - set(closed)) <= 5
+    assert len(arrived) - len(firsts) <= delivery._HISTORICAL_IN_FLIGHT * (connections - 1)
     assert all(message["historical"] for message in counts(recorder.records))
     assert list(state.iterdir()) == []
 
