@@ -52,6 +52,7 @@ class Daemon:
         self._networks, choice = choose_networks(settings, self._state_dir, reselect=reselect)
         _log_choice(choice)
         self._stop = threading.Event()
+        self._asked_to_stop = False
         self._failure: BaseException | None = None
         self._clock = time.monotonic
         self._wallclock = WallClock()
@@ -69,7 +70,8 @@ class Daemon:
 
     def stop(self) -> None:
         """End the run in order: no new frames, last windows closed and sent, ``offline`` published."""
-        self._stop.set()
+        # No lock is taken: a signal handler would wait for ever for the event's, if it interrupts its holder.
+        self._asked_to_stop = True
 
     def run(self) -> None:
         """Count until :meth:`stop`, or until every replayed source is finished.
@@ -92,10 +94,11 @@ class Daemon:
             self._notifier.ready(
                 f"{len(self._lanes)} source(s), {self._networks.detectors[0].file.precision}"
             )
-            # The kernel may hand a signal to any thread, which wakes no lock of this one; Python's handler,
-            # which sets the event, runs here only once this thread runs again (signal(7), Python's "signal").
-            while not self._stop.wait(_SIGNAL_LOOK_S):
+            # The kernel may hand a signal to any thread, which wakes no lock of this one; Python's handler
+            # runs here only once this thread runs again (signal(7), Python's "signal").
+            while not (self._asked_to_stop or self._stop.wait(_SIGNAL_LOOK_S)):
                 pass
+            self._stop.set()
         if self._failure is not None:
             raise self._failure
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import itertools
 import json
+import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +19,11 @@ import pytest
 
 from agent.contract.messages import CountsMessage, HealthMessage
 from agent.inference.bundle.place import default_bundle_folder
-from tests.support.agent_process import AgentProcess, replay, write_config
+from tests.support.agent_process import PINNED, AgentProcess, replay, write_config
 from tests.support.lossy_proxy import LossyProxy
 from tests.support.mosquitto_fixtures import Broker, Recorder
 from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,6 +147,35 @@ def test_a_stop_signal_that_the_kernel_hands_to_another_thread_stops_the_agent_t
         assert any(kernel.tgkill(main_thread, other, signal.SIGTERM) == 0 for other in others)
         assert agent.wait() == 0, agent.log
         recorder.wait_for(lambda _: availability(recorder)[-1:] == [b"offline"])
+
+
+INTERRUPTED = """
+import signal, sys, threading
+from pathlib import Path
+from agent.commands.run import stop_on_signals
+from agent.daemon import Daemon
+from agent.settings import load_settings
+class Interrupted(threading.Event):
+    def wait(self, timeout=None):
+        if threading.current_thread() is threading.main_thread():
+            with self._cond:
+                signal.raise_signal(signal.SIGTERM)
+        return super().wait(timeout)
+daemon = Daemon(load_settings(Path(sys.argv[1])))
+stop_on_signals(daemon)
+daemon._stop.__class__ = Interrupted
+daemon.run()
+"""
+"""Python runs the handler between any two steps of the main thread, those with a lock in hand included."""
+
+
+@pytest.mark.slow
+def test_a_stop_signal_stops_the_agent_whatever_lock_its_main_thread_holds(
+    clip: Path, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path, replay(clip, loop=True), free_port())
+    command = [sys.executable, "-c", INTERRUPTED, str(config)]
+    subprocess.run(command, check=True, env=os.environ | PINNED, timeout=DEADLINE_S)
 
 
 def test_a_killed_agent_is_declared_offline_by_the_broker(broker: Broker, clip: Path, tmp_path: Path) -> None:
