@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.contract.messages import new_session_id
 from agent.mqtt.backoff import Backoff
@@ -25,6 +26,9 @@ from agent.publisher.thread import Publisher
 from agent.settings import MqttSettings
 from tests.support.message_samples import IDENTITY, birth, disclosure, health, window
 from tests.support.waiting import DEADLINE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WINDOW_S = float(os.environ.get("SOAK_WINDOW_S", "0.02"))
 KEEPALIVE_S = int(os.environ.get("SOAK_KEEPALIVE_S", "60"))
@@ -37,8 +41,7 @@ def main() -> None:
     port, state, count = int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     delivery.SECURE_AFTER_S = SECURE_AFTER_S  # type: ignore[misc]
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stopped = stopped_by_sigterm()
     session = new_session_id()
     publisher = Publisher(
         MqttSettings(host="127.0.0.1", port=port, keepalive_s=KEEPALIVE_S),
@@ -49,22 +52,34 @@ def main() -> None:
         replay_per_s=200.0,
     )
     publisher.start()
-    while "online" in sys.argv and not publisher.status().connected and not stop.is_set():
+    while "online" in sys.argv and not publisher.status().connected and not stopped(0.0):
         time.sleep(0.01)
     for seq in range(count):
-        if stop.is_set():
+        if stopped(0.0):
             break
         publisher.publish_counts(window(seq, length_s=WINDOW_S), disclosure())
-        while not stop.is_set() and unsafe(publisher):
+        while not stopped(0.0) and unsafe(publisher):
             time.sleep(0.001)
         sys.stdout.write(f"{session} {seq}\n")
         sys.stdout.flush()
-        stop.wait(WINDOW_S)
+        stopped(WINDOW_S)
     sys.stdout.write("done\n")
     sys.stdout.flush()
-    while not stop.wait(HEALTH_S):
+    while not stopped(HEALTH_S):
         publisher.publish_health(health(frames_dropped=int(time.monotonic())))
     publisher.stop(DEADLINE_S / 2.0)
+
+
+def stopped_by_sigterm() -> Callable[[float], bool]:
+    """Waits so many seconds for SIGTERM; true as soon as it has come, and ever after.
+
+    Not an event: a handler that sets one hangs where it interrupts the holder of the event's lock.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    return lambda wait_s: bool(select.select([reader], [], [], wait_s)[0])
 
 
 def unsafe(publisher: Publisher) -> bool:
