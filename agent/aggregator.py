@@ -26,6 +26,8 @@ from typing import Final
 
 from agent.domain import LABELS, EmotionWindow, Reading
 
+MAX_GAP_S: Final = 2.0
+"""A frame this much later than due is missing."""
 _MOST_OPEN_VOTES: Final = 1_024
 _MOST_EMPTY_WINDOWS: Final = 12
 _LABEL_INDEX: Final = {label: index for index, label in enumerate(LABELS)}
@@ -56,7 +58,7 @@ class Aggregator:
         max_gap_s: A frame proves the camera alive until the next frame, for this long at most.
     """
 
-    def __init__(self, source: str, window_s: float, now_s: float, max_gap_s: float = 2.0) -> None:
+    def __init__(self, source: str, window_s: float, now_s: float, max_gap_s: float = MAX_GAP_S) -> None:
         if window_s <= 0.0 or max_gap_s <= 0.0:
             raise ValueError("window_s and max_gap_s must be above 0")
         self._source = source

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import __version__
-from agent.aggregator import Aggregator
+from agent.aggregator import MAX_GAP_S, Aggregator
 from agent.classifier import Classifier
 from agent.contract import BirthMessage, BirthModels, BirthPolicy, Identity, ModelIdentity, new_session_id
 from agent.detector import Detector
@@ -54,10 +54,19 @@ def build_lanes(
         name: Lane(
             make_capture(name, source, mailbox, stop),
             build_pipeline(networks, settings, clock),
-            Aggregator(name, settings.privacy.window_s, clock()),
+            build_aggregator(name, settings, clock()),
         )
         for name, source in settings.sources.items()
     }
+
+
+def build_aggregator(name: str, settings: AgentSettings, now_s: float) -> Aggregator:
+    """The counting of one source, which opens its first window at ``now_s`` monotonic seconds.
+
+    Of a still scene a frame comes every ``idle_interval_ms`` only: the camera is alive until the next is due.
+    """
+    idle_interval_s = settings.sources[name].idle_interval_ms / 1000.0
+    return Aggregator(name, settings.privacy.window_s, now_s, MAX_GAP_S + idle_interval_s)
 
 
 def build_pipeline(

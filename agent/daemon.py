@@ -157,9 +157,12 @@ class Daemon:
         disclosure = self._policy.disclose(window)
         self._publisher.publish_counts(window, disclosure)
         length_s = window.closed_at_s - window.opened_at_s
-        replaced = self._mailbox.dropped_by(window.source)
         self._health.window_closed(
-            window.source, length_s, replaced, may_tell=self._policy.may_tell_load(disclosure)
+            window.source,
+            length_s,
+            self._mailbox.dropped_by(window.source),
+            self._lanes[window.source].capture.status(),
+            may_tell=self._policy.may_tell_load(disclosure),
         )
 
     def _report_health(self) -> None:

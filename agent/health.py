@@ -3,7 +3,8 @@
 How many frames are looked at, and how long that takes, depends on what is in view: a still scene is looked at
 twice a second, and every face costs its classification. Told live, these figures would say within seconds
 that somebody is there, and how many, while the counts are withheld. So each window keeps its figures to
-itself until it closes, and they are told only if its counts are, without noise; else nothing is.
+itself until it closes, and they are told only if its counts are, without noise; else nothing is. What the
+picture shows is told as it was when the window closed: live, it would tell when a light was switched.
 
 Two things are told at all times. ``state`` says ``over_budget`` by frames on which nobody was classified,
 whose cost is the detector's. The processor's temperature follows the load by minutes; it is told in steps of
@@ -15,7 +16,7 @@ from __future__ import annotations
 import statistics
 from collections import deque
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -60,6 +61,8 @@ class HealthRecorder:
         self._told: dict[str, _Load] = {}
         """By source; only of those whose latest window may be told of."""
         self._unclassified_ms: deque[float] = deque(maxlen=_REMEMBERED_STEPS)
+        self._pictures: dict[str, CameraStatus] = {}
+        """By source, as its latest window closed."""
         self._replaced_before: dict[str, int] = {}
         self._frames_dropped = 0
         self._has_stepped = False
@@ -79,15 +82,19 @@ class HealthRecorder:
         if not step.classified:
             self._unclassified_ms.append(step.latency_ms)
 
-    def window_closed(self, source: str, length_s: float, replaced: int, *, may_tell: bool) -> None:
+    def window_closed(
+        self, source: str, length_s: float, replaced: int, camera: CameraStatus, *, may_tell: bool
+    ) -> None:
         """Release or forget the figures of a source's window.
 
         Args:
             source: Whose window it was.
             length_s: Above 0.
             replaced: Frames of the source that the mailbox has replaced since the start.
+            camera: How the source is doing now.
             may_tell: Whether the privacy policy lets them out.
         """
+        self._pictures[source] = camera
         load = self._open.pop(source, _Load())
         replaced_now = replaced - self._replaced_before.get(source, 0)
         self._replaced_before[source] = replaced
@@ -110,7 +117,7 @@ class HealthRecorder:
     ) -> HealthMessage:
         """How things stand; load figures are those of each source's latest window, if they may be told."""
         parts = {
-            name: CameraHealth.model_validate(status, from_attributes=True)
+            name: CameraHealth.model_validate(self._as_told(name, status), from_attributes=True)
             for name, status in cameras.items()
         }
         return HealthMessage(
@@ -141,6 +148,14 @@ class HealthRecorder:
         if late and self._tier == self._lowest_tier:
             return "over_budget"
         return "degraded" if states & {"reopening", "starting"} else "ok"
+
+    def _as_told(self, source: str, status: CameraStatus) -> CameraStatus:
+        """With the picture of the latest window's end."""
+        then = self._pictures.get(source)
+        picture = "good" if then is None else then.picture
+        useless = "" if then is None or picture == "good" else then.reason
+        reason = useless if status.state == "delivering" else status.reason
+        return replace(status, picture=picture, reason=reason)
 
     def _told_latencies_ms(self) -> list[float]:
         return [latency_ms for load in self._told.values() for latency_ms in load.latencies_ms]

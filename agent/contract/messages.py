@@ -100,7 +100,9 @@ class CountsMessage(Message):
     suppressed: bool = Field(description="true: too few people to publish; people and counts are null")
     people: Tally | None
     counts: ExpressionCounts | None
-    coverage: float = Field(ge=0.0, le=1.0, description="share of the window in which the camera delivered")
+    coverage: float = Field(
+        ge=0.0, le=1.0, description="share of the window in which the camera delivered, in steps of 0.1"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -171,7 +173,9 @@ class CameraHealth(Message):
     state: str = Field(description="starting, delivering, reopening or ended")
     reconnects: Tally = 0
     stalls_1h: Tally = 0
-    picture: str = Field(default="good", description="good, black, overexposed, covered or frozen")
+    picture: str = Field(
+        default="good", description="good, black, overexposed, covered or frozen, as the last window closed"
+    )
     reason: str = Field(default="", description="what is wrong, in one sentence; empty when all is well")
 
 
@@ -221,7 +225,8 @@ def counts_message(
         suppressed=disclosure.suppressed,
         people=disclosure.people,
         counts=None if disclosure.counts is None else ExpressionCounts(**disclosure.counts),
-        coverage=window.coverage,
+        # Finer steps would tell to the second how long a room was lit.
+        coverage=round(window.coverage, 1),
     )
 
 

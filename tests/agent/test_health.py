@@ -63,15 +63,34 @@ def test_the_state_says_what_is_wrong(
 
 def test_quantiles_and_rates_are_those_of_the_last_published_window() -> None:
     busy = recorder([float(value) for value in range(1, 101)])
-    busy.window_closed("a", 20.0, 0, may_tell=True)
+    busy.window_closed("a", 20.0, 0, DELIVERING, may_tell=True)
     message = report(busy, {"a": DELIVERING})
     assert message.latency_ms.p50 == pytest.approx(50.5)
     assert message.latency_ms.p99 == pytest.approx(99.0, abs=0.2)
     assert message.fps == pytest.approx(5.0)
     assert message.uptime_s == 10.0
     assert message.tier == "large"
-    busy.window_closed("a", 20.0, 0, may_tell=True)
+    busy.window_closed("a", 20.0, 0, DELIVERING, may_tell=True)
     assert report(busy, {"a": DELIVERING}).fps == 0.0
+
+
+def test_a_light_switched_is_told_when_the_window_closes_and_not_before() -> None:
+    """Live, it would say to the second how long somebody was in a room whose counts are withheld."""
+    dark = CameraStatus("delivering", 0, 0, "sources.a: the picture is black; switch the light on", "black")
+    recorded = recorder([20.0])
+    assert report(recorded, {"a": dark}).camera == report(recorded, {"a": DELIVERING}).camera
+    recorded.window_closed("a", 10.0, 0, dark, may_tell=True)
+    told = report(recorded, {"a": DELIVERING}).cameras["a"]
+    assert (told.picture, told.reason) == ("black", dark.reason)
+    recorded.window_closed("a", 10.0, 0, DELIVERING, may_tell=True)
+    assert report(recorded, {"a": dark}).cameras["a"].picture == "good"
+
+
+def test_a_camera_that_fails_is_told_at_once_whatever_it_showed() -> None:
+    recorded = recorder([20.0])
+    recorded.window_closed("a", 10.0, 0, DELIVERING, may_tell=True)
+    told = report(recorded, {"a": REOPENING}).cameras["a"]
+    assert (told.state, told.reason) == ("reopening", "no frame")
 
 
 def test_several_sources_add_up() -> None:
@@ -79,7 +98,7 @@ def test_several_sources_add_up() -> None:
     for _ in range(30):
         both.record("b", Step((), 7.0))
     for source in ("a", "b"):
-        both.window_closed(source, 10.0, 2, may_tell=True)
+        both.window_closed(source, 10.0, 2, DELIVERING, may_tell=True)
     message = report(both, {"a": DELIVERING, "b": DELIVERING})
     assert (message.fps, message.latency_ms.p50, message.frames_dropped) == (8.0, 5.0, 4)
 
@@ -87,10 +106,10 @@ def test_several_sources_add_up() -> None:
 def test_dropped_frames_are_those_replaced_and_those_too_old() -> None:
     busy = recorder([])
     busy.record("a", Step((), 500.0, dropped=True))
-    busy.window_closed("a", 10.0, 4, may_tell=True)
+    busy.window_closed("a", 10.0, 4, DELIVERING, may_tell=True)
     assert report(busy, {"a": DELIVERING}).frames_dropped == 5
-    busy.window_closed("a", 10.0, 6, may_tell=False)
-    busy.window_closed("a", 10.0, 7, may_tell=True)
+    busy.window_closed("a", 10.0, 6, DELIVERING, may_tell=False)
+    busy.window_closed("a", 10.0, 7, DELIVERING, may_tell=True)
     assert report(busy, {"a": DELIVERING}).frames_dropped == 6
 
 
@@ -99,7 +118,7 @@ def test_an_open_or_suppressed_window_tells_no_load() -> None:
     quiet = recorder([5.0] * 50)
     for published in (None, True, False):
         if published is not None:
-            quiet.window_closed("a", 10.0, 3, may_tell=published)
+            quiet.window_closed("a", 10.0, 3, DELIVERING, may_tell=published)
         message = report(quiet, {"a": DELIVERING})
         told = (message.fps, message.latency_ms.p50, message.tier)
         assert told == ((5.0, 5.0, "large") if published else (None, None, ""))
@@ -132,7 +151,7 @@ def test_histories_that_differ_in_suppressed_windows_alone_give_the_same_reports
                 fresh.record("a", step)
                 reports.append(report(fresh, {"a": DELIVERING}))
             replaced += 2 if published else len(steps)
-            fresh.window_closed("a", 60.0, replaced, may_tell=published)
+            fresh.window_closed("a", 60.0, replaced, DELIVERING, may_tell=published)
             reports.append(report(fresh, {"a": DELIVERING}))
     first, second = ({message.payload() for message in reports} for reports in told)
     assert first == second
@@ -144,7 +163,7 @@ def test_faces_never_make_a_box_seem_too_slow_while_their_window_is_open() -> No
     for _ in range(50):
         slow.record("a", Step((), 150.0, detected=True, classified=3, tier=1))
     assert report(slow, {"a": DELIVERING}).state == "ok"
-    slow.window_closed("a", 10.0, 0, may_tell=True)
+    slow.window_closed("a", 10.0, 0, DELIVERING, may_tell=True)
     assert report(slow, {"a": DELIVERING}).state == "over_budget"
 
 
@@ -167,5 +186,5 @@ def test_people_in_view_change_nothing_in_the_report() -> None:
         empty.record("a", Step((), 20.0, detected=True))
         crowded.record("a", Step(readings, 20.0, detected=True, classified=7))
     for recorded in (empty, crowded):
-        recorded.window_closed("a", 10.0, 0, may_tell=True)
+        recorded.window_closed("a", 10.0, 0, DELIVERING, may_tell=True)
     assert report(empty, {"a": DELIVERING}) == report(crowded, {"a": DELIVERING})

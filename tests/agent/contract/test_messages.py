@@ -33,6 +33,13 @@ def counts(told: Disclosure | None = None, stamps: Stamps = STAMPS) -> CountsMes
     return counts_message(window, told or disclosure(), SESSION, stamps)
 
 
+@pytest.mark.parametrize(("covered", "told"), [(0.0, 0.0), (1 / 3, 0.3), (0.96, 1.0), (1.0, 1.0)])
+def test_coverage_is_told_in_tenths(covered: float, told: float) -> None:
+    """Sixteen digits of it would say to the millisecond how long a room was lit."""
+    window = EmotionWindow("door", 3, 0.0, 300.0, coverage=covered)
+    assert counts_message(window, SUPPRESSED, SESSION, STAMPS).coverage == told
+
+
 def validate(name: str, payload: dict[str, Any]) -> None:
     checker = schema_checker(name)
     if checker is None:
