@@ -174,7 +174,8 @@ def test_the_camera_process_takes_the_chosen_format_and_keeps_the_choice(
     camera.read()
     opened_again = asked(tmp_path, "format")[len(tried) :]
     assert len(opened_again) < len(tried)
-    assert opened_again[-1] == ("MJPG", 0)
+    # Which of them keeps up is measured, and a busy machine may be late for both; the choice is kept.
+    assert opened_again[-1] == tried[-1]
 
 
 @pytest.mark.camera
@@ -183,7 +184,7 @@ def test_a_camera_process_that_had_to_be_killed_is_replaced_by_one_that_knows_th
 ) -> None:
     camera.open()
     camera.read()
-    tried = len(asked(tmp_path, "format"))
+    tried = asked(tmp_path, "format")
     assert camera.process_id is not None
     os.kill(camera.process_id, signal.SIGKILL)
     with pytest.raises(CameraError):
@@ -191,9 +192,9 @@ def test_a_camera_process_that_had_to_be_killed_is_replaced_by_one_that_knows_th
     camera.close()
     camera.open()
     assert camera.read().pixels.any()
-    again = asked(tmp_path, "format")[tried:]
-    assert len(again) < tried
-    assert again[-1] == ("MJPG", 0)
+    again = asked(tmp_path, "format")[len(tried) :]
+    assert len(again) < len(tried)
+    assert again[-1] == tried[-1]
 
 
 def test_another_camera_in_its_place_is_tried_anew() -> None:
@@ -214,7 +215,7 @@ def test_the_driver_gets_a_buffer_to_fill_while_one_is_being_read(
     """With a single one, real drivers lose every other frame."""
     camera.open()
     camera.read()
-    assert asked(tmp_path, "buffers")[-1] == ("MJPG", 2)
+    assert asked(tmp_path, "buffers")[-1][1] == 2
 
 
 @pytest.mark.camera
