@@ -18,6 +18,8 @@ OFFLINE: Final = "offline"
 
 Kind = Literal["availability", "birth", "health", "counts"]
 
+_ESCAPES: Final = str.maketrans({"_": "__", ".": "_--", "/": "_-_"})
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -29,12 +31,17 @@ class Identity:
 
     @property
     def client_id(self) -> str:
-        """MQTT client id of a device that configures none."""
-        return f"emotion-agent-{self.site}-{self.device}"
+        """MQTT client id of a device that configures none; no other identity has it: names have no colons."""
+        return f"{self.root.replace('/', ':')}:{self.site}:{self.device}"
 
     @property
     def unique_id(self) -> str:
-        """Identifier for Home Assistant: letters, digits, ``_`` and ``-`` only, unique per root."""
+        """Identifier for Home Assistant: letters, digits, ``_`` and ``-``; no other identity has it."""
+        return joined(self.root, self.site, self.device)
+
+    @property
+    def former_unique_id(self) -> str:
+        """What ``unique_id`` was up to version 0.1: other identities may have had the same."""
         return re.sub(r"[^A-Za-z0-9-]", "_", f"{self.root}_{self.site}_{self.device}")
 
 
@@ -47,6 +54,15 @@ class Address:
     kind: Kind
     source: str = ""
     """Camera name of a ``counts`` topic; empty otherwise."""
+
+
+def joined(*names: str) -> str:
+    """Names as one id of letters, digits, ``_`` and ``-``, from which they can be told again.
+
+    A letter or digit after a lone ``_`` begins the next name, so every name but the first has to begin with
+    one, as sites, devices and sources do. Of the rest, ``_`` becomes ``__``, ``.`` ``_--`` and ``/`` ``_-_``.
+    """
+    return "_".join(name.translate(_ESCAPES) for name in names)
 
 
 def device_topic(identity: Identity, leaf: str) -> str:
@@ -77,6 +93,12 @@ def counts_topic(identity: Identity, source: str) -> str:
 def discovery_topic(identity: Identity, prefix: str) -> str:
     """Home Assistant device discovery, retained."""
     return f"{prefix}/device/{identity.unique_id}/config"
+
+
+def former_discovery_topic(identity: Identity, prefix: str) -> str:
+    """Where an agent up to version 0.1 announced the device; empty if that is where it still does."""
+    moved = identity.former_unique_id != identity.unique_id
+    return f"{prefix}/device/{identity.former_unique_id}/config" if moved else ""
 
 
 def homeassistant_status_topic(prefix: str) -> str:

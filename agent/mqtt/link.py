@@ -84,6 +84,8 @@ class BrokerLink:
         self._tickets: dict[int, int] = {}
         """Message id in flight to ticket."""
         self._last_ticket = 0
+        self._subscription: int | None = None
+        """Message id of the latest one."""
         version = MQTTProtocolVersion.MQTTv5 if settings.protocol == "5" else MQTTProtocolVersion.MQTTv311
         self._client = Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, protocol=version, reconnect_on_failure=False
@@ -101,6 +103,11 @@ class BrokerLink:
     def name(self) -> str:
         """How sentences call the broker."""
         return broker_name(self._settings)
+
+    @property
+    def congested(self) -> bool:
+        """Whether what is published now has to wait for the broker to acknowledge what went before."""
+        return bool(self._unsent)
 
     def open(self, abandoned: threading.Event | None = None) -> None:
         """Resolve, connect, handshake, and wait for the broker's acceptance; blocks for seconds.
@@ -137,9 +144,10 @@ class BrokerLink:
         self._send()
         return self._last_ticket
 
-    def subscribe(self, topic_filter: str) -> None:
+    def subscribe(self, *topic_filters: str) -> None:
         """Ask for messages with QoS 1; the answer shows in ``subscribed``."""
-        self._client.subscribe(topic_filter, qos=1)
+        self.subscribed = None
+        _, self._subscription = self._client.subscribe([(each, 1) for each in topic_filters])
 
     def step(self, timeout_s: float, wake: Wake | None = None) -> None:
         """Wait up to ``timeout_s`` for the broker (or ``wake``), then read, write and keep alive."""
@@ -241,9 +249,10 @@ class BrokerLink:
             self.acknowledged.append(Acknowledgement(ticket, refusal))
 
     def _on_subscribe(
-        self, _client: Client, _data: object, _message_id: int, reasons: list[ReasonCode], *_: object
+        self, _client: Client, _data: object, message_id: int, reasons: list[ReasonCode], *_: object
     ) -> None:
-        self.subscribed = not any(reason.is_failure for reason in reasons)
+        if message_id == self._subscription:
+            self.subscribed = not any(reason.is_failure for reason in reasons)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         self.received.append(Received(message.topic, bytes(message.payload), message.retain))

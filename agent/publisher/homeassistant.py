@@ -35,6 +35,8 @@ def discovery_payload(identity: Identity, birth: BirthMessage) -> bytes:
     entities |= _device_entities(identity)
     for key, entity in entities.items():
         entity["unique_id"] = f"{identity.unique_id}_{key}"
+    for source in birth.sources:
+        entities = _former_entities(source) | entities
     message = {
         "device": {
             "identifiers": [identity.unique_id],
@@ -87,8 +89,13 @@ def _source_entities(identity: Identity, source: str, window_s: float) -> dict[s
             "state_class": "measurement",
             "value_template": _unless_historical(f"(value_json.counts or {{}}).get('{label}')"),
         }
-    # Home Assistant allows letters, digits, ``_`` and ``-`` in object ids; sources may also have dots.
-    return {f"{source.replace('.', '_')}_{key}": entity for key, entity in entities.items()}
+    return {topics.joined(source, key): entity for key, entity in entities.items()}
+
+
+def _former_entities(source: str) -> dict[str, Entity]:
+    """Up to version 0.1 sources shared keys; an entity that is only its platform is taken away."""
+    keys = ("people", "dominant", "coverage", *LABELS)
+    return {f"{source.replace('.', '_')}_{key}": {"platform": "sensor"} for key in keys}
 
 
 def _counting(identity: Identity, source: str, window_s: float) -> Entity:
