@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import ssl
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -14,7 +17,7 @@ from agent.mqtt.link import BrokerLink
 from agent.publisher.thread import Publisher
 from agent.settings import MqttSettings
 from tests.agent.publisher.test_publisher import counts, has_counts, quick
-from tests.support.certificates import SCRIPT, Lab
+from tests.support.certificates import SCRIPT, Lab, make_lab
 from tests.support.message_samples import IDENTITY, birth, disclosure, window
 from tests.support.mosquitto_fixtures import Broker, BrokerOptions, Recorder
 from tests.support.ports import free_port
@@ -112,8 +115,8 @@ def test_a_client_certificate_of_another_authority_is_refused(
         assert "check mqtt.certificate_file and mqtt.key_file" in said
 
 
-def publisher_with_certificate(broker: Broker, lab: Lab, name: str) -> Publisher:
-    settings = MqttSettings(
+def certified(broker: Broker, lab: Lab, name: str) -> MqttSettings:
+    return MqttSettings(
         host=broker.host,
         port=broker.port,
         tls=True,
@@ -121,7 +124,16 @@ def publisher_with_certificate(broker: Broker, lab: Lab, name: str) -> Publisher
         certificate_file=lab.certificate(name),
         key_file=lab.key(name),
     )
-    return Publisher(settings, IDENTITY, birth(), backoff=quick())
+
+
+def connected(settings: MqttSettings) -> None:
+    link = BrokerLink(settings, "test")
+    link.open()
+    link.disconnect()
+
+
+def publisher_with_certificate(broker: Broker, lab: Lab, name: str) -> Publisher:
+    return Publisher(certified(broker, lab, name), IDENTITY, birth(), backoff=quick())
 
 
 @pytest.mark.broker
@@ -179,6 +191,51 @@ def test_the_shipped_broker_recipe_works_with_the_lab_certificates(tmp_path: Pat
             stranger.stop(1.0)
         assert "certificate_file" in refusal(broker.port, ca_file=lab.authority)
         assert {r.topic.split("/")[3] for r in recorder.records} == {"door-1"}
+
+
+@pytest.mark.broker
+def test_a_certificate_is_good_for_one_client_id_and_for_no_other_devices_topics(
+    tmp_path: Path, lab: Lab
+) -> None:
+    """Else any device could end a reader's session, and with it lose the windows that wait for the reader."""
+    with recipe(tmp_path, lab) as broker:
+        with Recorder(broker, session="fleet-watch", tls=reader_context(lab)):
+            pass
+        intruder = BrokerLink(certified(broker, lab, "door-2"), "fleet-watch")
+        intruder.open()
+        intruder.subscribe("#")
+        publisher = publisher_with_certificate(broker, lab, "door-1")
+        publisher.start()
+        publisher.publish_counts(window(0), disclosure())
+        wait_until(lambda: publisher.status().queue_depth == 0, "the broker to take the window")
+        publisher.stop(DEADLINE_S)
+        intruder.publish("emotion-agent/v1/museum/door-2/availability", b"online")
+        while intruder.alive and not intruder.acknowledged:
+            intruder.step(1.0)
+        assert intruder.alive
+        assert not intruder.received
+        intruder.disconnect()
+        with Recorder(broker, session="fleet-watch", tls=reader_context(lab)) as reader:
+            reader.wait_for(has_counts(1))
+
+
+@pytest.mark.broker
+def test_a_revoked_certificate_is_refused_and_the_others_are_not(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path / "pki", "127.0.0.1", "door-1", "door-2")
+    keys, certificates = tmp_path / "kept.key", [tmp_path / "first.crt", tmp_path / "second.crt"]
+    shutil.copy(lab.certificate("door-2"), certificates[0])
+    make_lab(lab.folder, "127.0.0.1", "door-2")
+    shutil.copy(lab.certificate("door-2"), certificates[1])
+    shutil.copy(lab.key("door-2"), keys)
+    with recipe(tmp_path, lab) as broker:
+        connected(certified(broker, lab, "door-2"))
+        make_lab(lab.folder, "--revoke", "door-2")
+        os.kill(broker.pid, signal.SIGHUP)
+        wait_until(lambda: "Reloading config" in broker.log, "the broker to read its list again")
+        for certificate in certificates:
+            said = refusal(broker.port, ca_file=lab.authority, certificate_file=certificate, key_file=keys)
+            assert "check mqtt.certificate_file and mqtt.key_file" in said
+        connected(certified(broker, lab, "door-1"))
 
 
 @pytest.mark.slow
