@@ -31,6 +31,7 @@ def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
 IF_READABLE: Final = WrapValidator(_or_none)
 """For what is only told beside the rest: not understood, it is None and the message still counts."""
 
+_MAX_LABELS: Final = 64
 Number = Annotated[float, Field(ge=0.0, le=1e12)]
 Integer = Annotated[int, Field(ge=0, le=2**53)]
 Name = Annotated[str, Field(max_length=128)]
@@ -52,7 +53,7 @@ class SeenCounts(Seen):
     historical: bool = False
     suppressed: bool
     people: Integer | None = None
-    counts: dict[Name, Integer] | None = None
+    counts: Annotated[dict[Name, Integer], Field(max_length=_MAX_LABELS)] | None = None
     coverage: Annotated[float, Field(ge=0.0, le=1.0)]
 
     @property

@@ -7,6 +7,7 @@ that don't parse are counted, and text is made printable before anyone sees it.
 from __future__ import annotations
 
 import json
+import math
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from contextlib import suppress
@@ -18,9 +19,15 @@ from agent.fleet.seen import SeenBirth, SeenCounts, SeenHealth, SeenPolicy, Told
 
 MAX_DEVICES: Final = 20_000
 MAX_SOURCES: Final = 32
+"""Of one device."""
+MAX_VIEWS: Final = 32_768
+"""Sources of all devices together; hostile ones take some 300 MB at most."""
+MAX_NAME: Final = 63
+"""Letters of a site, device or source; the settings allow no more."""
 MAX_PAYLOAD_BYTES: Final = 65_536
 SPARKLINE_WINDOWS: Final = 24
-_MAX_MISSING: Final = 10_000
+_MAX_GAPS: Final = 16
+"""Runs of missing windows that are remembered of each session; those of older ones count as lost for good."""
 _SESSIONS: Final = 4
 """Runs of a device whose numbering is remembered: windows of an earlier run may still arrive."""
 _SILENT_WINDOWS: Final = 2.5
@@ -32,18 +39,32 @@ class Numbering:
     """Which windows of one session have arrived."""
 
     highest: int
-    missing: set[int] = field(default_factory=set)
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    """First and last number of each run that has not arrived, in order."""
+    lost: int = 0
+    """Numbers in gaps that are not remembered any more."""
+
+    @property
+    def missing(self) -> int:
+        """Windows that were numbered and have not arrived."""
+        return self.lost + sum(last + 1 - first for first, last in self.gaps)
 
     def note(self, seq: int) -> bool:
         """Take in a number; False when it has arrived before."""
         if seq > self.highest:
-            room = _MAX_MISSING - len(self.missing)
-            self.missing.update(range(self.highest + 1, min(seq, self.highest + 1 + room)))
+            if seq > self.highest + 1:
+                self.gaps.append((self.highest + 1, seq - 1))
+            if len(self.gaps) > _MAX_GAPS:
+                first, last = self.gaps.pop(0)
+                self.lost += last + 1 - first
             self.highest = seq
             return True
-        arrived = seq not in self.missing
-        self.missing.discard(seq)
-        return not arrived
+        for index, (first, last) in enumerate(self.gaps):
+            if first <= seq <= last:
+                parts = (first, seq - 1), (seq + 1, last)
+                self.gaps[index : index + 1] = [part for part in parts if part[0] <= part[1]]
+                return True
+        return False
 
 
 @dataclass(slots=True)
@@ -60,7 +81,7 @@ class SourceView:
     @property
     def missing(self) -> int:
         """Windows that were numbered and have not arrived."""
-        return sum(len(numbering.missing) for numbering in self.sessions.values())
+        return sum(numbering.missing for numbering in self.sessions.values())
 
     def take(self, window: SeenCounts, now_s: float) -> bool:
         """Show a window; False when it has arrived before."""
@@ -115,7 +136,8 @@ class FleetView:
         self.devices: dict[tuple[str, str], DeviceView] = {}
         self.messages = 0
         self.refused = 0
-        """Messages of devices beyond ``MAX_DEVICES`` and payloads beyond ``MAX_PAYLOAD_BYTES``."""
+        """Messages beyond the bounds above."""
+        self._views = 0
 
     def feed(self, topic: str, payload: bytes, now_s: float) -> Told | None:
         """Take in one message; what it told, or None if it is not (valid) v1.
@@ -126,7 +148,8 @@ class FleetView:
         if address is None:
             return None
         self.messages += 1
-        view = self._view(address, now_s)
+        longest = max(len(name) for name in (address.site, address.device, address.source))
+        view = None if longest > MAX_NAME else self._view(address, now_s)
         if view is None or len(payload) > MAX_PAYLOAD_BYTES:
             self.refused += 1
             return None
@@ -151,26 +174,44 @@ class FleetView:
             self.devices[key] = DeviceView(*key, first_seen_s=now_s)
         return self.devices[key]
 
-    @staticmethod
-    def _take(view: DeviceView, address: Address, payload: bytes, now_s: float) -> Told | None:
-        match address.kind:
-            case "availability":
-                if payload not in {topics.ONLINE.encode(), topics.OFFLINE.encode()}:
+    def _take(self, view: DeviceView, address: Address, payload: bytes, now_s: float) -> Told | None:
+        if address.kind == "availability":
+            if payload not in {topics.ONLINE.encode(), topics.OFFLINE.encode()}:
+                return None
+            view.online = payload == topics.ONLINE.encode()
+            return Told(address, online=view.online)
+        message = _plain(payload)
+        if address.kind == "birth":
+            view.birth = SeenBirth.model_validate_json(payload)
+        elif address.kind == "health":
+            view.health = SeenHealth.model_validate_json(payload)
+        else:
+            window = SeenCounts.model_validate_json(payload)
+            if address.source not in view.sources:
+                if len(view.sources) >= MAX_SOURCES or self._views >= MAX_VIEWS:
                     return None
-                view.online = payload == topics.ONLINE.encode()
-                return Told(address, online=view.online)
-            case "birth":
-                view.birth = SeenBirth.model_validate_json(payload)
-            case "health":
-                view.health = SeenHealth.model_validate_json(payload)
-            case "counts":
-                window = SeenCounts.model_validate_json(payload)
-                if address.source not in view.sources and len(view.sources) >= MAX_SOURCES:
-                    return None
-                source = view.sources.setdefault(address.source, SourceView())
-                fresh, message = source.take(window, now_s), json.loads(payload)
-                return Told(address, message, window=window, duplicate=not fresh, missing=source.missing)
-        return Told(address, json.loads(payload))
+                view.sources[address.source] = SourceView()
+                self._views += 1
+            source = view.sources[address.source]
+            fresh = source.take(window, now_s)
+            return Told(address, message, window=window, duplicate=not fresh, missing=source.missing)
+        return Told(address, message)
+
+
+def _plain(payload: bytes) -> object:
+    """The JSON in it; Python's reader takes NaN and 1e999 too, which nobody may write.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return json.loads(payload, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(value := float(number)):
+        msg = f"{number} is no JSON number"
+        raise ValueError(msg)
+    return value
 
 
 def printable(text: str) -> str:

@@ -14,15 +14,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from agent.errors import BrokerError, ConfigError
+from agent.mqtt.bounded import MAX_PACKET_BYTES, BoundedClient
 from agent.mqtt.credentials import load_credentials, tls_context
 from agent.mqtt.refusals import broker_name, explain_error, explain_loss, explain_reason
 
 if TYPE_CHECKING:
-    from paho.mqtt.properties import Properties
+    from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage
     from paho.mqtt.reasoncodes import ReasonCode
 
     from agent.mqtt.wake import Wake
@@ -32,6 +34,8 @@ CONNECT_TIMEOUT_S: Final = 10.0
 """For each of: TCP, TLS, and the broker's answer to CONNECT."""
 MAX_IN_FLIGHT: Final = 20
 """Messages sent and not acknowledged; an MQTT 5 broker may ask for fewer (its Receive Maximum)."""
+_MAX_RECEIVED: Final = 64
+"""Messages kept for a caller who takes none; one step reads no more than there are in flight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,8 @@ class BrokerLink:
         """One sentence; why the link is not, or no longer, alive."""
         self.acknowledged: deque[Acknowledgement] = deque()
         """Filled by ``step``, emptied by the caller."""
-        self.received: deque[Received] = deque()
-        """Filled by ``step``, emptied by the caller."""
+        self.received: deque[Received] = deque(maxlen=_MAX_RECEIVED)
+        """Filled by ``step``, emptied by the caller after each one, lest the oldest go."""
         self._settings = settings
         self._will = will
         self._answered = False
@@ -87,7 +91,7 @@ class BrokerLink:
         self._subscription: int | None = None
         """Message id of the latest one."""
         version = MQTTProtocolVersion.MQTTv5 if settings.protocol == "5" else MQTTProtocolVersion.MQTTv311
-        self._client = Client(
+        self._client = BoundedClient(
             CallbackAPIVersion.VERSION2, client_id=client_id, protocol=version, reconnect_on_failure=False
         )
         self._client.max_inflight_messages = 0  # counted here, because the library ignores the broker's wish
@@ -121,9 +125,13 @@ class BrokerLink:
             self._identify()
         except ConfigError as error:
             raise BrokerError(str(error)) from error
+        settings, wishes = self._settings, None
+        if settings.protocol == "5":
+            wishes = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            wishes.MaximumPacketSize = MAX_PACKET_BYTES
         try:
             self._client.connect(
-                self._settings.host, self._settings.effective_port, self._settings.keepalive_s
+                settings.host, settings.effective_port, settings.keepalive_s, properties=wishes
             )
         except (OSError, ValueError) as error:
             raise BrokerError(explain_error(self._settings, error)) from error
@@ -218,7 +226,9 @@ class BrokerLink:
 
     def _end(self, reason: str) -> None:
         """Record the first and most telling reason; later ones are consequences."""
-        if not self.end_reason:
+        if not self.end_reason and self._client.misdeed:
+            self.end_reason = f"{self.name} {self._client.misdeed}"
+        elif not self.end_reason:
             self.end_reason = reason or explain_loss(
                 self._settings, self._library_error, accepted=self._answered
             )
@@ -255,7 +265,8 @@ class BrokerLink:
             self.subscribed = not any(reason.is_failure for reason in reasons)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        self.received.append(Received(message.topic, bytes(message.payload), message.retain))
+        with suppress(UnicodeDecodeError):  # nobody of ours has such a topic
+            self.received.append(Received(message.topic, bytes(message.payload), message.retain))
 
     def _on_log(self, _client: Client, _data: object, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:

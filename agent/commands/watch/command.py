@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from typing import Annotated
 
 import typer
@@ -38,7 +37,8 @@ def watch(
         password_file=password_file,
         ca_file=ca_file,
     )
-    stop = threading.Event()
+    came: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    follow(settings, WatchFilter(site, device), as_json=as_json, seconds=seconds, stop=stop)
+        # Nothing that takes a lock: the signal may come while this very thread holds it.
+        signal.signal(number, lambda number, _: came.append(number))
+    follow(settings, WatchFilter(site, device), as_json=as_json, seconds=seconds, stop=lambda: bool(came))

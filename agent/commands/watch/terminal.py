@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
@@ -25,10 +25,10 @@ def watch(
     *,
     as_json: bool = False,
     seconds: float | None = None,
-    stop: threading.Event | None = None,
+    stop: Callable[[], bool] = lambda: False,
     output: TextIO = sys.stdout,
 ) -> FleetView:
-    """Show the fleet until ``stop`` is set or ``seconds`` have passed, reconnecting for ever.
+    """Show the fleet until ``stop`` says so or ``seconds`` have passed, reconnecting for ever.
 
     On a terminal a live table; elsewhere one line per window; with ``as_json`` one JSON object per message:
     ``site``, ``device``, ``kind``, then ``online`` or ``message``, and for counts ``source``, ``duplicate``
