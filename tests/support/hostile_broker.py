@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-PACKETS: Final = ("connack", "publish", "publish2", "suback", "puback", "pingresp", "disconnect")
+PACKETS: Final = ("connack", "publish", "publish1", "publish2", "suback", "puback", "pingresp", "disconnect")
 WAYS: Final = (
     "oversize",
     "declared",
@@ -36,7 +36,7 @@ WAYS: Final = (
     "wrong_id",
     "flood",
 )
-_TYPES: Final = dict(zip(PACKETS, (0x20, 0x31, 0x35, 0x90, 0x40, 0xD0, 0xE0), strict=True))
+_TYPES: Final = dict(zip(PACKETS, (0x20, 0x31, 0x33, 0x35, 0x90, 0x40, 0xD0, 0xE0), strict=True))
 _SUBSCRIBE, _PUBLISH, _PINGREQ, _CONNECT = 0x80, 0x30, 0xC0, 0x10
 OVERSIZE: Final = 200_000_000
 LARGEST: Final = 131_000
@@ -70,6 +70,8 @@ class HostileBroker:
         self.taken = 0
         """PUBLISHes so far that were acknowledged."""
         self._listener = socket.create_server(("127.0.0.1", 0))
+        # Small, so that answers that it doesn't read are soon too many.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.port: int = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -156,7 +158,7 @@ class _Conversation:
     def _unasked(self, packet: str) -> None:
         """What a broker may send at any time."""
         if packet.startswith("publish"):
-            number = b"\0\7" if packet == "publish2" else b""
+            number = b"" if packet == "publish" else b"\0\7"
             self._send(
                 packet, struct.pack("!H", len(TOPIC)) + TOPIC + number + self._no_properties() + b"online"
             )
@@ -187,6 +189,8 @@ class _Conversation:
                     "never": b"",
                     "properties": framed(first, self._stuffed(body)),
                     "wrong_id": framed(first, b"\xab\xcd" + body[2:]),
+                    "preceded": framed(_TYPES["publish"], b"\0\1a" + self._no_properties())
+                    + framed(first, body),
                 }[mode.way]
             )
 
@@ -203,15 +207,14 @@ class _Conversation:
             else:
                 self._near.sendall(framed(first, self._padded(mode.packet, body, number)))
 
-    def _padded(self, packet: str, body: bytes, number: int) -> bytes:
-        if packet == "publish2":
+    @staticmethod
+    def _padded(packet: str, body: bytes, number: int) -> bytes:
+        """Number so many of a flood: messages alternate between short ones and the longest there are."""
+        if packet in {"publish1", "publish2"}:
             at = 2 + len(TOPIC)
-            return body[:at] + struct.pack("!H", number) + body[at + 2 :] + bytes(LARGEST - 100)
-        return (
-            body
-            if packet == "publish" and number % 2
-            else body + bytes(LARGEST - 100) * packet.startswith("publish")
-        )
+            body = body[:at] + struct.pack("!H", number) + body[at + 2 :]
+        long = packet in {"publish", "publish2"} and number % 2 == 0
+        return body + bytes(LARGEST - 100) * long
 
     def _stuffed(self, body: bytes) -> bytes:
         """As many user properties as fit, of one letter each; before MQTT 5 they are rubbish."""
@@ -281,6 +284,8 @@ class Victim:
         self._process.kill()
         self._process.wait()
         self._reading.join()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
 
     @property
     def errors(self) -> str:

@@ -8,7 +8,11 @@ import json
 import os
 import pty
 import random
+import signal
+import subprocess
+import sys
 import threading
+import tracemalloc
 from dataclasses import astuple
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,11 +28,13 @@ from agent.contract.messages import counts_message
 from agent.contract.topics import fleet_filter
 from agent.domain import LABELS
 from agent.errors import BrokerError
+from agent.fleet import reader
 from agent.fleet.reader import WatchFilter
-from agent.fleet.view import MAX_DEVICES, FleetView
+from agent.fleet.view import MAX_DEVICES, FleetView, Numbering
 from agent.publisher.thread import Publisher
 from agent.publisher.wallclock import WallClock
 from agent.settings import MqttSettings
+from tests.support.hostile_broker import HostileBroker, Mode
 from tests.support.message_samples import IDENTITY, SESSION, SUPPRESSED, birth, disclosure, health, window
 from tests.support.ports import free_port
 from tests.support.waiting import DEADLINE_S, wait_until
@@ -197,6 +203,59 @@ def test_hostile_payloads_are_counted_and_shown_as_not_understood(payload: bytes
     assert "1 not understood" in drawn(view)
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", '[1, {"a": -1e999}]'])
+def test_what_would_be_no_json_when_it_is_written_again_is_not_understood(number: str) -> None:
+    """In a field that nobody reads, which is told all the same."""
+    view = FleetView()
+    for leaf, payload in (
+        ("counts/door", counts(0)),
+        ("health", health().payload()),
+        ("birth", birth().payload()),
+    ):
+        strange = payload[:-1] + f', "later": {number}}}'.encode()
+        assert view.feed(f"{BRANCH}/{leaf}", strange, 0.0) is None
+    device = view.devices["museum", "door-1"]
+    assert (device.malformed, device.health, device.birth, device.sources) == (3, None, None, {})
+
+
+def test_gaps_cost_no_memory_however_wide_they_are() -> None:
+    """Each of 120 sessions leaves a million numbers out: 10,000 of each were kept one by one."""
+    tracemalloc.start()
+    view = FleetView()
+    for number in range(120):
+        for seq in (0, 1_000_001):
+            payload = json.dumps(json.loads(counts(0, session=f"{number:032}")) | {"seq": seq}).encode()
+            view.feed(f"{BRANCH}-{number // 30}/counts/hall-{number % 30}", payload, 0.0)
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(source.missing for _, _, source in view.rows()) == 120 * 1_000_000
+    assert kept_bytes < 5_000_000
+
+
+@given(st.lists(st.integers(0, 40), max_size=40))
+def test_gaps_are_counted_as_if_every_number_were_remembered(numbers: list[int]) -> None:
+    numbering, arrived = Numbering(5), {5}
+    for seq in (number + 5 for number in numbers):
+        assert numbering.note(seq) is (seq not in arrived)
+        arrived.add(seq)
+        assert numbering.missing == len(set(range(5, max(arrived))) - arrived)
+
+
+def test_what_hostile_devices_invent_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.fleet.view.MAX_VIEWS", 100)
+    view, long = FleetView(), "x" * 64
+    for branch in (f"emotion-agent/v1/{long}/a", f"emotion-agent/v1/a/{long}"):
+        assert view.feed(f"{branch}/availability", b"online", 0.0) is None
+    assert view.feed(f"{BRANCH}/counts/{long}", counts(0), 0.0) is None
+    assert (view.refused, len(view.devices)) == (3, 0)
+    many = json.dumps(json.loads(counts(0)) | {"counts": {str(label): 0 for label in range(100)}}).encode()
+    assert view.feed(f"{BRANCH}/counts/door", many, 0.0) is None
+    payload = counts(0)
+    for number in range(132):
+        view.feed(f"{BRANCH}-{number // 32}/counts/{number % 32}", payload, 0.0)
+    assert sum(len(device.sources) for device in view.devices.values()) == 100
+
+
 def test_a_number_far_ahead_does_not_eat_the_memory() -> None:
     far = json.dumps(json.loads(counts(1)) | {"seq": 2**52}).encode()
     view = fed(counts(0), far)
@@ -357,3 +416,70 @@ def test_on_a_terminal_there_is_a_live_table(broker: Broker, monkeypatch: pytest
     collector.join()
     os.close(leader)
     assert "people per window" in screen.getvalue()
+
+
+def watching(port: int, *python: str) -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable,
+        *(python or ("-m", "agent")),
+        "watch",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("packet", ["connack", "suback"])
+def test_ctrl_c_ends_it_while_the_broker_owes_an_answer(packet: str) -> None:
+    with HostileBroker() as broker:
+        broker.mode = Mode(packet, "never")
+        with watching(broker.port) as child:
+            wait_until(
+                lambda: broker.connections if packet == "connack" else broker.subscriptions, "watch to ask"
+            )
+            child.send_signal(signal.SIGINT)
+            try:
+                assert child.wait(DEADLINE_S / 2.0) == 0
+            finally:
+                child.kill()
+        # Nobody waits for the handshake that was given up.
+        broker.behave()
+
+
+INTERRUPTED = """
+import signal, sys, threading
+from agent.cli import main
+wait = threading.Event.wait
+def interrupted(self, timeout=None):
+    if threading.current_thread() is threading.main_thread():
+        with self._cond:
+            signal.raise_signal(signal.SIGTERM)
+    return wait(self, timeout)
+threading.Event.wait = interrupted
+main()
+"""
+"""Python runs the handler between any two steps of the main thread, those with a lock in hand included."""
+
+
+@pytest.mark.slow
+def test_a_signal_that_comes_while_the_main_thread_holds_a_lock_ends_it_too() -> None:
+    with HostileBroker() as broker, watching(broker.port, "-c", INTERRUPTED) as child:
+        wait_until(lambda: broker.subscriptions or child.poll() is not None, "watch to subscribe or end")
+        broker.cut()
+        try:
+            assert child.wait(DEADLINE_S) == 0
+        finally:
+            child.kill()
+
+
+def test_a_broker_that_answers_no_subscription_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_ANSWER_S", 0.1)
+    with HostileBroker() as broker:
+        broker.mode = Mode("suback", "never")
+        with pytest.raises(
+            BrokerError, match=r"does not answer the subscription to emotion-agent/v1/\+/\+/#"
+        ):
+            watch(MqttSettings(host="127.0.0.1", port=broker.port))
