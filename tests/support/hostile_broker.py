@@ -337,7 +337,6 @@ def main() -> None:
                 worst = max(worst, grown_mb)
                 print(f"{what} {protocol} {mode}: {grown_mb:+.1f} MB", flush=True)  # noqa: T201 - its output
             print(f"{what} {protocol} idle: {victim.idle_mb:.1f} MB", flush=True)  # noqa: T201
-            Path(f"/tmp/{what}-{protocol}.log").write_text(victim.errors)
     print(f"worst: {worst:+.1f} MB")  # noqa: T201
 
 
