@@ -30,7 +30,7 @@ class MqttSettings(Table):
     root: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$")] = "emotion-agent"
     protocol: Literal["3.1.1", "5"] = "5"
     client_id: TopicName | None = None
-    """None is ``emotion-agent-<site>-<device>``."""
+    """None is ``emotion-agent:<site>:<device>``."""
     keepalive_s: int = Field(default=30, ge=5, le=3_600)
     tls: bool | None = None
     """None means TLS unless the broker is on this machine."""
