@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from agent.assembly import build_lanes, build_publisher
+from agent.errors import AgentError, BrokenThreadError
 from agent.health import HealthRecorder
 from agent.host import Notifier, harden, load_opencv, read_device, state_directory
 from agent.inference import choose_networks
@@ -53,7 +54,7 @@ class Daemon:
         _log_choice(choice)
         self._stop = threading.Event()
         self._asked_to_stop = False
-        self._failure: BaseException | None = None
+        self._failure: AgentError | None = None
         self._clock = time.monotonic
         self._wallclock = WallClock()
         self._mailbox = Mailbox(tuple(settings.sources))
@@ -77,15 +78,18 @@ class Daemon:
         """Count until :meth:`stop`, or until every replayed source is finished.
 
         Raises:
-            AgentError: A replayed file can't be played.
+            AgentError: A replayed file can't be played, or a thread died or hangs.
         """
         with ExitStack() as stack:
+            stack.callback(setattr, threading, "excepthook", threading.excepthook)
+            threading.excepthook = self._thread_died
             stack.callback(self._close_networks)
             self._publisher.start()
             stack.callback(self._publisher.stop, _FLUSH_S)
             worker = threading.Thread(target=self._work, name="pipeline")
             worker.start()
             stack.callback(worker.join)
+            stack.callback(self._stop.set)
             for lane in self._lanes.values():
                 lane.capture.start()
                 stack.callback(lane.capture.join, _JOIN_S)
@@ -102,6 +106,19 @@ class Daemon:
         if self._failure is not None:
             raise self._failure
 
+    def _thread_died(self, died: threading.ExceptHookArgs) -> None:
+        """End the run in order: without one of its threads the agent would look alive and do nothing."""
+        error = died.exc_value
+        if not isinstance(error, AgentError):
+            name = "?" if died.thread is None else died.thread.name
+            told = BrokenThreadError(
+                f"thread {name} died of {error!r}: the agent has to be started anew; please report this"
+            )
+            told.__cause__ = error
+            error = told
+        self._failure = self._failure or error
+        self._stop.set()
+
     def _work(self) -> None:
         """Top of the pipeline thread."""
         try:
@@ -112,12 +129,11 @@ class Daemon:
                     self._process(frame)
                 del frame  # the capture thread may now reuse its buffer
                 self._report_health()
+                self._publisher.check_progress()
                 self._notifier.alive()
-            self._close_last_windows()
-        except BaseException as error:  # noqa: BLE001 - the thread's top; run() raises it again
-            self._failure = error
         finally:
             self._stop.set()
+            self._close_last_windows()
 
     def _process(self, frame: Frame) -> None:
         lane = self._lanes[frame.source]
@@ -135,7 +151,8 @@ class Daemon:
         captures = [lane.capture for lane in self._lanes.values()]
         if not all(capture.ended.is_set() for capture in captures) or not self._mailbox.empty:
             return False
-        self._failure = next((capture.error for capture in captures if capture.error is not None), None)
+        errors = (capture.error for capture in captures if capture.error is not None)
+        self._failure = self._failure or next(errors, None)
         return True
 
     def _close_windows(self) -> None:

@@ -161,6 +161,8 @@ class BrokerStatus:
     """Windows that the broker has not acknowledged."""
     dropped: int
     """Windows given up since the start."""
+    damaged: int = 0
+    """Of those, windows of which the copy in the queue file was damaged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,10 @@ class CameraError(AgentError):
     """A source delivered nothing usable; the capture thread tries again for ever."""
 
 
+class BrokenThreadError(AgentError):
+    """A thread of the agent died or hangs; only a new start of the agent brings it back (exit 1)."""
+
+
 class SourceEnded(CameraError):  # noqa: N818 - an end of file is an event, not a fault
     """A replayed file or folder is finished; the run ends normally."""
 

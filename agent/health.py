@@ -133,7 +133,7 @@ class HealthRecorder:
             tier=tier_names[self._told_tier] if self._told and self._told_tier is not None else "",
             camera=_worst(parts),
             cameras=parts,
-            queue=QueueHealth(depth=broker.queue_depth, dropped=broker.dropped),
+            queue=QueueHealth(depth=broker.queue_depth, dropped=broker.dropped, damaged=broker.damaged),
             clock_synced=clock_synced,
         )
 

@@ -111,6 +111,8 @@ class CountsMessage(Message):
         silent = (self.people is None, self.counts is None)
         if silent != (self.suppressed, self.suppressed):
             raise ValueError("people and counts are null exactly when suppressed")
+        if self.counts is not None and self.people != sum(self.counts.model_dump().values()):
+            raise ValueError("people must be the sum of counts")
         return self
 
 
@@ -184,6 +186,10 @@ class QueueHealth(Message):
 
     depth: Tally = 0
     dropped: Tally = 0
+    damaged: Tally = Field(
+        default=0,
+        description="of those dropped: windows, at least so many, of which the stored copy was damaged",
+    )
 
 
 class HealthMessage(Message):

@@ -16,6 +16,9 @@ VERSION: Final = "v1"
 ONLINE: Final = "online"
 OFFLINE: Final = "offline"
 
+_LEVEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+"""What the configuration takes as the name of a source."""
+
 Kind = Literal["availability", "birth", "health", "counts"]
 
 _ESCAPES: Final = str.maketrans({"_": "__", ".": "_--", "/": "_-_"})
@@ -86,7 +89,13 @@ def health_topic(identity: Identity) -> str:
 
 
 def counts_topic(identity: Identity, source: str) -> str:
-    """Windows of one source, not retained."""
+    """Windows of one source, not retained.
+
+    Raises:
+        ValueError: ``source`` is no name of a source; a broker would refuse the topic, or the connection.
+    """
+    if not _LEVEL.fullmatch(source):
+        raise ValueError(f"{source!r} can't be a level of a topic")
     return device_topic(identity, f"counts/{source}")
 
 

@@ -24,7 +24,7 @@ class Notifier:
         self._send(f"READY=1\nSTATUS={status}")
 
     def alive(self) -> None:
-        """The pipeline made progress; feeds the watchdog."""
+        """Pipeline and delivery made progress; feeds the watchdog."""
         self._send("WATCHDOG=1")
 
     def stopping(self) -> None:

@@ -102,11 +102,14 @@ class Delivery:
             self._link.give_up(f"{silent}: check its load and disk")
 
     def _send(self, parcel: Parcel) -> None:
-        message = self._route.stamper.stamp(parcel.window)
-        topic = self._route.counts_topic(parcel.window.source)
         if self.idle:
             self._progress_at_s = time.monotonic()
-        self._in_flight[self._link.publish(topic, message.payload())] = parcel
+        try:
+            message = self._route.stamper.stamp(parcel.window)
+            topic = self._route.counts_topic(parcel.window.source)
+            self._in_flight[self._link.publish(topic, message.payload())] = parcel
+        except Exception as error:  # noqa: BLE001 - whatever it is, the windows behind it go on
+            self._route.outbox.set_aside(parcel, error)
 
     def _hold(self, refusal: str) -> None:
         wait_s = self._route.backoff.next_delay_s()

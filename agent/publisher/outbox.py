@@ -50,6 +50,8 @@ class Outbox:
         self._max_bytes = max_bytes
         self._spool = spool
         self._spool_works = True
+        self._loaded = spool is None
+        self._damaged = 0
         self._memory: dict[int, Parcel] = {}
         """Newer than everything in the file; insertion order is age."""
         self._memory_bytes = 0
@@ -72,14 +74,21 @@ class Outbox:
         """Rows in the queue file; 0 means the disk is left alone."""
         return 0 if self._spool is None else self._spool.count
 
+    @property
+    def damaged(self) -> int:
+        """Windows given up, beside those dropped, because their copy in the queue file was damaged."""
+        return self._damaged + (0 if self._spool is None else self._spool.damaged)
+
     def load(self) -> None:
-        """Take up what an earlier run left in the queue file."""
-        if self._spool is not None:
+        """Take up what an earlier run left in the queue file; tried again with each window until it works."""
+        if self._spool is not None and not self._loaded:
             with self._complaining():
                 self._spool.load()
+                self._loaded = True
 
     def put(self, window: WaitingWindow, *, online: bool) -> None:
         """Add the newest window; it goes to the file unless it can leave at once."""
+        self.load()
         behind_others = self.stored > 0 or not online
         number = self._last_number = self._last_number + 1
         window = _historical(window) if behind_others else window
@@ -101,9 +110,7 @@ class Outbox:
                 continue
             if window is not None:
                 return Parcel(number, stored=True, window=_historical(window))
-            logger.error("one window in the queue file was unreadable and is dropped")
-            self.dropped += 1
-            self._acknowledged.add(number)
+            self._give_up(number, f"row {number} of the queue file is not what was written")
         while self._untaken:
             parcel = self._memory.get(self._untaken.popleft())
             if parcel is not None:
@@ -120,6 +127,13 @@ class Outbox:
             self._acknowledged.add(row)
             if len(self._acknowledged) >= min(_BATCH, self.stored):
                 self.settle()
+
+    def set_aside(self, parcel: Parcel, error: Exception) -> None:
+        """Nothing can be sent of this window, and that won't change: go on with the next."""
+        name = " ".join(map(str, parcel.window.key))
+        row = parcel.number if parcel.stored else self._rows.get(parcel.number)
+        self._give_up(row, f"window {name} can't be sent ({error})")
+        self.acknowledge(parcel)
 
     def release(self) -> None:
         """The connection is gone: everything unacknowledged waits again and will be sent as historical."""
@@ -138,7 +152,12 @@ class Outbox:
         """Move windows from memory to the queue file; those handed out already stay handed out."""
         if self._spool is None or not self._memory:
             return
-        all_read = not self._page and (self.stored == 0 or self._read_up_to >= self._spool.last_number)
+        self.load()
+        all_read = (
+            self._loaded
+            and not self._page
+            and (self.stored == 0 or self._read_up_to >= self._spool.last_number)
+        )
         with self._complaining():
             rows = self._spool.append([parcel.window for parcel in self._memory.values()])
             taken = len(self._memory) - len(self._untaken)
@@ -178,6 +197,14 @@ class Outbox:
             with self._complaining():
                 self._page.extend(self._spool.read(self._read_up_to, _BATCH))
         return bool(self._page)
+
+    def _give_up(self, row: int | None, why: str) -> None:
+        level = logging.DEBUG if self._damaged else logging.ERROR
+        logger.log(level, "%s: it is given up; health counts those that follow in queue.damaged", why)
+        self._damaged += 1
+        if self._spool is not None and row is not None:
+            self._spool.keep(row)
+            self._acknowledged.add(row)
 
     def _drop_oldest(self, count: int) -> None:
         if count <= 0:

@@ -4,6 +4,9 @@ Why SQLite and how: each commit must survive a kill at any instant and a power c
 out. The write-ahead log with ``synchronous = FULL`` syncs once per commit, and a torn last commit is
 rolled back at the next start. One commit carries one closed window (every few minutes) or a batch of
 acknowledgements. The exclusive lock keeps a second process out and needs no shared-memory file.
+
+Nothing that the file says can stop the windows behind it: what is wrong with a row is the row's matter
+(``agent.publisher.row``), what is wrong with the file sets it aside, and only the disk is waited for.
 """
 
 from __future__ import annotations
@@ -13,28 +16,20 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pydantic import ValidationError
-
-from agent.contract import CountsMessage
 from agent.errors import AgentError
-from agent.publisher.waiting import WaitingWindow
+from agent.publisher.queue_file import LAST_NUMBER, is_damage, opened_and_checked, whole_windows
+from agent.publisher.row import row_of, window_of
+
+if TYPE_CHECKING:
+    from agent.publisher.waiting import WaitingWindow
 
 logger = logging.getLogger(__name__)
 
 FILE_NAME: Final = "unsent.sqlite3"
-_VERSION: Final = 1
-_CREATE: Final = """
-CREATE TABLE IF NOT EXISTS windows (
-    number INTEGER PRIMARY KEY,
-    source TEXT NOT NULL,
-    opened_at_s REAL NOT NULL,
-    closed_at_s REAL NOT NULL,
-    boot_id TEXT NOT NULL,
-    payload TEXT NOT NULL
-)
-"""
+_KEPT_BYTES: Final = 1024 * 1024
+"""Of damaged rows; what comes later is counted only."""
 
 
 class SpoolError(AgentError):
@@ -44,7 +39,7 @@ class SpoolError(AgentError):
 class Spool:
     """The queue file; opened when first needed, used by one thread.
 
-    A damaged file is set aside as ``<name>.damaged`` and counting goes on with a new one.
+    A damaged file is set aside as ``<name>.damaged``; a new one takes over the windows that are whole.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,6 +51,8 @@ class Spool:
         self.last_number = 0
         """Of the newest window ever stored here; never used twice in one process, so that a late
         acknowledgement can't hit a newer window."""
+        self.damaged = 0
+        """Windows lost with files set aside, as far as they could be counted, but one per file at least."""
         self._database: sqlite3.Connection | None = None
 
     def load(self) -> None:
@@ -64,7 +61,12 @@ class Spool:
         Raises:
             SpoolError: The file exists but can't be opened.
         """
-        if self.path.exists():
+        with self._failing_in_words():
+            size_bytes = self.path.stat().st_size if self.path.exists() else None
+        if size_bytes == 0:
+            logger.error("queue file %s is empty: one window at least is lost", self.path)
+            self.damaged += 1
+        if size_bytes is not None:
             self._opened()
             self._discard_if_empty()
 
@@ -78,23 +80,8 @@ class Spool:
             SpoolError: The disk is full, read-only or failing.
         """
         database = self._opened()
-        rows = [
-            (
-                number,
-                window.source,
-                window.opened_at_s,
-                window.closed_at_s,
-                window.boot_id,
-                window.message.payload().decode(),
-            )
-            for number, window in enumerate(windows, self.last_number + 1)
-        ]
-        with self._failing_in_words(), database:
-            database.executemany("INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?)", rows)
-        self.last_number += len(rows)
-        self.count += len(rows)
-        self.size_bytes += sum(len(row[-1].encode()) for row in rows)
-        return [row[0] for row in rows]
+        with self._failing_in_words():
+            return self._insert(database, windows)
 
     def read(self, after: int, limit: int) -> list[tuple[int, WaitingWindow | None]]:
         """Up to ``limit`` windows numbered above ``after``, oldest first; None stands for a damaged row.
@@ -107,7 +94,7 @@ class Spool:
         select = "SELECT * FROM windows WHERE number > ? ORDER BY number LIMIT ?"
         database = self._opened()
         with self._failing_in_words():
-            return [(number, _window(*row)) for number, *row in database.execute(select, (after, limit))]
+            return [(row[0], window_of(row)) for row in database.execute(select, (after, limit))]
 
     def delete(self, numbers: Collection[int]) -> None:
         """Forget windows that the broker has; the file goes with the last one.
@@ -134,6 +121,18 @@ class Spool:
         with self._failing_in_words():
             return [number for (number,) in database.execute(select, (count,))]
 
+    def keep(self, number: int) -> None:
+        """Write a damaged row down beside the file, for inspection; as long as there is little of it."""
+        aside = self.path.with_name(self.path.name + ".damaged-rows")
+        try:
+            with self._failing_in_words():
+                rows = self._opened().execute("SELECT * FROM windows WHERE number = ?", (number,)).fetchall()
+            with aside.open("a", encoding="ascii") as lines:
+                if lines.tell() < _KEPT_BYTES:
+                    lines.writelines(f"{ascii(row)[:_KEPT_BYTES]}\n" for row in rows)
+        except (OSError, SpoolError) as error:
+            logger.warning("a damaged row can't be kept in %s (%s)", aside, error)
+
     def close(self) -> None:
         """Fold the log into the file and release the lock."""
         if self._database is not None:
@@ -146,42 +145,26 @@ class Spool:
             self._database = None
 
     def _opened(self) -> sqlite3.Connection:
-        if self._database is None:
-            with self._failing_in_words():
+        with self._failing_in_words():
+            if self._database is None:
                 try:
-                    self._database = self._connect()
+                    self._database = opened_and_checked(self.path)
                     self._measure(self._database)
-                except sqlite3.OperationalError:
-                    self.close()
-                    raise
-                except sqlite3.DatabaseError as error:
+                except Exception as error:
+                    if not is_damage(error):
+                        raise
                     self._set_aside(error)
-                    self._database = self._connect()
+            self._database = self._database or opened_and_checked(self.path)
         return self._database
 
-    def _connect(self) -> sqlite3.Connection:
-        """Open and check the file.
-
-        Raises:
-            sqlite3.OperationalError: It can't be used now.
-            sqlite3.DatabaseError: It is damaged.
-        """
-        database = sqlite3.connect(self.path, timeout=1.0)
-        try:
-            database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = FULL")
-            verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-            version = database.execute("PRAGMA user_version").fetchone()[0]
-            if verdict != "ok" or version not in {0, _VERSION}:
-                raise sqlite3.DatabaseError(verdict if verdict != "ok" else f"unknown version {version}")
-            with database:
-                database.execute(_CREATE)
-                database.execute(f"PRAGMA user_version = {_VERSION}")
-        except sqlite3.Error:
-            database.close()
-            raise
-        return database
+    def _insert(self, database: sqlite3.Connection, windows: Sequence[WaitingWindow]) -> Sequence[int]:
+        rows = [row_of(number, window) for number, window in enumerate(windows, self.last_number + 1)]
+        with database:
+            database.executemany("INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        self.last_number += len(rows)
+        self.count += len(rows)
+        self.size_bytes += sum(len(row.payload.encode()) for row in rows)
+        return [row.number for row in rows]
 
     def _measure(self, database: sqlite3.Connection) -> None:
         total = (
@@ -189,23 +172,27 @@ class Spool:
             " FROM windows"
         )
         self.count, self.size_bytes, last = database.execute(total).fetchone()
-        self.last_number = max(self.last_number, last)
+        self.last_number = max(self.last_number, min(last, LAST_NUMBER))
 
     @contextmanager
     def _failing_in_words(self) -> Iterator[None]:
-        """A database error as a sentence; a file found damaged is set aside on the way."""
+        """An error as a sentence; a file found damaged is set aside on the way."""
         try:
             yield
-        except sqlite3.Error as error:
-            if not isinstance(error, sqlite3.OperationalError) and isinstance(error, sqlite3.DatabaseError):
+        except SpoolError:
+            raise
+        except Exception as error:
+            if is_damage(error):
                 self._set_aside(error)
             raise SpoolError(
                 f"queue file {self.path} can't be used ({error}): make room or check state.directory;"
                 " unsent windows wait in memory"
             ) from error
 
-    def _set_aside(self, error: sqlite3.Error) -> None:
+    def _set_aside(self, error: Exception) -> None:
         self.close()
+        whole = whole_windows(self.path)
+        lost = max(1, self.count - len(whole))
         self.count = self.size_bytes = 0
         aside = self.path.with_name(self.path.name + ".damaged")
         logger.error(
@@ -215,11 +202,18 @@ class Spool:
             self.path.replace(aside)
             for ending in ("-wal", "-journal"):
                 self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
-        except OSError as failure:
+            if whole:
+                self._database = opened_and_checked(self.path)
+                self._insert(self._database, whole)
+                logger.error("%d windows of it are whole and will be sent", len(whole))
+        except (OSError, sqlite3.Error) as failure:
+            lost += len(whole)
             raise SpoolError(
-                f"damaged queue file {self.path} can't be set aside ({failure}): remove it;"
+                f"damaged queue file {self.path} can't be replaced ({failure}): make room or remove it;"
                 " unsent windows wait in memory"
             ) from failure
+        finally:
+            self.damaged += lost
 
     def _discard_if_empty(self) -> None:
         """No file means nothing waits; so an idle agent has nothing open for writing."""
@@ -229,13 +223,3 @@ class Spool:
                 self.path.unlink(missing_ok=True)
             except OSError as error:
                 logger.warning("empty queue file %s can't be removed (%s); it stays", self.path, error)
-
-
-def _window(
-    source: str, opened_at_s: float, closed_at_s: float, boot_id: str, payload: str
-) -> WaitingWindow | None:
-    try:
-        message = CountsMessage.model_validate_json(payload)
-    except ValidationError:
-        return None
-    return WaitingWindow(source, message, opened_at_s, closed_at_s, boot_id)

@@ -18,6 +18,7 @@ from typing import Final
 
 from agent.contract import BirthMessage, HealthMessage, counts_message, topics
 from agent.domain import BrokerStatus, Disclosure, EmotionWindow
+from agent.errors import BrokenThreadError
 from agent.mqtt import Backoff, BrokerLink, Dial, Wake, load_credentials, tls_context, warn_of_exposure
 from agent.publisher.announcement import Announcer
 from agent.publisher.delivery import Delivery, Route
@@ -36,6 +37,8 @@ stay below 5,000 messages per second."""
 
 _LASTING_S: Final = 10.0
 """A connection that lasted this long ends the growth of the waits between attempts."""
+STUCK_S: Final = 300.0
+"""A thread that is not heard of for this long hangs: name servers and every address of a broker take less."""
 _TICK_S: Final = 1.0
 """Longest wait of the connected thread; keep-alive and the clock are looked at this often."""
 
@@ -96,11 +99,13 @@ class Publisher:
         self._stop_by_s: float | None = None
         self._connected = False
         self._reason = "not connected yet"
+        self._progress_at_s = time.monotonic()
         self._wake = Wake()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     def start(self) -> None:
         """Start connecting; returns at once."""
+        self._progress_at_s = time.monotonic()
         self._thread.start()
 
     def publish_counts(self, window: EmotionWindow, disclosure: Disclosure) -> None:
@@ -123,7 +128,20 @@ class Publisher:
         """For health and logs; from any thread."""
         outbox = self._route.outbox
         depth = outbox.depth + len(self._inbox)
-        return BrokerStatus(self._connected, self._reason, depth, outbox.dropped)
+        lost = outbox.damaged
+        return BrokerStatus(self._connected, self._reason, depth, outbox.dropped + lost, lost)
+
+    def check_progress(self) -> None:
+        """Nothing is raised while the thread works, or waits for a broker as it should; from any thread.
+
+        Raises:
+            BrokenThreadError: It, or the one that connects for it, has hung for ``STUCK_S``.
+        """
+        if time.monotonic() - self._progress_at_s > STUCK_S:
+            raise BrokenThreadError(
+                f"delivery to {self._settings.host} has hung for {STUCK_S:.0f} s: the agent has to be started"
+                " anew; check the name server and the disk of state.directory"
+            )
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Send what is left, then ``offline``, then disconnect; what can't be sent is stored.
@@ -134,8 +152,17 @@ class Publisher:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s + 2.0)
+        if self._inbox and not self._thread.is_alive():
+            self._store_all()  # closed since the thread died
 
     def _run(self) -> None:
+        try:
+            self._publish()
+        finally:
+            self._store_all()
+            self._wake.close()
+
+    def _publish(self) -> None:
         outbox = self._route.outbox
         outbox.load()
         while not (stopping := self._stop_by_s is not None) or self._last_chance():
@@ -147,9 +174,12 @@ class Publisher:
             if stopping:
                 break
             self._pause()
-        self._absorb()
-        outbox.close()
-        self._wake.close()
+
+    def _store_all(self) -> None:
+        try:
+            self._absorb()
+        finally:
+            self._route.outbox.close()
 
     def _last_chance(self) -> bool:
         """Whether one more attempt may save, in the time left, windows that no file can hold."""
@@ -158,6 +188,9 @@ class Publisher:
         return time.monotonic() < (self._stop_by_s or 0.0) and outbox.depth > outbox.stored
 
     def _connect_and_serve(self) -> None:
+        self._progress_at_s = (
+            time.monotonic()
+        )  # and not in the loop below, where a hanging dial is waited for
         link = BrokerLink(self._settings, self._client_id, self._announcer.will)
         dial = Dial(link, self._wake)
         while not dial.finished.is_set():
@@ -192,6 +225,7 @@ class Publisher:
         self._reason = ""
         logger.info("connected to broker %s:%d", self._settings.host, self._settings.effective_port)
         while link.alive and self._stop_by_s is None:
+            self._progress_at_s = time.monotonic()
             self._absorb()
             wait_s = delivery.send_due()
             self._announcer.tell_health(link, self._health)

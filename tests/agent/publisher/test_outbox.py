@@ -174,7 +174,7 @@ def test_a_damaged_row_is_dropped_and_the_others_arrive(tmp_path: Path) -> None:
     again.load()
     parcels = take_all(again)
     assert seqs(parcels) == [0, 2]
-    assert again.dropped == 1
+    assert again.damaged == 1
 
 
 def test_a_file_in_use_by_another_process_leaves_windows_in_memory(tmp_path: Path) -> None:
