@@ -18,16 +18,12 @@ LAST_NUMBER: Final = 2**62
 
 _VERSION: Final = 2
 """1 had no checksums."""
-_CREATE: Final = """
-CREATE TABLE windows (
-    number INTEGER PRIMARY KEY,
-    source TEXT NOT NULL,
-    opened_at_s REAL NOT NULL,
-    closed_at_s REAL NOT NULL,
-    boot_id TEXT NOT NULL,
-    payload TEXT NOT NULL,
-    checksum BLOB
-)
+_COLUMNS: Final = {
+    "number": "INTEGER", "source": "TEXT", "opened_at_s": "REAL", "closed_at_s": "REAL", "boot_id": "TEXT",
+    "payload": "TEXT", "checksum": "BLOB",
+}  # fmt: skip
+_CREATE: Final = f"""
+CREATE TABLE windows ({", ".join(map(" ".join, _COLUMNS.items()))}, PRIMARY KEY (number))
 """
 _ALL: Final = "SELECT * FROM windows ORDER BY number"
 
@@ -100,6 +96,9 @@ def _prepare(database: sqlite3.Connection, log: bytes) -> None:
         with database:
             database.execute("BEGIN IMMEDIATE")
             _upgrade(database, version)
+    columns = {name: kind for _, name, kind, *_ in database.execute("PRAGMA table_info(windows)")}
+    if list(columns.items()) != list(_COLUMNS.items()):
+        raise sqlite3.DatabaseError("its table is another")
     strays = "SELECT count(*) FROM windows WHERE number NOT BETWEEN 1 AND ?"
     if database.execute(strays, (LAST_NUMBER,)).fetchone()[0]:
         raise sqlite3.DatabaseError("impossible row number")
