@@ -338,6 +338,6 @@ def test_no_payload_has_a_key_that_the_contract_does_not_name(
     assert keys["health"] == {
         "schema", "state", "uptime_s", "rss_mb", "cpu_temp_c", "throttled", "fps", "latency_ms", "p50",
         "p95", "p99", "budget_ms", "frames_dropped", "tier", "camera", "cameras", "door", "reconnects",
-        "stalls_1h", "picture", "reason", "queue", "depth", "dropped", "clock_synced",
+        "stalls_1h", "picture", "reason", "queue", "depth", "dropped", "damaged", "clock_synced",
     }
     # fmt: on

@@ -26,7 +26,7 @@ def report(recorder: HealthRecorder, cameras: dict[str, CameraStatus], now_s: fl
     return recorder.message(
         now_s,
         cameras=cameras,
-        broker=BrokerStatus(connected=True, reason="", queue_depth=3, dropped=1),
+        broker=BrokerStatus(connected=True, reason="", queue_depth=3, dropped=2, damaged=1),
         tier_names=("large", "small"),
         clock_synced=True,
         device=DeviceReadings(rss_mb=80.0, cpu_temp_c=51.5, throttled=False),
@@ -111,6 +111,14 @@ def test_dropped_frames_are_those_replaced_and_those_too_old() -> None:
     busy.window_closed("a", 10.0, 6, DELIVERING, may_tell=False)
     busy.window_closed("a", 10.0, 7, DELIVERING, may_tell=True)
     assert report(busy, {"a": DELIVERING}).frames_dropped == 6
+
+
+def test_the_queue_tells_what_waits_what_is_given_up_and_what_of_it_was_damaged() -> None:
+    assert report(recorder([]), {"a": DELIVERING}).queue.model_dump() == {
+        "depth": 3,
+        "dropped": 2,
+        "damaged": 1,
+    }
 
 
 def test_an_open_or_suppressed_window_tells_no_load() -> None:

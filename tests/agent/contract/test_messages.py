@@ -89,6 +89,13 @@ def test_a_suppressed_window_can_not_carry_counts() -> None:
         counts(leaky)
 
 
+@pytest.mark.parametrize("people", [6, 8])
+def test_people_are_the_sum_of_the_counts(people: int) -> None:
+    wrong = Disclosure(suppressed=False, people=people, counts=disclosure(7).counts)
+    with pytest.raises(ValidationError, match="sum of counts"):
+        counts(wrong)
+
+
 def test_windows_of_no_or_negative_length_are_refused() -> None:
     with pytest.raises(ValidationError, match="window_end must lie after"):
         counts(stamps=Stamps(START, START, synced=True))

@@ -76,6 +76,14 @@ def test_every_built_topic_parses_to_its_sender(site: str, device: str, source: 
     assert parse_topic(identity.root, topics.health_topic(identity)) == Address(site, device, "health")
 
 
+@pytest.mark.parametrize(
+    "source", ["", "#", "a/+", "a/b", "hall\0", "-hall", "hall\n", "ha\u00efl", "h" * 64]
+)
+def test_what_can_be_no_source_makes_no_topic(source: str) -> None:
+    with pytest.raises(ValueError, match="level of a topic"):
+        topics.counts_topic(IDENTITY, source)
+
+
 @settings(deadline=None)
 @given(st.text(max_size=60))
 def test_foreign_topics_are_none_and_never_an_error(text: str) -> None:

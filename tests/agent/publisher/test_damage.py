@@ -147,6 +147,24 @@ def test_a_damaged_log_of_a_killed_run_is_told(tmp_path: Path) -> None:
     assert again.damaged >= 1
 
 
+@pytest.mark.parametrize(
+    ("code", "stays"),
+    [
+        (sqlite3.SQLITE_FULL, False),
+        (sqlite3.SQLITE_BUSY, False),
+        (sqlite3.SQLITE_IOERR_WRITE, False),
+        (sqlite3.SQLITE_READONLY_DIRECTORY, False),
+        (sqlite3.SQLITE_IOERR_READ, True),
+        (sqlite3.SQLITE_CORRUPT_SEQUENCE, True),
+        (sqlite3.SQLITE_ERROR, True),
+    ],
+)
+def test_a_disk_is_waited_for_and_a_sector_that_can_not_be_read_is_not(code: int, stays: bool) -> None:  # noqa: FBT001
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code
+    assert queue_file.is_damage(error) is stays
+
+
 @pytest.mark.slow
 def test_random_damage_blocks_nothing_and_alters_nothing(tmp_path: Path) -> None:
     """The 2,000 of ``python -m tests.support.damage``, shortened."""
