@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
+import signal
 import socket
 import sqlite3
 from typing import TYPE_CHECKING
@@ -12,10 +15,13 @@ import pytest
 
 from agent.publisher.spool import FILE_NAME
 from tests.support.agent_process import AgentProcess, replay, write_config
+from tests.support.mosquitto_fixtures import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.mosquitto_fixtures import Broker
 
 PROGRAM = "tests.support.mortal_agent"
 
@@ -33,6 +39,38 @@ def stored(folder: Path) -> list[int]:
     with contextlib.closing(sqlite3.connect(folder / "state" / FILE_NAME)) as queue:
         payloads = queue.execute("SELECT payload FROM windows ORDER BY number").fetchall()
     return [json.loads(payload)["seq"] for (payload,) in payloads]
+
+
+@pytest.fixture
+def closed_folder(tmp_path: Path) -> Iterator[Path]:
+    """The state folder, which nobody may look into."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    folder.chmod(0)
+    yield folder
+    folder.chmod(0o700)
+
+
+def without_privilege() -> list[str]:
+    """How to start a program to which permissions apply."""
+    if os.geteuid() != 0:
+        return []
+    program = shutil.which("setpriv")
+    if program is None:
+        pytest.skip("setpriv is not installed (apt install util-linux)")
+    powers = "-dac_override,-dac_read_search"
+    return [program, f"--bounding-set={powers}", f"--inh-caps={powers}"]
+
+
+@pytest.mark.usefixtures("closed_folder")
+def test_with_a_state_folder_that_can_not_be_looked_into_windows_are_sent(
+    broker: Broker, clip: Path, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path, replay(clip, loop=True), broker.port, window_s=1.0)
+    with Recorder(broker) as recorder, AgentProcess(config, prefix=without_privilege()) as agent:
+        recorder.wait_for(lambda _: len(recorder.on("counts")) >= 2)
+        agent.signal(signal.SIGTERM)
+        assert agent.wait() == 0, agent.log
 
 
 @pytest.mark.slow

@@ -216,17 +216,6 @@ def test_a_window_that_can_not_be_sent_is_given_up_and_the_next_one_arrives(brok
     assert [message["seq"] for message in counts(recorder.records)] == [1]
 
 
-def test_a_folder_that_can_not_be_looked_into_leaves_windows_in_memory(
-    broker: Broker, tmp_path: Path
-) -> None:
-    with Recorder(broker) as recorder:
-        publisher = publisher_for(broker.port, tmp_path / ("x" * 300))  # the disk refuses even to look
-        publisher.publish_counts(window(0), disclosure())
-        publisher.start()
-        recorder.wait_for(has_counts(1))
-        publisher.stop(DEADLINE_S)
-
-
 # --- what the release before has left ---------------------------------------------------------------------
 
 
