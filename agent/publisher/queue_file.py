@@ -25,6 +25,8 @@ _COLUMNS: Final = {
 _CREATE: Final = f"""
 CREATE TABLE windows ({", ".join(map(" ".join, _COLUMNS.items()))}, PRIMARY KEY (number))
 """
+_WRITE_VERSION: Final = b"\2"
+"""In the file's header; SQLite takes a greater one for a file of its own future, and never says so."""
 _ALL: Final = "SELECT * FROM windows ORDER BY number"
 
 _WAITED_FOR: Final = frozenset((
@@ -55,6 +57,8 @@ def opened_and_checked(path: Path) -> sqlite3.Connection:
     """
     log = path.with_name(path.name + "-wal")
     left = log.read_bytes() if log.exists() else b""
+    if _head(path)[18:19] > _WRITE_VERSION:
+        raise sqlite3.DatabaseError("SQLite would only read it")
     database = _connected(path)
     try:
         _prepare(database, left)
@@ -73,6 +77,13 @@ def whole_windows(path: Path) -> list[WaitingWindow]:
                 if (window := window_of(row)) is not None:
                     found[row[0]] = window
     return [found[number] for number in sorted(found)]
+
+
+def _head(path: Path) -> bytes:
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        return file.read(100)
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -188,6 +188,8 @@ class Verdict:
     """Files of which windows are missing though nothing was counted as damaged."""
     blocked: int = 0
     """Files behind which a new window was not delivered."""
+    unstored: int = 0
+    """Files into which, or into their successors, a new window was not stored."""
 
 
 def try_one(random: Random, master: Path, folder: Path, verdict: Verdict) -> None:
@@ -200,6 +202,7 @@ def try_one(random: Random, master: Path, folder: Path, verdict: Verdict) -> Non
     sent: list[Parcel] = []
     for number, online in enumerate((True, False)):
         outbox.put(sample(number, "new"), online=online)
+        verdict.unstored += not online and outbox.stored == 0
         sent += send_all(outbox)
     outbox.close()
     again = Outbox(10 * WINDOWS, Spool(path))

@@ -112,6 +112,21 @@ def test_the_whole_windows_of_a_damaged_file_are_sent_and_the_rest_is_kept(tmp_p
     assert (tmp_path / f"{FILE_NAME}.damaged").read_bytes() == bytes(content)
 
 
+def test_a_file_that_can_only_be_read_any_more_is_replaced(tmp_path: Path) -> None:
+    """One bit of the header, and each window would wait in memory, where a power cut takes it."""
+    path = tmp_path / FILE_NAME
+    damage.fill(path, 6)
+    content = bytearray(path.read_bytes())
+    content[18] ^= 16
+    path.write_bytes(content)
+    outbox = Outbox(1000, Spool(path))
+    outbox.load()
+    outbox.put(damage.sample(6), online=False)
+    assert outbox.stored == 7
+    assert [parcel.window.message.seq for parcel in damage.send_all(outbox)] == list(range(7))
+    assert not path.exists()
+
+
 def test_a_file_damaged_behind_the_agents_back_costs_no_new_window(tmp_path: Path) -> None:
     """Rows that can't be read any more, once more than the memory of SQLite holds has gone by."""
     path = tmp_path / FILE_NAME
@@ -173,7 +188,8 @@ def test_random_damage_blocks_nothing_and_alters_nothing(tmp_path: Path) -> None
     for number in range(60):
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
         damage.try_one(Random(f"short/{number}"), tmp_path / "master", folder, verdict)  # noqa: S311
-    assert (verdict.blocked, verdict.altered, verdict.repeated, verdict.silent) == (0, 0, 0, 0), verdict
+    failed = (verdict.blocked, verdict.unstored, verdict.altered, verdict.repeated, verdict.silent)
+    assert failed == (0, 0, 0, 0, 0), verdict
     assert verdict.whole > 60 * damage.WINDOWS / 2
 
 
