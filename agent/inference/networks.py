@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.errors import BackendError, ModelError
 from agent.inference.backends import load_network
 from agent.inference.bundle import open_bundle
 from agent.inference.choice import Choice, load_pick, make_choice
 
 if TYPE_CHECKING:
+    from agent.inference.bundle import Bundle
     from agent.inference.network import LoadedNetwork
     from agent.settings import AgentSettings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ def choose_networks(
 ) -> tuple[Networks, Choice]:
     """Find out by trying, or remember, what this device runs best, and open it.
 
+    What was remembered and can't be opened, since a driver, a runtime or a file is gone, is found out anew.
+
     Args:
         settings: May pin backend or precision.
         state_dir: Where the trials are kept from start to start; None keeps nothing.
@@ -89,17 +96,27 @@ def choose_networks(
         ModelError: The bundle or one of its files is missing, altered, of an unknown signer or shape.
         BackendError: No installed backend can run them.
     """
-    asked = settings.models
+    asked, budget_ms = settings.models, settings.latency.budget_ms
     bundle = open_bundle(asked)
-    choice = make_choice(bundle, asked, state_dir, settings.latency.budget_ms, reselect=reselect)
-    detectors = tuple(load_pick(bundle, pick, asked.threads) for pick in choice.detectors)
-    classifier = None if choice.classifier is None else load_pick(bundle, choice.classifier, asked.threads)
+    choice = make_choice(bundle, asked, state_dir, budget_ms, reselect=reselect)
+    try:
+        return _open_choice(bundle, choice, asked.threads), choice
+    except (ModelError, BackendError) as error:
+        if not choice.cached:
+            raise
+        logger.warning("the kept backend choice can't be opened (%s): the backends are tried again", error)
+    choice = make_choice(bundle, asked, state_dir, budget_ms, reselect=True)
+    return _open_choice(bundle, choice, asked.threads), choice
+
+
+def _open_choice(bundle: Bundle, choice: Choice, threads: int) -> Networks:
+    detectors = tuple(load_pick(bundle, pick, threads) for pick in choice.detectors)
+    classifier = None if choice.classifier is None else load_pick(bundle, choice.classifier, threads)
     costs = tuple(pick.ms for pick in choice.detectors if pick.ms is not None)
     _return_free_memory()
-    networks = Networks(
+    return Networks(
         detectors, classifier, choice.start_tier, costs, signer=bundle.signer, signer_id=bundle.signer_id
     )
-    return networks, choice
 
 
 def _return_free_memory() -> None:

@@ -9,6 +9,7 @@ runtime costs tens of megabytes; each network then has the precision that is fas
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,10 +112,14 @@ def make_choice(
         return _only_choice(items, tuple(tiers))
     threads = settings.threads or default_threads()
     now = circumstances(bundle, threads, (settings.backend, settings.precision, *networks))
+    classifier = next(iter(classifiers), None)
     kept = None if reselect else read_trials(state_dir, now)
-    trials = _try_all(bundle, items, threads, options) if kept is None else kept
-    choice = decide(trials, tuple(tiers), next(iter(classifiers), None), budget_ms, cached=kept is not None)
-    if kept is None and options.keep:
+    if kept is not None:
+        with contextlib.suppress(BackendError):  # trials that decide nothing are none
+            return decide(kept, tuple(tiers), classifier, budget_ms, cached=True)
+    trials = _try_all(bundle, items, threads, options)
+    choice = decide(trials, tuple(tiers), classifier, budget_ms, cached=False)
+    if options.keep:
         write_trials(state_dir, now, trials)
     return choice
 
