@@ -9,10 +9,14 @@ import typer
 
 from agent.commands.bench.figures import BenchOptions
 from agent.commands.options import AsJson
+from agent.errors import ConfigError
 
 TrustedKeys = Annotated[
     list[Path] | None, typer.Option(help="Public key of the bundle's signer; repeatable.", exists=True)
 ]
+MOST_FACES: Final = 200
+"""More would be a few pixels each."""
+_ROOM_FOR: Final = frozenset(map(str, range(MOST_FACES + 1)))
 STILL_S: Final = 20.0
 GATE_S: Final = 300.0
 """Camera time of an empty room in ``bench``, and with ``--gate``."""
@@ -42,7 +46,7 @@ def bench(
     from agent.commands.bench.runner import run_bench  # noqa: PLC0415 - the help must not wait for NumPy
 
     options = BenchOptions(
-        faces=tuple(int(count) for count in faces.split(",") if count),
+        faces=_counts(faces),
         budget_ms=budget_ms,
         threads=threads,
         backend=backend,
@@ -58,3 +62,15 @@ def bench(
         sources=sources,
     )
     run_bench(options, as_json=as_json)
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    """Numbers of faces.
+
+    Raises:
+        ConfigError: One is none that the drawn camera has room for.
+    """
+    counts = [count.strip() for count in text.split(",") if count.strip()]
+    if not all(count in _ROOM_FOR for count in counts):
+        raise ConfigError(f"--faces {text} can't be drawn: give numbers up to {MOST_FACES}, such as 1,5,20")
+    return tuple(map(int, counts))

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from agent.cli import app
 from agent.commands.bench.figures import BenchOptions, Figures
 from agent.commands.bench.measured import Played
 from agent.commands.bench.memory_camera import MemoryCamera, StillCamera
 from agent.commands.bench.runner import run_bench
-from agent.errors import SourceEnded
+from agent.errors import ConfigError, SourceEnded
 from agent.inference.choice.choose import decide
 from agent.inference.choice.trial import Trial
 from tests.support.signing_fixtures import signer_of
@@ -266,3 +268,10 @@ def played(**figures: float) -> Played:
     numbers = dict.fromkeys((field.name for field in fields(Played)), 0.0)
     names: dict[str, Any] = {"stages_ms": {}, "cached": False, "backend": "", "precision": "", "tiers": ()}
     return Played(**{**numbers, **names, **figures})
+
+
+@pytest.mark.parametrize("faces", ["a", "1,-5", "1.5", "1e3", "201", "9" * 5_000, "\u0665", "1;5"])
+def test_numbers_of_faces_that_are_none_are_a_mistake_of_the_user(faces: str) -> None:
+    done = CliRunner().invoke(app, ["bench", "--faces", faces])
+    assert isinstance(done.exception, ConfigError)
+    assert "give numbers up to 200, such as 1,5,20" in str(done.exception)
