@@ -42,5 +42,10 @@ def errors_in_one_sentence(*also: type[Exception]) -> Iterator[None]:
 def _leave(error: Exception, status: int) -> None:
     logger.debug("traceback", exc_info=error)
     for line in str(error).splitlines():
-        typer.echo(f"error: {line}", err=True)
+        typer.echo(f"error: {printable(line)}", err=True)
     sys.exit(status)
+
+
+def printable(text: str) -> str:
+    """The text with control characters spelt out: what a file says must not steer the terminal."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.inference import LoadedNetwork
-from agent.inference.bundle import Backend, NetworkEntry, Precision
+from agent.inference.bundle import Backend, NetworkContent, NetworkEntry, Precision
 from quantize.backends.onnxruntime import quantize_onnx
 from quantize.calibration import CalibrationSet
 
@@ -51,10 +51,13 @@ class Artefact:
     precision: Precision
     path: Path
 
-    @property
-    def weights_path(self) -> Path | None:
-        """The ``.bin`` beside an OpenVINO ``.xml``."""
-        return self.path.with_suffix(".bin") if self.path.suffix == ".xml" else None
+    def read(self) -> NetworkContent:
+        """What it holds now.
+
+        Raises:
+            ModelError: It can't be read.
+        """
+        return NetworkContent.read(self.path, self.backend)
 
     @property
     def label(self) -> str:

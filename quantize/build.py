@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from agent.inference import LoadedNetwork
-from agent.inference.backends import open_file
-from agent.inference.bundle import NetworkEntry, NetworkFile
+from agent.inference.backends import open_network
+from agent.inference.bundle import NetworkContent, NetworkEntry, NetworkFile
 from models.bundling import sha256_of
 from quantize.artefacts import Artefact, Plan, write_artefacts
 from quantize.gate import Verdict
@@ -23,8 +23,8 @@ class Built:
     """Everything the bundle needs of one network."""
 
     entry: NetworkEntry
-    files: Mapping[str, Path]
-    """Path in the bundle → the file to copy."""
+    files: Mapping[str, bytes]
+    """Path in the bundle → content, the very bytes that were scored."""
     verdicts: tuple[Verdict, ...]
 
 
@@ -36,10 +36,11 @@ def build(plan: Plan, folder: Path, say: Callable[[str], None]) -> Built:
     """
     fp32_scores: Mapping[str, float] = {}
     files: list[NetworkFile] = []
-    paths: dict[str, Path] = {}
+    contents: dict[str, bytes] = {}
     verdicts: list[Verdict] = []
     for artefact in write_artefacts(plan, folder, say):
-        network = open_artefact(plan.name, plan.entry, artefact)
+        content = artefact.read()
+        network = open_artefact(plan.name, plan.entry, artefact, content)
         held_out = plan.held_out(network)
         say(f"{plan.name}: {artefact.label} held-out {_words(held_out)}")
         fp32_scores = fp32_scores or held_out
@@ -50,10 +51,10 @@ def build(plan: Plan, folder: Path, say: Callable[[str], None]) -> Built:
             scores = plan.reported(network)
             say(f"{plan.name}: {artefact.label} {_words(scores)}")
             files.append(network.file.model_copy(update={"scores": dict(scores)}))
-            paths |= _files_of(artefact, network.file)
+            contents |= _files_of(network.file, content)
         network.network.close()
     made = {"files": tuple(files), "calibration_sha256": plan.images.sha256}
-    return Built(plan.entry.model_copy(update=made), paths, tuple(verdicts))
+    return Built(plan.entry.model_copy(update=made), contents, tuple(verdicts))
 
 
 def _is_kept(artefact: Artefact, verdict: Verdict, say: Callable[[str], None]) -> bool:
@@ -65,35 +66,35 @@ def _is_kept(artefact: Artefact, verdict: Verdict, say: Callable[[str], None]) -
     return verdict.passes
 
 
-def _files_of(artefact: Artefact, file: NetworkFile) -> dict[str, Path]:
-    """Path in the bundle → the file to copy."""
-    found = {file.path: artefact.path}
-    if artefact.weights_path is not None:
-        found[str(PurePosixPath(file.path).with_suffix(".bin"))] = artefact.weights_path
+def _files_of(file: NetworkFile, content: NetworkContent) -> dict[str, bytes]:
+    """Path in the bundle → content."""
+    found = {file.path: content.network}
+    if file.weights_sha256 is not None:
+        found[str(PurePosixPath(file.path).with_suffix(".bin"))] = content.weights
     return found
 
 
-def open_artefact(name: str, entry: NetworkEntry, artefact: Artefact) -> LoadedNetwork:
+def open_artefact(
+    name: str, entry: NetworkEntry, artefact: Artefact, content: NetworkContent
+) -> LoadedNetwork:
     """Open a file that is in no bundle yet, on one thread.
 
     Raises:
         ModelError: The file doesn't fit the entry.
     """
-    file = described(name, artefact)
+    file = described(name, artefact, content)
     entry = entry.model_copy(update={"files": (file,)})
-    network = open_file(artefact.path, entry, backend=artefact.backend, threads=1)
-    return LoadedNetwork(name, entry, file, network)
+    return LoadedNetwork(name, entry, file, open_network(content, entry, threads=1))
 
 
-def described(name: str, artefact: Artefact) -> NetworkFile:
+def described(name: str, artefact: Artefact, content: NetworkContent) -> NetworkFile:
     """What the manifest says of a file, but for its scores."""
-    weights = artefact.weights_path
     return NetworkFile(
         backend=artefact.backend,
         precision=artefact.precision,
         path=f"{name}.{artefact.precision}{artefact.path.suffix}",
-        sha256=sha256_of(artefact.path),
-        weights_sha256=None if weights is None else sha256_of(weights),
+        sha256=sha256_of(content.network),
+        weights_sha256=sha256_of(content.weights) if content.weights else None,
     )
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import cv2
@@ -12,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import ModelError
-from agent.inference.backends import open_file
+from agent.inference.backends import open_network
 from agent.inference.bundle import (
     PICTURE,
     Bundle,
+    NetworkContent,
     NetworkEntry,
+    NetworkFile,
     answer_key,
     default_bundle_folder,
     load_reference,
@@ -30,11 +31,13 @@ _SCENE: Final = (slice(0, 300), slice(75, 375))
 """Rows and columns of the astronaut's head and shoulders."""
 
 
-def reference_content(folder: Path, networks: Mapping[str, NetworkEntry]) -> bytes:
-    """The file's bytes, for a bundle in whose folder ``networks``, by manifest key, are already in place.
+def reference_content(
+    networks: Mapping[str, NetworkEntry], content_of: Callable[[NetworkFile], NetworkContent]
+) -> bytes:
+    """The file's bytes, for a bundle that will have ``networks``, by manifest key.
 
     Raises:
-        ModelError: A network has no FP32 file for ONNX Runtime.
+        ModelError: A network has no FP32 file for ONNX Runtime, or can't be run.
     """
     picture = reference_picture()
     arrays: dict[str, NDArray[np.generic]] = {PICTURE: picture}
@@ -44,9 +47,11 @@ def reference_content(folder: Path, networks: Mapping[str, NetworkEntry]) -> byt
             raise ModelError(
                 f"network {name!r} has no FP32 file for ONNX Runtime to take reference answers from"
             )
-        network = open_file(folder / file.path, entry, backend="onnxruntime", threads=1)
+        network = open_network(content_of(file), entry, threads=1)
         network.input_buffer[...] = reference_input(picture, entry.input)
         for index, answer in enumerate(network.run()):
+            if not np.all(np.abs(answer) <= np.finfo(np.float16).max):
+                raise ModelError(f"network {name!r} answers numbers that no box or score has: export it anew")
             # Half precision halves the file; its error is a tenth of what INT8 brings.
             arrays[answer_key(name, index)] = answer.astype(np.float16)
         network.close()

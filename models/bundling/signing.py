@@ -22,12 +22,14 @@ from cryptography.hazmat.primitives.serialization import (
 from agent.errors import AgentError
 from agent.host import replace_whole
 from agent.inference.bundle import (
+    MOST_TEXT_BYTES,
     SHIPPED_KEYS,
     SIGNATURE,
     Bundle,
     SigningKey,
     key_id_of,
     load_reference,
+    read_bounded,
     read_manifest,
     read_public_key,
 )
@@ -88,14 +90,14 @@ def sign_bundle(folder: Path, key_file: Path, ask_passphrase: Callable[[], str])
 
 
 def require_intact(bundle: Bundle) -> None:
-    """Every file that a manifest names is there and has the digest it says.
+    """Every file that a manifest names is there, has the digest it says, and wants no other file.
 
     Raises:
-        ModelError: One isn't.
+        ModelError: One isn't, hasn't or does.
     """
     for entry in bundle.manifest.networks.values():
         for file in entry.files:
-            bundle.resolve(file)
+            bundle.read(file).require_complete()
     load_reference(bundle)
 
 
@@ -106,7 +108,7 @@ def is_shipped(signer: SigningKey) -> bool:
 
 def _read_private_key(path: Path, ask_passphrase: Callable[[], str]) -> Ed25519PrivateKey:
     try:
-        content = path.read_bytes()
+        content = read_bounded(path, MOST_TEXT_BYTES)
     except OSError as error:
         raise AgentError(f"can't read the private key {path}: {error}; name it with --key") from error
     try:

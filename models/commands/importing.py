@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 
-from agent.errors import AgentError
-from agent.exits import errors_in_one_sentence
+from agent.errors import ModelError
+from agent.exits import BAD_INPUT, errors_in_one_sentence
+from agent.host import ask_child
+from models.importing import REQUEST, ImportRequest
+
+LONGEST_IMPORT_S: Final = 300.0
+"""It takes seconds; a file may hold a network that never ends."""
+_WORKER: Final = "models.importing.worker"
 
 File = Annotated[Path, typer.Argument(help="The .onnx export of a YOLOv5, v6, v7, v8 or 11.")]
 Name = Annotated[str | None, typer.Option(help="What a configuration calls it; the file's name by default.")]
@@ -52,23 +59,23 @@ def import_command(
     replace: Replace = False,
 ) -> None:
     """Bring your own detector: check a YOLO's ONNX export and make a bundle of it."""
-    console = Console(highlight=False, soft_wrap=True, markup=False)
-    with errors_in_one_sentence(OSError):
-        try:
-            from models.importing import (  # noqa: PLC0415 - the help must not wait for ONNX
-                ImportRequest,
-                import_network,
-            )
-        except ImportError as error:
-            raise AgentError(
-                f"importing needs more packages ({error}): pip install 'emotion-agent[quantize]'"
-            ) from error
+    with errors_in_one_sentence(*BAD_INPUT):
         request = ImportRequest(
             file, name, bundle, labels, colour, scale, licence, head, input_px, anchors, image, replace
         )
-        done = import_network(request, console.print)
-    console.print(f"written: {done.key} in {done.bundle}")
-    console.print("run it with this in the configuration:\n\n[models]")
-    console.print(f'bundle = "{done.bundle.resolve()}"\ndetector = "{done.entry.family}"')
-    console.print("allow_unsigned = true   # or sign it: python -m quantize sign --bundle DIR --key FILE\n")
-    console.print(f"next, for INT8: python -m quantize imported {done.entry.family} --bundle {done.bundle}")
+        try:
+            done = ask_child(_WORKER, REQUEST.dump_json(request), LONGEST_IMPORT_S)
+        except subprocess.TimeoutExpired as error:
+            raise ModelError(
+                f"{file} was not understood within {LONGEST_IMPORT_S:g} s: export a network that ends"
+            ) from error
+        # What a runtime prints of its own is left out, unless there is nothing else.
+        said = done.stderr.decode("utf-8", "replace").splitlines()
+        errors = [line for line in said if line.startswith("error: ")]
+        if done.returncode and not errors:
+            last_words = "".join(said[-1:]) or f"status {done.returncode}"
+            raise ModelError(f"{file} ends the process that tries it ({last_words}): export it anew")
+        typer.echo(done.stdout.decode("utf-8", "replace"), nl=False)
+        for line in errors:
+            typer.echo(line, err=True)
+        sys.exit(done.returncode)

@@ -18,8 +18,15 @@ from agent.domain import EMOTIONS, Box, Face
 from agent.errors import ConfigError, ModelError
 from agent.frame import Frame
 from agent.inference import LoadedNetwork
-from agent.inference.backends import OnnxRuntimeNetwork
-from agent.inference.bundle import Bundle, InputSpec, NetworkEntry, default_bundle_folder, load_reference
+from agent.inference.backends import open_network
+from agent.inference.bundle import (
+    Bundle,
+    InputSpec,
+    NetworkContent,
+    NetworkEntry,
+    default_bundle_folder,
+    load_reference,
+)
 from agent.inference.heads import find_layout
 from agent.settings import DetectorSettings
 from models.scores import OVERLAP
@@ -68,14 +75,14 @@ def _built_in() -> Picture:
     return Picture("the built-in portrait", pixels, Box(180, 60, 270, 175))
 
 
-def look(onnx_path: Path, entry: NetworkEntry, picture: Picture, say: Callable[[str], None]) -> None:
+def look(content: NetworkContent, entry: NetworkEntry, picture: Picture, say: Callable[[str], None]) -> None:
     """Say what the agent would see with its default settings.
 
     Raises:
         ModelError: The network's answers can't be what its head says, or it misses the face of the picture as
             the entry reads pixels but finds it when they are read otherwise.
     """
-    faces = _faces(onnx_path, entry, picture)
+    faces = _faces(content, entry, picture)
     if faces:
         misplaced = picture.face is not None and not _on_face(faces, picture.face)
         say(("warning: " if misplaced else "") + describe(faces, picture))
@@ -84,7 +91,7 @@ def look(onnx_path: Path, entry: NetworkEntry, picture: Picture, say: Callable[[
         return
     say(f"warning: nothing found in {picture.name}: check with --image on a picture that shows faces")
     for spec in _other_specs(entry.input):
-        seen = _faces(onnx_path, entry.model_copy(update={"input": spec}), picture)
+        seen = _faces(content, entry.model_copy(update={"input": spec}), picture)
         if seen and picture.face is not None and _on_face(seen[:1], picture.face):
             raise ModelError(
                 f"the network misses the face in {picture.name} as {in_words(entry.input)}, but finds it with"
@@ -99,8 +106,8 @@ def _on_face(faces: Sequence[Face], place: Box) -> bool:
     return any(face.box.iou(place) >= OVERLAP for face in faces)
 
 
-def _faces(onnx_path: Path, entry: NetworkEntry, picture: Picture) -> list[Face]:
-    with closing(OnnxRuntimeNetwork(onnx_path, entry, threads=1)) as network:
+def _faces(content: NetworkContent, entry: NetworkEntry, picture: Picture) -> list[Face]:
+    with closing(open_network(content, entry, threads=1)) as network:
         detector = Detector(LoadedNetwork("imported", entry, entry.files[0], network), DetectorSettings())
         faces = detector.detect(Frame(picture.pixels, 0.0, "check", 0))
         _check_answers(entry, network.run())

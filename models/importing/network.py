@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import re
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import onnx
-
 from agent.errors import ConfigError, ModelError
-from agent.inference.bundle import Bundle, InputSpec, NetworkEntry, NetworkFile, default_bundle_folder
+from agent.exits import printable
+from agent.inference.bundle import (
+    Bundle,
+    InputSpec,
+    NetworkContent,
+    NetworkEntry,
+    NetworkFile,
+    default_bundle_folder,
+)
 from agent.settings import ModelsSettings
 from models.bundling import sha256_of, write_networks
 from models.importing.check import UNIT_SCALE, in_words, look, read_picture
 from models.importing.class_names import count_of, parse_labels, resolve_labels
 from models.importing.onnx_file import UserFile, open_user_file
 from models.importing.outputs import HEADS, Wanted, find_reading
+from models.importing.request import ImportRequest
 
 SCALES: Final = {"0-1": UNIT_SCALE, "0-255": 1.0}
 COLOURS: Final = ("RGB", "BGR")
 NOT_STATED: Final = "not stated"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _COPYLEFT: Final = re.compile(r"\bA?GPL", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class ImportRequest:
-    """What the user said; None is left to the file."""
-
-    path: Path
-    name: str | None = None
-    """What a configuration will call the network."""
-    bundle: Path | None = None
-    labels: str | None = None
-    colour: str = "RGB"
-    scale: str | None = None
-    licence: str | None = None
-    head: str = "auto"
-    input_px: str | None = None
-    anchors: str | None = None
-    image: Path | None = None
-    replace: bool = False
-    """Whether a network of the same name and size may be overwritten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +58,18 @@ def import_network(request: ImportRequest, say: Callable[[str], None]) -> Placed
     _check_options(request, name)
     picture = read_picture(request.image)
     folder = request.bundle or Path(f"{name}-bundle")
-    with tempfile.TemporaryDirectory(prefix="import-") as scratch:
-        source, key, entry = _understand(request, name, Path(scratch), say)
-        placed = Placed(key, folder, entry)
-        kept = existing_bundle(placed, replace=request.replace)
-        look(source, placed.entry, picture, say)
-        place(placed, source, kept, say)
+    content, key, entry = _understand(request, name, say)
+    placed = Placed(key, folder, entry)
+    kept = existing_bundle(placed, replace=request.replace)
+    look(content, placed.entry, picture, say)
+    place(placed, content, kept, say)
     return placed
 
 
 def _understand(
-    request: ImportRequest, name: str, scratch: Path, say: Callable[[str], None]
-) -> tuple[Path, str, NetworkEntry]:
-    """The file to copy, and its key and entry in the manifest."""
+    request: ImportRequest, name: str, say: Callable[[str], None]
+) -> tuple[NetworkContent, str, NetworkEntry]:
+    """What to copy, and its key and entry in the manifest."""
     labels = parse_labels(request.labels)
     file = open_user_file(request.path, request.input_px)
     count, counted_from = count_of(labels, file.class_names)
@@ -99,14 +85,14 @@ def _understand(
     spec = _spec(file.spec, request)
     say(f"input: {spec.width_px}x{spec.height_px} px, {in_words(spec)}, {spec.dtype} {spec.layout}")
     licence = _licence(file, request.licence, say)
-    source = file.path
-    if file.changes:  # else the user's own file goes in, byte for byte
-        source = scratch / "changed.onnx"
-        onnx.save(file.model, str(source))
+    content = NetworkContent(file.path, "onnxruntime", file.bytes_to_run)
     side = f"{spec.height_px}" if spec.height_px == spec.width_px else f"{spec.width_px}x{spec.height_px}"
     key = f"{name}_{side}"
     artefact = NetworkFile(
-        backend="onnxruntime", precision="fp32", path=f"{key}.fp32.onnx", sha256=sha256_of(source)
+        backend=content.backend,
+        precision="fp32",
+        path=f"{key}.fp32.onnx",
+        sha256=sha256_of(content.network),
     )
     entry = NetworkEntry(
         family=name,
@@ -117,10 +103,12 @@ def _understand(
         strides=reading.strides,
         anchors=reading.anchors,
         licence=licence,
-        training_data=(f"unknown: imported from {file.path.name} with sha256 {sha256_of(file.path)}",),
+        training_data=(
+            f"unknown: imported from {printable(file.path.name)} with sha256 {sha256_of(file.content)}",
+        ),
         files=(artefact,),
     )
-    return source, key, entry
+    return content, key, entry
 
 
 def _check_options(request: ImportRequest, name: str) -> None:
@@ -148,7 +136,7 @@ def _anchors(text: str | None) -> tuple[float, ...]:
         numbers = tuple(float(item) for item in text.replace(",", " ").split())
     except ValueError:
         numbers = ()
-    if not numbers or len(numbers) % 2 or min(numbers) <= 0.0:
+    if not numbers or len(numbers) % 2 or not all(0.0 < number < math.inf for number in numbers):
         raise ConfigError(
             f"--anchors {text} can't be read: give width,height of each in pixels, finest stride first"
         )
@@ -166,8 +154,8 @@ def _spec(spec: InputSpec, request: ImportRequest) -> InputSpec:
 
 
 def _licence(file: UserFile, stated: str | None, say: Callable[[str], None]) -> str:
-    noted = file.metadata.get("license", "") or file.metadata.get("licence", "")
-    licence = stated or noted or NOT_STATED
+    noted = printable(file.metadata.get("license", "") or file.metadata.get("licence", ""))
+    licence = printable(stated or "") or noted or NOT_STATED
     if _COPYLEFT.search(licence) or _COPYLEFT.search(noted):
         say(
             f"warning: licence {licence}: the copy in the bundle and all that is quantised from it fall under"
@@ -212,7 +200,7 @@ def existing_bundle(placed: Placed, *, replace: bool) -> Bundle | None:
     return kept
 
 
-def place(placed: Placed, source: Path, kept: Bundle | None, say: Callable[[str], None]) -> None:
+def place(placed: Placed, content: NetworkContent, kept: Bundle | None, say: Callable[[str], None]) -> None:
     """Add the network, and to a face detector in a bundle without one (``kept``) the classifier it needs.
 
     ``say`` takes a line of what else was copied.
@@ -220,7 +208,7 @@ def place(placed: Placed, source: Path, kept: Bundle | None, say: Callable[[str]
     Raises:
         ModelError: The network can't be run, or a shipped file is altered.
     """
-    entries, files = {placed.key: placed.entry}, {placed.entry.files[0].path: source}
+    entries, files = {placed.key: placed.entry}, {placed.entry.files[0].path: content.network}
     classifier = ModelsSettings().classifier
     present = {} if kept is None else kept.manifest.networks
     if placed.entry.task == "face" and not any(other.family == classifier for other in present.values()):
@@ -231,8 +219,8 @@ def place(placed: Placed, source: Path, kept: Bundle | None, say: Callable[[str]
     write_networks(placed.bundle, entries, files)
 
 
-def _shipped(family: str, say: Callable[[str], None]) -> dict[str, tuple[NetworkEntry, dict[str, Path]]]:
-    """Entries of the installed bundle with their files: path in the bundle → the file to copy."""
+def _shipped(family: str, say: Callable[[str], None]) -> dict[str, tuple[NetworkEntry, dict[str, bytes]]]:
+    """Entries of the installed bundle with their files: path in the bundle → content."""
     try:
         bundle = Bundle.load(default_bundle_folder())
         entries = bundle.family(family)
@@ -242,10 +230,11 @@ def _shipped(family: str, say: Callable[[str], None]) -> dict[str, tuple[Network
     return {key: (entry, _files(bundle, entry)) for key, entry in entries.items()}
 
 
-def _files(bundle: Bundle, entry: NetworkEntry) -> dict[str, Path]:
-    files = {artefact.path: bundle.resolve(artefact) for artefact in entry.files}
+def _files(bundle: Bundle, entry: NetworkEntry) -> dict[str, bytes]:
+    files = {}
     for artefact in entry.files:
-        if artefact.weights_sha256 is not None:
-            weights = files[artefact.path].with_suffix(".bin")
-            files[str(Path(artefact.path).with_suffix(".bin"))] = weights
+        content = bundle.read(artefact)
+        files[artefact.path] = content.network
+        if content.weights:
+            files[str(Path(artefact.path).with_suffix(".bin"))] = content.weights
     return files

@@ -14,10 +14,16 @@ import onnxruntime
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnx import TensorProto
-from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from agent.errors import ConfigError, ModelError
-from agent.inference.bundle import InputSpec
+from agent.inference.bundle import (
+    MOST_NETWORK_BYTES,
+    MOST_SIDE_PX,
+    InputSpec,
+    NetworkContent,
+    read_bounded,
+    walk_onnx,
+)
 
 _DTYPES: Final[dict[int, Literal["float32", "uint8"]]] = {
     TensorProto.FLOAT: "float32",
@@ -25,9 +31,11 @@ _DTYPES: Final[dict[int, Literal["float32", "uint8"]]] = {
 }
 _COLOURS: Final = frozenset({1, 3})
 _NMS: Final = re.compile("nms|nonmaxsuppression", re.IGNORECASE)
-_SIZE: Final = re.compile(r"(\d+)(?:x(\d+))?")
+_REPEATS: Final = frozenset({"Loop", "Scan"})
+"""Operators whose end the file's own numbers decide: they may run for ever, and no detector needs them."""
+_SIZE: Final = re.compile(r"(\d{1,5})(?:x(\d{1,5}))?")
 COARSEST_STRIDE: Final = 32
-_LOG_ERRORS_ONLY: Final = 3
+_LOG_FATAL: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +43,9 @@ class UserFile:
     """An ONNX file, made to take one picture of a fixed size."""
 
     path: Path
+    """Where it was read, for messages only."""
+    content: bytes
+    """As it was read."""
     model: Any
     """``onnx.ModelProto``; as in the file where nothing was changed."""
     spec: InputSpec
@@ -54,16 +65,21 @@ class UserFile:
         """As the exporter noted them; empty where it didn't."""
         try:
             names = ast.literal_eval(self.metadata.get("names", ""))
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            if isinstance(names, dict):
+                names = [names[key] for key in sorted(names)]
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return ()
-        if isinstance(names, dict):
-            names = [names[key] for key in sorted(names)]
         return tuple(str(name) for name in names) if isinstance(names, list | tuple) else ()
 
     @property
     def metadata(self) -> dict[str, str]:
         """What the exporter noted, by key."""
         return _metadata(self.model)
+
+    @property
+    def bytes_to_run(self) -> bytes:
+        """The user's own, byte for byte, where nothing was changed."""
+        return self.model.SerializeToString() if self.changes else self.content
 
     def changed(self, outputs: tuple[tuple[str, tuple[int, ...]], ...], change: str) -> UserFile:
         """The same after an edit of ``model``."""
@@ -79,9 +95,8 @@ def open_user_file(path: Path, input_px: str | None) -> UserFile:
         ModelError: It is no ONNX file, or one that the agent can't run.
         ConfigError: ``input_px`` is no size, or not this file's.
     """
-    model, changes = _load(path)
-    if any(_NMS.search(node.op_type) for node in model.graph.node):
-        raise ModelError(f"{path} does its own non-maximum suppression: export it without NMS")
+    content, model = _load(path)
+    changes = []
     image = _only_input(path, model)
     shape = _sizes(image)
     if len(shape) != 4:  # noqa: PLR2004 - batch, channels, rows, columns
@@ -105,33 +120,36 @@ def open_user_file(path: Path, input_px: str | None) -> UserFile:
             axis.dim_value = size
         changes.append(f"its input of {_times(shape)} is fixed at {_times(fixed)}")
     outputs = _fixed_outputs(path, model, spec)
-    return UserFile(path, model, spec, outputs, tuple(changes))
+    return UserFile(path, content, model, spec, outputs, tuple(changes))
 
 
-def _load(path: Path) -> tuple[Any, list[str]]:
+def _load(path: Path) -> tuple[bytes, Any]:
+    """The file's bytes, and what they say."""
     try:
-        model = onnx.load(str(path), load_external_data=False)
+        content = read_bounded(path, MOST_NETWORK_BYTES)
     except OSError as error:
         raise ModelError(f"can't read {path} ({error.strerror or error}): name an .onnx file") from error
-    except DecodeError:
+    try:
+        model = onnx.load_model_from_string(content)
+        facts = walk_onnx(content)
+    except (DecodeError, ValueError):
         model = onnx.ModelProto()
     # Almost any bytes parse as an empty message.
     if not model.ir_version or not model.graph.node:
         raise ModelError(f"{path} is not an ONNX file: export the network to ONNX first, without NMS")
-    if not any(uses_external_data(tensor) for tensor in model.graph.initializer):
-        return model, []
-    try:
-        load_external_data_for_model(model, str(path.parent))
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise ModelError(f"the weights beside {path} can't be read ({error}): copy them there") from error
-    return model, ["the weights beside the file are taken into it"]
+    NetworkContent(path, "onnxruntime", content).require_complete()
+    if any(map(_NMS.search, facts.operators)):
+        raise ModelError(f"{path} does its own non-maximum suppression: export it without NMS")
+    if repeating := ", ".join(sorted(facts.operators & _REPEATS)):
+        raise ModelError(f"{path} has operators that may never end ({repeating}): export it without them")
+    return content, model
 
 
 def _only_input(path: Path, model: Any) -> Any:
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]
     if len(inputs) != 1:
-        names = ", ".join(value.name for value in inputs) or "none"
+        names = ", ".join(_text(value.name) for value in inputs) or "none"
         raise ModelError(f"{path} has {len(inputs)} inputs ({names}): export it with the picture alone")
     return inputs[0]
 
@@ -139,7 +157,8 @@ def _only_input(path: Path, model: Any) -> Any:
 def _dtype(path: Path, image: Any) -> Literal["float32", "uint8"]:
     kind = image.type.tensor_type.elem_type
     if kind not in _DTYPES:
-        name = TensorProto.DataType.Name(kind).lower()
+        known = kind in TensorProto.DataType.values()
+        name = TensorProto.DataType.Name(kind).lower() if known else "unknown"
         raise ModelError(f"{path} takes {name} pixels: export it with float32 ones (half=False)")
     return _DTYPES[kind]
 
@@ -148,7 +167,7 @@ def _size_px(path: Path, model: Any, own: tuple[int, int], wanted: str | None) -
     """Rows and columns of the input."""
     if wanted is None:
         if not all(own):
-            numbers = re.findall(r"\d+", _metadata(model).get("imgsz", ""))
+            numbers = re.findall(r"\d{2,4}", _metadata(model).get("imgsz", ""))[:2]
             size = numbers[0] if len(set(numbers)) == 1 else "x".join(reversed(numbers))
             raise ModelError(f"{path} takes pictures of any size: fix one with --input-px {size or 320}")
         return _multiples(path, own, "export it with another imgsz")
@@ -168,9 +187,10 @@ def _size_px(path: Path, model: Any, own: tuple[int, int], wanted: str | None) -
 
 
 def _multiples(path: Path, size_px: tuple[int, int], remedy: str) -> tuple[int, int]:
-    if any(side % COARSEST_STRIDE or not side for side in size_px):
+    if any(side % COARSEST_STRIDE or not 0 < side <= MOST_SIDE_PX for side in size_px):
         raise ModelError(
-            f"{path} at {size_px[1]}x{size_px[0]} px: both must be multiples of {COARSEST_STRIDE}: {remedy}"
+            f"{path} at {size_px[1]}x{size_px[0]} px: both must be multiples of {COARSEST_STRIDE}"
+            f" up to {MOST_SIDE_PX}: {remedy}"
         )
     return size_px
 
@@ -203,10 +223,10 @@ def write_outputs(model: Any, outputs: list[tuple[str, tuple[int, ...]]]) -> Non
 def _answers(path: Path, model: Any, *pictures: NDArray[Any]) -> list[tuple[Any, ...]]:
     """Name of each output, and what it is for each picture."""
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _LOG_ERRORS_ONLY
+    options.log_severity_level = _LOG_FATAL
     try:
         session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
         image = session.get_inputs()[0].name
         answers = [session.run(None, {image: picture}) for picture in pictures]
@@ -219,12 +239,17 @@ def _answers(path: Path, model: Any, *pictures: NDArray[Any]) -> list[tuple[Any,
 
 
 def _metadata(model: Any) -> dict[str, str]:
-    return {item.key: item.value for item in model.metadata_props}
+    return {_text(item.key): _text(item.value) for item in model.metadata_props}
+
+
+def _text(words: str | bytes) -> str:
+    """Of a file: what is no UTF-8 comes as bytes."""
+    return words if isinstance(words, str) else words.decode("utf-8", "replace")
 
 
 def _sizes(value: Any) -> tuple[int, ...]:
-    """Of a graph's input or output; 0 where any size goes."""
-    return tuple(axis.dim_value for axis in value.type.tensor_type.shape.dim)
+    """Of a graph's input or output; 0 where any size goes, which some exporters write as -1."""
+    return tuple(max(0, axis.dim_value) for axis in value.type.tensor_type.shape.dim)
 
 
 def _times(shape: tuple[int, ...] | list[int]) -> str:

@@ -56,13 +56,13 @@ def _entry(name: str, side_px: int, exported: Artefact) -> NetworkEntry:
         licence="Apache-2.0",
         training_data=_TRAINING_DATA,
         crop_scale=PORTRAIT_CROP_SCALE,
-        files=(described(name, exported),),
+        files=(described(name, exported, exported.read()),),
     )
 
 
 def _calibrated(entry: NetworkEntry, exported: Artefact, valid: FerPlus) -> NetworkEntry:
     """The entry with a temperature and a threshold fitted on what the network says of held-out faces."""
-    logits = emotion_logits(open_artefact(entry.family, entry, exported), valid.images)
+    logits = emotion_logits(open_artefact(entry.family, entry, exported, exported.read()), valid.images)
     temperature = fit_temperature(logits, valid.votes)
     unknown_below = fit_unknown_below(logits, valid.votes, temperature)
     return entry.model_copy(update={"temperature": temperature, "unknown_below": unknown_below})

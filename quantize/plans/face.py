@@ -99,5 +99,5 @@ def _entry(name: str, family: str, size_px: int, exported: Artefact, *, named: b
         strides=STRIDES,
         licence="Apache-2.0",
         training_data=(*_TRAINING_DATA, *(_EXPRESSION_DATA if named else ())),
-        files=(described(name, exported),),
+        files=(described(name, exported, exported.read()),),
     )

@@ -91,7 +91,7 @@ def _fp32_path(bundle: Bundle, name: str, entry: NetworkEntry) -> Path:
     file = entry.file_for("onnxruntime", "fp32")
     if file is None:
         raise ModelError(f"network {name} has no FP32 file for ONNX Runtime: import it again")
-    return bundle.resolve(file)
+    return bundle.read(file).path
 
 
 def _remembered(score: Score) -> Score:

@@ -53,7 +53,7 @@ def make_bundle(folder: Path) -> Bundle:
         EMOTION: export_emotion(emotion, work / f"{EMOTION}.fp32.onnx"),
     }
     entries: dict[str, NetworkEntry] = {}
-    files: dict[str, Path] = {}
+    files: dict[str, bytes] = {}
     for name, path in fp32.items():
         entries[name], own = _artefacts(name, path)
         files |= own
@@ -81,7 +81,7 @@ def settled(network: Any, shape: tuple[int, ...], peak: float) -> Any:
     return network.eval()
 
 
-def _artefacts(name: str, fp32: Path) -> tuple[NetworkEntry, dict[str, Path]]:
+def _artefacts(name: str, fp32: Path) -> tuple[NetworkEntry, dict[str, bytes]]:
     from models.bundling.reference import reference_picture  # noqa: PLC0415
     from quantize.backends.litert.write import write_litert  # noqa: PLC0415
     from quantize.backends.onnxruntime.static import quantize_onnx  # noqa: PLC0415
@@ -99,7 +99,7 @@ def _artefacts(name: str, fp32: Path) -> tuple[NetworkEntry, dict[str, Path]]:
     write_litert(made[-1][2], lite)
     made.append(("litert", "int8", lite))
     files = tuple(network_file(backend, precision, path) for backend, precision, path in made)
-    return entry.model_copy(update={"files": files}), {path.name: path for _, _, path in made}
+    return entry.model_copy(update={"files": files}), {path.name: path.read_bytes() for _, _, path in made}
 
 
 def network_file(backend: str, precision: str, path: Path) -> NetworkFile:

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 from agent.door import opened
 
 if TYPE_CHECKING:
-    from agent.inference.backends.onnx_runtime import OnnxRuntimeNetwork
     from agent.inference.backends.opening import (
         ADAPTERS,
         CPU,
         choose_file,
         find_devices,
         load_network,
-        open_file,
+        open_network,
         precision_order,
     )
     from agent.inference.backends.openvino_runtime import opt_out_of_telemetry

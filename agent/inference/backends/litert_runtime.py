@@ -10,7 +10,6 @@ import contextlib
 import importlib
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,7 +19,7 @@ from agent.errors import ModelError
 from agent.inference.backends.ports import Port, check_ports
 
 if TYPE_CHECKING:
-    from agent.inference.bundle import NetworkEntry
+    from agent.inference.bundle import NetworkContent, NetworkEntry
 
 PACKAGES: Final = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 """Where the interpreter may come from, best first."""
@@ -52,13 +51,15 @@ def find_devices() -> tuple[str, ...]:
 class LiteRtNetwork:
     """A network in a LiteRT interpreter; see :class:`agent.inference.network.Network` and ``opening``."""
 
-    def __init__(self, path: Path, entry: NetworkEntry, threads: int, device: str = "cpu") -> None:
+    def __init__(
+        self, content: NetworkContent, entry: NetworkEntry, threads: int, device: str = "cpu"
+    ) -> None:
         if device not in find_devices():
             raise ModelError(f"LiteRT has no device {device!r} here: it runs on cpu only")
-        self._interpreter = _open(path, threads)
+        self._interpreter = _open(content, threads)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self.output_shapes = check_ports(
-            path,
+            content.path,
             entry.input,
             [_port(detail, "shape") for detail in inputs],
             [_port(detail, "shape_signature") for detail in outputs],
@@ -82,14 +83,15 @@ class LiteRtNetwork:
         del self._views, self._interpreter
 
 
-def _open(path: Path, threads: int) -> Any:
+def _open(content: NetworkContent, threads: int) -> Any:
+    # The interpreter computes from these bytes and keeps them as long as itself.
     try:
         with _without_stderr():
-            interpreter = _Interpreter(model_path=str(path), num_threads=threads)
+            interpreter = _Interpreter(model_content=content.network, num_threads=threads)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ModelError(f"LiteRT can't load {path} ({reason}): install the bundle again") from error
+        raise ModelError(f"LiteRT can't load {content.path} ({reason}): install the bundle again") from error
     return interpreter
 
 

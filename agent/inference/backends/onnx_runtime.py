@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -13,7 +12,7 @@ from agent.errors import ModelError
 from agent.inference.backends.ports import Port, check_ports
 
 if TYPE_CHECKING:
-    from agent.inference.bundle import NetworkEntry
+    from agent.inference.bundle import NetworkContent, NetworkEntry
 
 _DTYPES: Final = {
     "tensor(uint8)": "uint8",
@@ -24,7 +23,8 @@ _PROVIDERS: Final = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
-_LOG_ERRORS_ONLY: Final = 3
+_LOG_FATAL: Final = 4
+"""Errors are raised with the same words, and a file's names in them must not reach a terminal as they are."""
 
 
 def find_devices() -> tuple[str, ...]:
@@ -36,10 +36,12 @@ def find_devices() -> tuple[str, ...]:
 class OnnxRuntimeNetwork:
     """A network in an ONNX Runtime session; see :class:`agent.inference.network.Network` and ``opening``."""
 
-    def __init__(self, path: Path, entry: NetworkEntry, threads: int, device: str = "cpu") -> None:
-        self._session = _open_session(path, threads, device)
+    def __init__(
+        self, content: NetworkContent, entry: NetworkEntry, threads: int, device: str = "cpu"
+    ) -> None:
+        self._session = _open_session(content, threads, device)
         inputs, outputs = _ports(self._session.get_inputs()), _ports(self._session.get_outputs())
-        self.output_shapes = check_ports(path, entry.input, inputs, outputs)
+        self.output_shapes = check_ports(content.path, entry.input, inputs, outputs)
         self.input_buffer: NDArray[Any] = np.zeros(entry.input.shape, entry.input.dtype)
         self._outputs = tuple(np.zeros(shape, np.float32) for shape in self.output_shapes)
         self._binding = self._bind()
@@ -66,27 +68,35 @@ class OnnxRuntimeNetwork:
         self._values.clear()
 
 
-def _open_session(path: Path, threads: int, device: str) -> Any:
+def _open_session(content: NetworkContent, threads: int, device: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = _LOG_ERRORS_ONLY
+    options.log_severity_level = _LOG_FATAL
     # The arena keeps the largest block it ever gave out; without it memory goes back between runs.
     options.enable_cpu_mem_arena = False
     # Waiting threads sleep instead of burning the cores that capture and MQTT need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Else the runtime tells from the bytes, and its other format has ways to other files of its own.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     wanted = _PROVIDERS.get(device, device)
     providers = [wanted] if device == "cpu" else [wanted, _PROVIDERS["cpu"]]
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        # Its own second try would print on stdout, and take another device than the one asked for.
+        session = onnxruntime.InferenceSession(
+            content.network, options, providers=providers, enable_fallback=0
+        )
     except Exception as error:  # the runtime's errors share no other base class
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise ModelError(f"ONNX Runtime can't load {path} ({reason}): install the bundle again") from error
+        raise ModelError(
+            f"ONNX Runtime can't load {content.path} ({reason}): install the bundle again"
+        ) from error
     if session.get_providers()[0] != wanted:
         # An accelerated build falls back to the CPU without a word when the driver is not there.
         raise ModelError(f"ONNX Runtime can't use device {device!r} here: install its driver, or use cpu")
+    session._model_bytes = None  # noqa: SLF001 - kept for a change of device only, which there is none of
     return session
 
 

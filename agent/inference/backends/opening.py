@@ -6,18 +6,17 @@ import importlib
 import importlib.util
 import platform
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from agent.errors import BackendError, ModelError
+from agent.errors import AgentError, BackendError, ModelError
 from agent.host import default_threads, read_cpu_flags
 from agent.inference.network import LoadedNetwork, Network
 
 if TYPE_CHECKING:
-    from agent.inference.bundle import Bundle, NetworkEntry, NetworkFile, Precision
+    from agent.inference.bundle import Bundle, NetworkContent, NetworkEntry, NetworkFile, Precision
 
-    Opener = Callable[[Path, NetworkEntry, int, str], Network]
+    Opener = Callable[[NetworkContent, NetworkEntry, int, str], Network]
 
 ADAPTERS: Final = {
     "onnxruntime": ("agent.inference.backends.onnx_runtime", "OnnxRuntimeNetwork"),
@@ -56,30 +55,35 @@ def load_network(
         BackendError: No artefact is for an installed backend.
     """
     file = choose_file(name, entry, backend=backend, precision=precision)
-    path = bundle.resolve(file)
-    network = open_file(
-        path, entry, backend=file.backend, threads=threads or default_threads(), device=device
-    )
+    network = open_network(bundle.read(file), entry, threads=threads or default_threads(), device=device)
     return LoadedNetwork(name, entry, file, network)
 
 
-def open_file(path: Path, entry: NetworkEntry, *, backend: str, threads: int, device: str = CPU) -> Network:
-    """Open a file with one backend, check it against the manifest and run it once.
+def open_network(content: NetworkContent, entry: NetworkEntry, *, threads: int, device: str = CPU) -> Network:
+    """Open a network with the backend it is made for, check it against the manifest and run it once.
 
     Args:
-        path: ``.onnx``, ``.tflite`` or ``.xml`` beside its ``.bin``; its digest is the caller's business.
+        content: All of it; its digest is the caller's business.
         entry: What the manifest says about the network.
-        backend: One of ``ADAPTERS``.
         threads: Inside one inference on the CPU; at least 1.
         device: One of :func:`find_devices`.
 
     Raises:
-        ModelError: The file is no network or not what ``entry`` says, or the device can't run it.
+        ModelError: It is no network or not what ``entry`` says, or the device can't run it.
         BackendError: The backend is not installed.
     """
-    module, class_name = _adapter(backend)
+    module, class_name = _adapter(content.backend)
     opener: Opener = getattr(module, class_name)
-    return opener(path, entry, threads, device)
+    content.require_complete()
+    try:
+        return opener(content, entry, threads, device)
+    except AgentError:
+        raise
+    except Exception as error:  # each runtime fails in its own way when a graph is run
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ModelError(
+            f"{content.backend} can't run {content.path} ({reason}): install the bundle again"
+        ) from error
 
 
 def find_devices(backend: str) -> tuple[str, ...]:

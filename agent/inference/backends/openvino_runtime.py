@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -31,7 +30,9 @@ opt_out_of_telemetry()
 import openvino  # noqa: E402 - only after the opt-out
 
 if TYPE_CHECKING:
-    from agent.inference.bundle import NetworkEntry
+    from pathlib import Path
+
+    from agent.inference.bundle import NetworkContent, NetworkEntry
 
 _DTYPES: Final = {"u8": "uint8", "f32": "float32"}
 
@@ -51,9 +52,11 @@ def find_devices() -> tuple[str, ...]:
 class OpenVinoNetwork:
     """A network compiled by OpenVINO; see :class:`agent.inference.network.Network` and ``opening``."""
 
-    def __init__(self, path: Path, entry: NetworkEntry, threads: int, device: str = "cpu") -> None:
-        core = _core()
-        model = _read(core, path)
+    def __init__(
+        self, content: NetworkContent, entry: NetworkEntry, threads: int, device: str = "cpu"
+    ) -> None:
+        core, path = _core(), content.path
+        model = _read(core, content)
         self.output_shapes = check_ports(path, entry.input, _ports(model.inputs), _ports(model.outputs))
         self.input_buffer: NDArray[Any] = np.zeros(entry.input.shape, entry.input.dtype)
         self._outputs = tuple(np.zeros(shape, np.float32) for shape in self.output_shapes)
@@ -80,12 +83,14 @@ class OpenVinoNetwork:
         del self._request, self._compiled
 
 
-def _read(core: Any, path: Path) -> Any:
+def _read(core: Any, content: NetworkContent) -> Any:
     try:
-        return core.read_model(str(path))
+        return core.read_model(content.network, content.weights)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[-200:] or type(error).__name__
-        raise ModelError(f"OpenVINO can't load {path} ({reason}): install the bundle again") from error
+        raise ModelError(
+            f"OpenVINO can't load {content.path} ({reason}): install the bundle again"
+        ) from error
 
 
 def _compile(core: Any, model: Any, path: Path, threads: int, device: str) -> Any:

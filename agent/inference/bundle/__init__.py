@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING
 from agent.door import opened
 
 if TYPE_CHECKING:
-    from agent.inference.bundle.manifest import (
+    from agent.inference.bundle.content import (
+        MOST_NETWORK_BYTES,
+        MOST_TEXT_BYTES,
         Backend,
+        NetworkContent,
+        read_bounded,
+    )
+    from agent.inference.bundle.manifest import (
+        MOST_SIDE_PX,
         Bundle,
         InputSpec,
         Manifest,
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
         ReferenceFile,
         read_manifest,
     )
+    from agent.inference.bundle.onnx_walk import walk_onnx
     from agent.inference.bundle.place import MANIFEST, default_bundle_folder
     from agent.inference.bundle.reference import (
         LEAST_AGREEMENT,

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import ModelError
+from agent.inference.bundle.content import MOST_TEXT_BYTES, Backend, NetworkContent, parse_toml, read_bounded
 from agent.inference.bundle.place import MANIFEST
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Precision = Literal["fp32", "int8_u8s8", "int8_s8s8", "int8"]
-Backend = Literal["onnxruntime", "openvino", "litert"]
 Task = Literal["face", "emotion", "face_emotion"]
 _PATH: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*$"
 """Relative, and never upwards."""
+MOST_SIDE_PX: Final = 4096
+"""Of a network's input."""
+_MOST_KEY_CHARACTERS: Final = 80
+"""Of a wrong key that a refusal repeats."""
+
+
+def _require_printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it holds characters that can't be printed")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_require_printable)]
+"""For people, on a terminal or in a log: no control characters, no line breaks."""
 
 
 class Entry(BaseModel):
@@ -30,12 +43,12 @@ class Entry(BaseModel):
 class InputSpec(Entry):
     """Shape and meaning of a network's only input; the batch is always 1."""
 
-    height_px: int = Field(ge=8, le=4096)
-    width_px: int = Field(ge=8, le=4096)
+    height_px: int = Field(ge=8, le=MOST_SIDE_PX)
+    width_px: int = Field(ge=8, le=MOST_SIDE_PX)
     colour: Literal["BGR", "RGB", "GREY"]
     layout: Literal["NHWC", "NCHW"] = "NHWC"
     dtype: Literal["uint8", "float32"] = "uint8"
-    scale: float = 1.0
+    scale: float = Field(default=1.0, gt=0.0, le=255.0)
     """A pixel value in 0…255 is multiplied by this before it enters a float32 input."""
 
     @property
@@ -61,28 +74,28 @@ class NetworkFile(Entry):
     sha256: Sha256
     weights_sha256: Sha256 | None = None
     """Of the ``.bin`` beside an OpenVINO ``.xml``; its path is ``path`` with the other suffix."""
-    scores: dict[str, float] = Field(default_factory=dict)
+    scores: dict[Text, float] = Field(default_factory=dict)
     """Held-out figures of this very file, such as ``accuracy8`` or ``ap50_16px``, in [0, 1]."""
 
 
 class NetworkEntry(Entry):
     """One network at one input size, in all its artefacts."""
 
-    family: str = Field(min_length=1)
+    family: Text = Field(min_length=1)
     """What a configuration names; the family's entries differ in input size only."""
     task: Task
     input: InputSpec
-    labels: tuple[str, ...] = Field(min_length=1)
+    labels: tuple[Text, ...] = Field(min_length=1)
     """Meaning of the class channels, in order."""
     head: Literal[
         "auto", "yolo_ltrb", "yolo_dfl", "yolo_anchor_maps", "yolo_fused", "yolo_anchor", "logits"
     ] = "auto"
     """How raw outputs become boxes or scores; "auto" recognises a detector's outputs by their shapes."""
-    strides: tuple[int, ...] = ()
+    strides: tuple[Annotated[int, Field(gt=0, le=MOST_SIDE_PX)], ...] = ()
     anchors: tuple[Annotated[float, Field(gt=0.0)], ...] = ()
     """Width and height in px of each anchor of raw YOLOv5 maps, finest stride first; of no other head."""
-    licence: str
-    training_data: tuple[str, ...]
+    licence: Text
+    training_data: tuple[Text, ...]
     calibration_sha256: Sha256 | None = None
     """Digest of the images the INT8 ranges were measured on."""
     temperature: float = Field(default=1.0, gt=0.0)
@@ -110,7 +123,7 @@ class Manifest(Entry):
     """The whole file."""
 
     schema_version: Literal[1]
-    networks: dict[str, NetworkEntry]
+    networks: dict[Text, NetworkEntry]
     reference: ReferenceFile | None = None
     """None where a bundle brings no reference tensors; candidates are then judged by time alone."""
 
@@ -123,7 +136,7 @@ def read_manifest(folder: Path) -> bytes:
     """
     path = folder / MANIFEST
     try:
-        return path.read_bytes()
+        return read_bounded(path, MOST_TEXT_BYTES)
     except OSError as error:
         raise ModelError(f"can't read {path}: {error}; install the model bundle again") from error
 
@@ -159,15 +172,13 @@ class Bundle:
         """
         path = folder / MANIFEST
         try:
-            manifest = Manifest.model_validate(tomllib.loads(content.decode("utf-8")))
-        except UnicodeDecodeError as error:
-            raise ModelError(f"can't read {path}: {error}; install the model bundle again") from error
-        except tomllib.TOMLDecodeError as error:
-            raise ModelError(f"{path} is not valid TOML ({error}); install the model bundle again") from error
+            manifest = Manifest.model_validate(parse_toml(content))
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
+            key = ascii(".".join(map(str, first["loc"])))[1:-1][:_MOST_KEY_CHARACTERS]
             raise ModelError(f"{path}: {key}: {first['msg']}; use a bundle made for this version") from error
+        except ValueError as error:
+            raise ModelError(f"{path} is not valid TOML ({error}); install the model bundle again") from error
         return cls(folder, manifest, hashlib.sha256(content).hexdigest())
 
     def family(self, name: str) -> dict[str, NetworkEntry]:
@@ -182,24 +193,22 @@ class Bundle:
             raise ModelError(f"{self.folder} has no network {name!r}; it has {known or 'none at all'}")
         return dict(sorted(found.items(), key=lambda item: -item[1].input.height_px * item[1].input.width_px))
 
-    def resolve(self, file: NetworkFile) -> Path:
-        """Path of an artefact whose bytes match the manifest.
+    def read(self, file: NetworkFile) -> NetworkContent:
+        """An artefact's bytes, which match the manifest.
 
         Raises:
             ModelError: The file is missing or its digest differs.
         """
         path = self.folder / file.path
-        self._verify(path, file.sha256)
-        if file.weights_sha256 is not None:
-            self._verify(path.with_suffix(".bin"), file.weights_sha256)
-        return path
+        found = NetworkContent.read(path, file.backend)
+        self._verify(path, found.network, file.sha256)
+        if file.weights_sha256 is not None or found.weights:
+            self._verify(path.with_suffix(".bin"), found.weights, file.weights_sha256 or "none")
+        return found
 
     @staticmethod
-    def _verify(path: Path, expected_sha256: str) -> None:
-        try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise ModelError(f"can't read model file {path}: {error}; install the bundle again") from error
+    def _verify(path: Path, content: bytes, expected_sha256: str) -> None:
+        digest = hashlib.sha256(content).hexdigest()
         if digest != expected_sha256:
             raise ModelError(
                 f"model file {path} has sha256 {digest[:12]}… but the manifest says {expected_sha256[:12]}…;"

@@ -12,21 +12,20 @@ The signature is checked in a child process: the library would keep nine megabyt
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import logging
 import subprocess
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from agent.errors import ConfigError, ModelError
 from agent.host import ask_child
 from agent.inference.bundle import signature as checker
+from agent.inference.bundle.content import MOST_TEXT_BYTES, parse_toml, read_bounded
 from agent.inference.bundle.manifest import Bundle, Entry, read_manifest
 from agent.inference.bundle.place import MANIFEST, default_bundle_folder
 
@@ -125,7 +124,7 @@ def read_public_key(path: Path) -> SigningKey:
         OSError: The file can't be read.
         ValueError: It holds something else.
     """
-    lines = path.read_text(encoding="ascii").split("\n")
+    lines = read_bounded(path, MOST_TEXT_BYTES).decode("ascii").splitlines()
     if "-----BEGIN PUBLIC KEY-----" not in lines or "-----END PUBLIC KEY-----" not in lines:
         raise ValueError("there is no PUBLIC KEY block in it")
     body = lines[lines.index("-----BEGIN PUBLIC KEY-----") + 1 : lines.index("-----END PUBLIC KEY-----")]
@@ -149,10 +148,10 @@ def read_signature(folder: Path) -> SignatureFile | None:
     """
     path = folder / SIGNATURE
     try:
-        return SignatureFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return SignatureFile.model_validate(parse_toml(read_bounded(path, MOST_TEXT_BYTES)))
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path} is no signature file: install the bundle again") from error
 
 
@@ -189,7 +188,7 @@ def is_signed_by(key: SigningKey, found: SignatureFile, content: bytes, manifest
     """
     try:
         raw = base64.b64decode(found.signature, validate=True)
-    except binascii.Error:
+    except ValueError:
         return False
     if len(raw) != checker.SIGNATURE_BYTES:
         return False

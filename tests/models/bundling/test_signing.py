@@ -7,7 +7,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import onnx
 import pytest
+import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -23,6 +25,7 @@ from models.bundling.signing import is_shipped, make_key_pair, sign_bundle
 from models.bundling.writer import write_networks
 from tests.support.network_fixtures import SCENE, make_entry, make_file, write_onnx
 from tests.support.signing_fixtures import THROW_AWAY
+from tests.support.user_networks import Export, write_export
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +37,7 @@ def bundle(tmp_path: Path) -> Path:
     pytest.importorskip("skimage", reason="a bundle's reference picture comes from scikit-image")
     source = write_onnx(tmp_path / "source.onnx", SCENE.shape, [("out", (1, 5, 84))])
     entry = make_entry(SCENE, files=(make_file("net.onnx", content=source.read_bytes()),))
-    write_networks(tmp_path / "bundle", {"net": entry}, {"net.onnx": source})
+    write_networks(tmp_path / "bundle", {"net": entry}, {"net.onnx": source.read_bytes()})
     return tmp_path / "bundle"
 
 
@@ -79,6 +82,20 @@ def test_a_bundle_with_an_altered_file_gets_no_signature(bundle: Path, tmp_path:
     with pytest.raises(ModelError, match=name):
         sign_bundle(bundle, tmp_path / "site.key", ask_nobody)
     assert not (bundle / SIGNATURE).exists()
+
+
+def test_a_network_that_wants_another_file_gets_no_signature(tmp_path: Path) -> None:
+    """It could be exchanged without the signature noticing."""
+    make_key_pair(tmp_path / "site.key")
+    path = write_export(tmp_path / "net.onnx", Export("v8"))
+    model = onnx.load(str(path))
+    onnx.save_model(model, str(path), save_as_external_data=True, location="weights", size_threshold=0)
+    entry = make_entry(SCENE, files=(make_file("net.onnx", content=path.read_bytes()),))
+    manifest = {"schema_version": 1, "networks": {"net": entry.model_dump(mode="json", exclude_none=True)}}
+    (tmp_path / "manifest.toml").write_text(tomli_w.dumps(manifest))
+    with pytest.raises(ModelError, match="in another file, which no digest covers"):
+        sign_bundle(tmp_path, tmp_path / "site.key", ask_nobody)
+    assert not (tmp_path / SIGNATURE).exists()
 
 
 def test_a_key_with_a_passphrase_asks_for_it(bundle: Path, tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from agent.inference.bundle.reference import load_reference
 from agent.inference.networks import Networks, choose_networks
 from agent.settings import AgentSettings, DeploymentSettings, ModelsSettings, ReplaySource
 from models.__main__ import app as models_app
-from models.importing.network import ImportRequest, import_network
+from models.importing.network import import_network
+from models.importing.request import ImportRequest
 from quantize.__main__ import app as quantize_app
 from quantize.gate import AGREEMENT_POINTS
 from quantize.plans.imported import FEWEST_PICTURES
@@ -250,6 +251,7 @@ def test_one_network_at_two_sizes_is_one_family(tmp_path: Path) -> None:
     assert list(Bundle.load(tmp_path / "bundle").family("mine")) == ["mine_320", "mine_256"]
 
 
+@pytest.mark.slow
 def test_nothing_is_overwritten_unless_asked_for(tmp_path: Path) -> None:
     path = write_export(tmp_path / "user.onnx", Export("v8"))
     arguments = ["import", str(path), "--name", "mine", "--bundle", str(tmp_path / "bundle")]

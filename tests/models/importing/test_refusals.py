@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +13,22 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from agent.domain import EMOTIONS, Box
 from agent.errors import AgentError, ConfigError, ModelError
+from agent.host import child
+from agent.inference.bundle.content import NetworkContent
 from agent.inference.bundle.place import default_bundle_folder
+from models.__main__ import app as models_app
+from models.commands import importing
 from models.importing.check import Picture, look, read_picture
 from models.importing.class_names import Labels, parse_labels, resolve_labels
-from models.importing.network import ImportRequest, import_network
+from models.importing.network import import_network
+from models.importing.request import ImportRequest
+from tests.support.mutation import mutated_onnx
 from tests.support.network_fixtures import write_onnx
+from tests.support.places import ROOT
 from tests.support.user_networks import FACE_PX, Export, draw, write_export
 
 if TYPE_CHECKING:
@@ -74,6 +84,59 @@ def not_a_number(path: Path) -> Path:
     return path
 
 
+def resized(path: Path, *sides: int) -> Path:
+    """With an input that says another size than it has."""
+    model = onnx.load(str(plain(path, (1, 5, 2100))))
+    for axis, side in zip(model.graph.input[0].type.tensor_type.shape.dim, sides, strict=True):
+        axis.dim_value = side
+    onnx.save(model, str(path))
+    return path
+
+
+def endless(path: Path) -> Path:
+    """A loop that is never told to stop, in a branch."""
+    model = onnx.load(str(plain(path, (1, 5, 2100))))
+    body = onnx.helper.make_graph([onnx.helper.make_node("Loop", ["", "yes"], [])], "branch", [], [])
+    branches = {"then_branch": body, "else_branch": body}
+    model.graph.node.append(onnx.helper.make_node("If", ["yes"], ["never"], **branches))
+    onnx.save(model, str(path))
+    return path
+
+
+def beside(path: Path) -> Path:
+    """With its weights in another file."""
+    model = onnx.load(str(write_export(path, Export("v8"))))
+    onnx.save_model(model, str(path), save_as_external_data=True, location="weights", size_threshold=0)
+    return path
+
+
+def unheard_of_pixels(path: Path) -> Path:
+    model = onnx.load(str(plain(path, (1, 5, 2100))))
+    model.graph.input[0].type.tensor_type.elem_type = 99
+    onnx.save(model, str(path))
+    return path
+
+
+def pipe(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+def noted(path: Path, names: str) -> Path:
+    return write_export(path, Export("v8", classes=3, metadata=(("names", names),)))
+
+
+def inputs_of_no_letters(path: Path) -> Path:
+    path.write_bytes(two_inputs(path).read_bytes().replace(b"size", b"\xff\xfe\xfd\xff"))
+    return path
+
+
+def operator_of_no_letters(path: Path) -> Path:
+    """Words that name it are no UTF-8; ONNX Runtime's own second try would print that."""
+    path.write_bytes(plain(path, (1, 5, 2100)).read_bytes().replace(b"Expand", b"\xff\xfe\xfd\xff\xfe\xfd"))
+    return path
+
+
 def nonsense(path: Path) -> Path:
     path.write_bytes(b"PK\x03\x04 a checkpoint, not an export")
     return path
@@ -82,6 +145,23 @@ def nonsense(path: Path) -> Path:
 CASES: list[tuple[str, Callable[[Path], Path], dict[str, Any], str]] = [
     ("not ONNX", nonsense, {}, r"user\.onnx is not an ONNX file"),
     ("missing", lambda path: path, {}, r"can't read .*user\.onnx"),
+    ("a pipe", pipe, {}, r"can't read .*user\.onnx \(it is no regular file\)"),
+    ("negative sides", lambda path: resized(path, 1, 3, -32, -32), {}, r"takes pictures of any size"),
+    (
+        "negative batch",
+        lambda path: resized(path, -1, -3, 320, 320),
+        {"input_px": "640"},
+        r"fixed at 320x320",
+    ),
+    ("immense sides", lambda path: resized(path, 1, 3, 2**40, 2**40), {}, r"multiples of 32 up to 4096"),
+    ("immense option", lambda path: resized(path, 1, 3, 0, 0), {"input_px": "9" * 5_000}, r"is no size"),
+    ("pixels unheard of", unheard_of_pixels, {}, r"takes unknown pixels"),
+    ("endless", endless, {}, r"operators that may never end \(Loop\): export it without them"),
+    ("weights beside it", beside, {}, r"in another file, which no digest covers: export it as one file"),
+    ("inputs of no letters", inputs_of_no_letters, {}, r"2 inputs \(image, \ufffd"),
+    ("names that can't be sorted", lambda path: noted(path, "{0: 'a', 'b': 1}"), {}, r"class 0 \(nameless\)"),
+    ("names that can't be keys", lambda path: noted(path, "{[]: 1}"), {}, r"class 0 \(nameless\)"),
+    ("anchors of no size", lambda path: plain(path, (1, 5, 2100)), {"anchors": "nan,inf"}, r"can't be read"),
     (
         "any size",
         lambda path: write_export(path, Export("v8_raw", dynamic=True)),
@@ -209,6 +289,80 @@ def test_refusal_says_what_is_wrong_and_leaves_nothing_behind(
     assert not (tmp_path / "bundle").exists()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_file_altered_by_chance_is_imported_or_refused_in_one_sentence(seed: int, tmp_path: Path) -> None:
+    good = write_export(tmp_path / "user.onnx", Export("v8")).read_bytes()
+    chance = random.Random(seed)  # noqa: S311 - the same every time
+    for number in range(5):
+        (tmp_path / "user.onnx").write_bytes(mutated_onnx(good, chance))
+        bundle = tmp_path / f"bundle-{number}"
+        refused = ""
+        try:
+            bring(tmp_path / "user.onnx", bundle=bundle)
+        except AgentError as refusal:
+            refused = str(refusal)
+        assert len(refused.splitlines()) == (not bundle.exists())
+
+
+def test_what_a_file_notes_is_recorded_in_one_printable_line(tmp_path: Path) -> None:
+    metadata = (("license", "MIT\n\x1b[2Jtraining_data = 1"),)
+    placed, _ = bring(write_export(tmp_path / "us\x1b[31mer.onnx", Export("v8", metadata=metadata)))
+    assert placed.entry.licence == r"MIT\n\x1b[2Jtraining_data = 1"
+    assert placed.entry.training_data[0].startswith(r"unknown: imported from us\x1b[31mer.onnx with")
+
+
+def test_a_refused_file_prints_nothing_by_way_of_the_runtime(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ModelError, match=r"user\.onnx"):
+        bring(operator_of_no_letters(tmp_path / "user.onnx"))
+    assert capfd.readouterr() == ("", "")
+
+
+def escaping(path: Path) -> Path:
+    model = onnx.load(str(plain(path, (1, 300, 6))))
+    model.graph.output[0].name = model.graph.node[-1].output[0] = "\x1b[31mred\x07"
+    onnx.save(model, str(path))
+    return path
+
+
+@pytest.mark.slow
+def test_names_in_a_file_never_steer_the_terminal(tmp_path: Path) -> None:
+    path = escaping(tmp_path / "user.onnx")
+    done = CliRunner().invoke(models_app, ["import", str(path), "--bundle", str(tmp_path / "bundle")])
+    assert done.exit_code == 3
+    assert r"\x1b[31mred\x07 1x300x6) can't be read" in done.output
+    assert "\x1b" not in done.output
+    assert len(done.output.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_an_import_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here by a picture that nobody writes."""
+    path = write_export(tmp_path / "user.onnx", Export("v8"))
+    monkeypatch.setattr(importing, "LONGEST_IMPORT_S", 1.0)
+    arguments = ["import", str(path), "--image", str(pipe(tmp_path / "picture.png"))]
+    done = CliRunner().invoke(models_app, [*arguments, "--bundle", str(tmp_path / "bundle")])
+    assert done.exit_code == 3
+    assert "was not understood within 1 s" in done.output
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.slow
+def test_a_file_that_fells_the_process_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced = tmp_path / "replaced" / "onnxruntime"
+    replaced.mkdir(parents=True)
+    (replaced / "__init__.py").write_text("import ctypes; ctypes.string_at(0)")
+    monkeypatch.setattr(child, "product_path", lambda: [str(replaced.parent), str(ROOT)])
+    path = write_export(tmp_path / "user.onnx", Export("v8"))
+    done = CliRunner().invoke(models_app, ["import", str(path), "--bundle", str(tmp_path / "bundle")])
+    assert done.exit_code == 3
+    assert done.output.count("\n") == 1
+    assert "user.onnx ends the process that tries it (status -11): export it anew" in done.output
+
+
 def test_altered_bundle_is_not_added_to(tmp_path: Path) -> None:
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "manifest.toml").write_text("schema_version = 7\n")
@@ -265,7 +419,7 @@ def test_wrong_colour_order_is_noticed_by_a_face_whose_place_is_known(tmp_path: 
     assert "--colour RGB --scale 0-1" in said
     known = Picture("the drawing", draw([(0, 96, 128)]), Box(96, 128, 96 + FACE_PX, 128 + FACE_PX))
     with pytest.raises(ModelError, match=r"as BGR 0-1, but finds it .* as RGB 0-1: pass --colour RGB"):
-        look(path, placed.entry, known, lambda _line: None)
+        look(NetworkContent.read(path, "onnxruntime"), placed.entry, known, lambda _line: None)
 
 
 def test_face_elsewhere_than_the_known_one_is_warned_of(tmp_path: Path) -> None:
@@ -274,7 +428,12 @@ def test_face_elsewhere_than_the_known_one_is_warned_of(tmp_path: Path) -> None:
     cv2.imwrite(str(picture), draw([(0, 96, 128)]))
     placed, _ = bring(path, image=picture)
     said: list[str] = []
-    look(path, placed.entry, Picture("the drawing", draw([(0, 0, 0)]), Box(200, 200, 300, 300)), said.append)
+    look(
+        NetworkContent.read(path, "onnxruntime"),
+        placed.entry,
+        Picture("the drawing", draw([(0, 0, 0)]), Box(200, 200, 300, 300)),
+        said.append,
+    )
     assert any("none of them is where the face is" in line for line in said)
 
 
@@ -325,6 +484,6 @@ def test_place_of_the_built_in_face_is_where_the_shipped_detector_finds_it(
         monkeypatch.setitem(sys.modules, "skimage", None)
     picture = read_picture(None)
     said: list[str] = []
-    look(shipped, placed.entry, picture, said.append)
+    look(NetworkContent.read(shipped, "onnxruntime"), placed.entry, picture, said.append)
     assert ("built-in portrait" in said[0]) is with_scikit_image
     assert not any(line.startswith("warning") for line in said)

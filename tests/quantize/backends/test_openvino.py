@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.inference.backends.opening import open_file
+from agent.inference.backends.opening import open_network
+from agent.inference.bundle.content import NetworkContent
 from agent.inference.bundle.reference import agreement, reference_input
 from tests.support.backend_fixtures import EMOTION, FACE, pictures
 
@@ -66,8 +67,9 @@ def test_answers_stay_close_to_fp32(quantized: tuple[str, Path], bundle: Bundle)
     entry = bundle.manifest.networks[name]
     picture = reference_input(reference_picture(), entry.input)
     answers = []
-    for file, backend in ((path, "openvino"), (bundle.folder / f"{name}.fp32.onnx", "onnxruntime")):
-        network = open_file(file, entry, backend=backend, threads=1)
+    fp32 = NetworkContent.read(bundle.folder / f"{name}.fp32.onnx", "onnxruntime")
+    for content in (NetworkContent.read(path, "openvino"), fp32):
+        network = open_network(content, entry, threads=1)
         network.input_buffer[...] = picture
         answers.append([answer.copy() for answer in network.run()])
     assert agreement(answers[0], answers[1]) > 0.5

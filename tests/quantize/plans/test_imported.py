@@ -16,7 +16,8 @@ from agent.domain import EMOTIONS, Box, Face
 from agent.errors import ConfigError, ModelError
 from agent.inference.bundle.manifest import InputSpec
 from agent.inference.bundle.place import default_bundle_folder
-from models.importing.network import ImportRequest, import_network
+from models.importing.network import import_network
+from models.importing.request import ImportRequest
 from quantize.agreement import SLACK, THRESHOLD, agreement
 from quantize.backends.onnxruntime.foreign import SILU_FLOOR, made_quantizable
 from quantize.backends.onnxruntime.static import CHUNK, front_nodes, quantize_onnx, tail_nodes

@@ -9,6 +9,7 @@ import pytest
 
 from agent.errors import ModelError
 from agent.inference.backends.opening import load_network
+from agent.inference.bundle.content import NetworkContent
 from agent.inference.bundle.manifest import InputSpec
 from tests.support.backend_fixtures import EMOTION, FACE, pictures
 from tests.support.network_fixtures import make_entry
@@ -59,14 +60,14 @@ def test_another_input_than_the_manifests_is_refused(bundle: Bundle) -> None:
     entry = bundle.manifest.networks[EMOTION]
     (file,) = (file for file in entry.files if file.backend == "litert")
     with pytest.raises(ModelError, match=r"takes 1x48x48x1 uint8 but the manifest says 1x32x32x3 uint8"):
-        LiteRtNetwork(bundle.resolve(file), make_entry(SPEC), 1)
+        LiteRtNetwork(bundle.read(file), make_entry(SPEC), 1)
 
 
 def test_a_broken_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "n.tflite"
     path.write_bytes(b"no network at all")
     with pytest.raises(ModelError, match="install the bundle again") as caught:
-        LiteRtNetwork(path, make_entry(SPEC), 1)
+        LiteRtNetwork(NetworkContent.read(path, "litert"), make_entry(SPEC), 1)
     assert "\n" not in str(caught.value)
 
 
@@ -75,7 +76,7 @@ def test_the_cpu_is_the_only_device(bundle: Bundle) -> None:
     entry = bundle.manifest.networks[EMOTION]
     (file,) = (file for file in entry.files if file.backend == "litert")
     with pytest.raises(ModelError, match="cpu only"):
-        LiteRtNetwork(bundle.resolve(file), entry, 1, "gpu")
+        LiteRtNetwork(bundle.read(file), entry, 1, "gpu")
 
 
 def test_opening_says_nothing_on_stderr(bundle: Bundle, capfd: pytest.CaptureFixture[str]) -> None:

@@ -10,12 +10,16 @@ import pytest
 
 from agent.errors import ModelError
 from agent.inference.backends.onnx_runtime import OnnxRuntimeNetwork
+from agent.inference.backends.opening import open_network
+from agent.inference.bundle.content import NetworkContent
 from agent.inference.bundle.manifest import Bundle, InputSpec
 from agent.inference.bundle.place import default_bundle_folder
 from tests.support.network_fixtures import FACE, SCENE, make_entry, write_onnx
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from agent.inference.network import Network
 
 MAPS = [("a", (1, 5, 8, 8)), ("b", (1, 5, 4, 4))]
 
@@ -25,8 +29,12 @@ def network_file(tmp_path: Path) -> Path:
     return write_onnx(tmp_path / "network.onnx", SCENE.shape, MAPS)
 
 
+def opened(path: Path, spec: InputSpec = SCENE) -> Network:
+    return open_network(NetworkContent.read(path, "onnxruntime"), make_entry(spec), threads=1)
+
+
 def test_run_reads_the_buffer_and_answers_in_graph_order(network_file: Path) -> None:
-    network = OnnxRuntimeNetwork(network_file, make_entry(SCENE), threads=1)
+    network = opened(network_file)
     assert network.output_shapes == ((1, 5, 8, 8), (1, 5, 4, 4))
     for value in (0, 200, 7):
         network.input_buffer[...] = value
@@ -36,7 +44,7 @@ def test_run_reads_the_buffer_and_answers_in_graph_order(network_file: Path) -> 
 
 
 def test_runs_reuse_the_same_arrays(network_file: Path) -> None:
-    network = OnnxRuntimeNetwork(network_file, make_entry(SCENE), threads=1)
+    network = opened(network_file)
     buffer, first = network.input_buffer, network.run()
     second = network.run()
     assert network.input_buffer is buffer
@@ -44,7 +52,7 @@ def test_runs_reuse_the_same_arrays(network_file: Path) -> None:
 
 
 def test_runs_leave_no_memory_behind(network_file: Path) -> None:
-    network = OnnxRuntimeNetwork(network_file, make_entry(SCENE), threads=1)
+    network = opened(network_file)
     tracemalloc.start()
     for _ in range(1_000):
         network.run()
@@ -59,7 +67,7 @@ def test_every_file_of_the_shipped_bundle_runs() -> None:
     for entry in bundle.manifest.networks.values():
         for file in entry.files:
             if file.backend == "onnxruntime":
-                network = OnnxRuntimeNetwork(bundle.resolve(file), entry, threads=1)
+                network = OnnxRuntimeNetwork(bundle.read(file), entry, threads=1)
                 network.input_buffer[...] = 90
                 assert all(np.isfinite(output).all() for output in network.run())
                 network.close()
@@ -79,14 +87,14 @@ def test_input_that_differs_from_the_manifest_is_refused_naming_both(
 ) -> None:
     path = write_onnx(tmp_path / "network.onnx", shape, MAPS, input_type=kind)
     with pytest.raises(ModelError) as refusal:
-        OnnxRuntimeNetwork(path, make_entry(spec), threads=1)
+        opened(path, spec)
     assert all(part in str(refusal.value) for part in named)
 
 
 def test_outputs_of_changing_size_are_refused(tmp_path: Path) -> None:
     path = write_onnx(tmp_path / "network.onnx", SCENE.shape, [("boxes", (4, "many"))])
     with pytest.raises(ModelError, match="'boxes' is 4xmany"):
-        OnnxRuntimeNetwork(path, make_entry(SCENE), threads=1)
+        opened(path)
 
 
 def damaged(path: Path, damage: str) -> None:
@@ -104,7 +112,7 @@ def damaged(path: Path, damage: str) -> None:
 def test_damaged_file_is_one_sentence_with_exit_code_3(network_file: Path, damage: str) -> None:
     damaged(network_file, damage)
     with pytest.raises(ModelError) as refusal:
-        OnnxRuntimeNetwork(network_file, make_entry(SCENE), threads=1)
+        opened(network_file)
     assert refusal.value.exit_code == 3
     assert str(network_file) in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -115,10 +123,10 @@ def test_damaged_file_prints_nothing_of_its_own(
 ) -> None:
     damaged(network_file, "truncated")
     with pytest.raises(ModelError):
-        OnnxRuntimeNetwork(network_file, make_entry(SCENE), threads=1)
+        opened(network_file)
     assert capfd.readouterr() == ("", "")
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"absent\.onnx"):
-        OnnxRuntimeNetwork(tmp_path / "absent.onnx", make_entry(SCENE), threads=1)
+        opened(tmp_path / "absent.onnx")

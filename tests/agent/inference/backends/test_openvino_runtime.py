@@ -14,6 +14,7 @@ import pytest
 
 from agent.errors import ModelError
 from agent.inference.backends.opening import load_network
+from agent.inference.bundle.content import NetworkContent
 from agent.inference.bundle.manifest import InputSpec
 from tests.support.backend_fixtures import EMOTION, FACE, pictures
 from tests.support.network_fixtures import make_entry, write_onnx
@@ -69,7 +70,7 @@ def test_nothing_is_lost_when_the_network_is_closed(bundle: Bundle) -> None:
 def test_another_input_than_the_manifests_is_refused(tmp_path: Path) -> None:
     path = write_onnx(tmp_path / "n.onnx", (1, 64, 64, 3), [("out", (1, 5))])
     with pytest.raises(ModelError, match=r"takes 1x64x64x3 uint8 but the manifest says 1x32x32x3 uint8"):
-        OpenVinoNetwork(path, make_entry(SPEC), 1)
+        OpenVinoNetwork(NetworkContent.read(path, "openvino"), make_entry(SPEC), 1)
 
 
 def test_an_open_output_shape_is_refused(tmp_path: Path) -> None:
@@ -90,14 +91,14 @@ def test_an_open_output_shape_is_refused(tmp_path: Path) -> None:
     )
     onnx.save(model, tmp_path / "n.onnx")
     with pytest.raises(ModelError, match="fixed float32 shape"):
-        OpenVinoNetwork(tmp_path / "n.onnx", make_entry(SPEC), 1)
+        OpenVinoNetwork(NetworkContent.read(tmp_path / "n.onnx", "openvino"), make_entry(SPEC), 1)
 
 
 def test_a_broken_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "n.onnx"
     path.write_bytes(b"no network at all")
     with pytest.raises(ModelError, match="install the bundle again") as caught:
-        OpenVinoNetwork(path, make_entry(SPEC), 1)
+        OpenVinoNetwork(NetworkContent.read(path, "openvino"), make_entry(SPEC), 1)
     assert "\n" not in str(caught.value)
 
 
@@ -108,7 +109,7 @@ def test_the_cpu_is_the_first_device() -> None:
 def test_a_device_that_is_not_there_is_refused_in_one_sentence(tmp_path: Path) -> None:
     path = write_onnx(tmp_path / "n.onnx", SPEC.shape, [("out", (1, 5))])
     with pytest.raises(ModelError, match=r"for gpu\.7"):
-        OpenVinoNetwork(path, make_entry(SPEC), 1, "gpu.7")
+        OpenVinoNetwork(NetworkContent.read(path, "openvino"), make_entry(SPEC), 1, "gpu.7")
 
 
 @pytest.mark.slow

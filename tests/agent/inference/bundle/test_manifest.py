@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from agent.errors import ModelError
 from agent.inference.bundle.manifest import Bundle
 from agent.inference.bundle.place import default_bundle_folder
 from agent.settings import ModelsSettings
+from tests.support.mutation import mutated_manifest
 from tests.support.network_fixtures import SCENE, make_entry, make_file
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def test_manifest_survives_the_trip_through_toml(tmp_path: Path) -> None:
     bundle = Bundle.load(written(tmp_path, plain()))
     entry = bundle.manifest.networks["net"]
     assert entry.input == SCENE
-    assert bundle.resolve(entry.files[0]) == tmp_path / "net.onnx"
+    assert bundle.read(entry.files[0]).network == b"weights"
 
 
 def test_family_lists_its_sizes_largest_first(tmp_path: Path) -> None:
@@ -56,26 +58,31 @@ def test_altered_file_is_refused(tmp_path: Path) -> None:
     bundle = Bundle.load(written(tmp_path, plain()))
     (tmp_path / "net.onnx").write_bytes(b"Weights")
     with pytest.raises(ModelError, match=r"net\.onnx has sha256"):
-        bundle.resolve(bundle.manifest.networks["net"].files[0])
+        bundle.read(bundle.manifest.networks["net"].files[0])
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     bundle = Bundle.load(written(tmp_path, plain()))
     (tmp_path / "net.onnx").unlink()
     with pytest.raises(ModelError, match="can't read model file"):
-        bundle.resolve(bundle.manifest.networks["net"].files[0])
+        bundle.read(bundle.manifest.networks["net"].files[0])
 
 
 def test_weights_beside_the_network_are_verified_too(tmp_path: Path) -> None:
     content = plain()
+    content["networks"]["net"]["files"][0] |= {"backend": "openvino", "path": "net.xml"}
+    unsaid = Bundle.load(written(tmp_path, content)).manifest.networks["net"].files[0]
     content["networks"]["net"]["files"][0]["weights_sha256"] = make_file(content=b"bin").sha256
     bundle = Bundle.load(written(tmp_path, content))
     file = bundle.manifest.networks["net"].files[0]
+    (tmp_path / "net.onnx").rename(tmp_path / "net.xml")
     (tmp_path / "net.bin").write_bytes(b"bin")
-    assert bundle.resolve(file) == tmp_path / "net.onnx"
+    assert (bundle.read(file).network, bundle.read(file).weights) == (b"weights", b"bin")
+    with pytest.raises(ModelError, match=r"net\.bin"):
+        bundle.read(unsaid)
     (tmp_path / "net.bin").write_bytes(b"other")
     with pytest.raises(ModelError, match=r"net\.bin"):
-        bundle.resolve(file)
+        bundle.read(file)
 
 
 def misspelt(network: dict[str, Any]) -> None:
@@ -93,6 +100,13 @@ def misspelt(network: dict[str, Any]) -> None:
         (lambda network: network["files"][0].update(path="/etc/passwd"), "path"),
         (lambda network: network["files"][0].update(sha256="abc"), "sha256"),
         (lambda network: network["input"].update(width_px=0), "width_px"),
+        (lambda network: network["input"].update(scale=float("nan")), "scale"),
+        (lambda network: network["input"].update(scale=1e300), "scale"),
+        (lambda network: network.update(strides=[0]), "strides"),
+        (lambda network: network.update(strides=[10**400]), "strides"),
+        (lambda network: network.update(family="\x1b[2J"), "family"),
+        (lambda network: network.update(licence="MIT\nerror: none"), "licence"),
+        (lambda network: network.update(training_data=["\u202egnp"]), "training_data"),
     ],
 )
 def test_broken_manifest_is_refused_naming_the_key(
@@ -105,12 +119,49 @@ def test_broken_manifest_is_refused_naming_the_key(
     assert "manifest.toml" in str(refusal.value)
 
 
-@pytest.mark.parametrize("content", [None, b"not toml [", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"not toml [",
+        b"\xff\xfe",
+        b"schema_version = " + b"9" * 5_000,
+        b"networks = " + b"[" * 3_000,
+        b"networks = " + b"{a = " * 3_000,
+        b"a." * 100_000 + b"a = 1",
+        b"schema_version = nan",
+        b"schema_version = 1979-05-27",
+        b"schema_version = 1\nnetworks = [1, 2]",
+        b"schema_version = 1\n[networks]\nnet = 7",
+        b'schema_version = 1\n[networks]\n"\\u001b[2J" = {}',
+        b'schema_version = 1\n"' + b"x" * 100_000 + b'" = 1',
+    ],
+    ids=lambda content: repr(content)[:40],
+)
 def test_unreadable_manifest_is_one_sentence(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "manifest.toml").write_bytes(content)
-    with pytest.raises(ModelError, match=r"manifest\.toml"):
+    with pytest.raises(ModelError, match=r"manifest\.toml") as refusal:
         Bundle.load(tmp_path)
+    assert str(refusal.value).isprintable()
+    assert len(str(refusal.value)) < 500
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_manifest_altered_by_chance_is_understood_or_refused_in_one_sentence(
+    seed: int, tmp_path: Path
+) -> None:
+    shipped = (default_bundle_folder() / "manifest.toml").read_bytes()
+    chance = random.Random(seed)  # noqa: S311 - the same every time
+    for _ in range(25):
+        (tmp_path / "manifest.toml").write_bytes(mutated_manifest(shipped, chance))
+        try:
+            bundle = Bundle.load(tmp_path)
+        except ModelError as error:
+            said = str(error)
+        else:
+            said = "".join((entry.family + entry.licence) for entry in bundle.manifest.networks.values())
+        assert said.isprintable()
 
 
 def test_shipped_bundle_has_the_default_networks_in_every_precision() -> None:

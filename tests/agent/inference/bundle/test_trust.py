@@ -107,6 +107,10 @@ def by_another_key_under_a_trusted_name(folder: Path) -> None:
     write_signature(folder, key_id(THROW_AWAY), other.sign(read_manifest(folder)))
 
 
+def of_no_letters(folder: Path) -> None:
+    (folder / SIGNATURE).write_text(f'key_id = "{key_id(THROW_AWAY)}"\nsignature = "\u00e9\u202e"\n')
+
+
 def cut_short(folder: Path) -> None:
     write_signature(folder, key_id(THROW_AWAY), THROW_AWAY.sign(read_manifest(folder))[:-1])
 
@@ -117,7 +121,8 @@ def of_zeros(folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "spoil", [altered, of_another_manifest, by_another_key_under_a_trusted_name, cut_short, of_zeros]
+    "spoil",
+    [altered, of_another_manifest, by_another_key_under_a_trusted_name, cut_short, of_zeros, of_no_letters],
 )
 @pytest.mark.parametrize("allow_unsigned", [False, True])
 def test_a_signature_that_does_not_fit_is_refused_whatever_is_allowed(
@@ -129,7 +134,17 @@ def test_a_signature_that_does_not_fit_is_refused_whatever_is_allowed(
         opened(folder, key, allow_unsigned=allow_unsigned)
 
 
-@pytest.mark.parametrize("content", [b"", b"not toml [", b"\xff", b'key_id = "xyz"\nsignature = ""\n'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not toml [",
+        b"\xff",
+        b'key_id = "xyz"\nsignature = ""\n',
+        b"key_id = " + b"9" * 5_000,
+        b"key_id = " + b"[" * 3_000,
+    ],
+)
 def test_a_damaged_signature_file_is_refused_whatever_is_allowed(folder: Path, content: bytes) -> None:
     key = sign(folder)
     (folder / SIGNATURE).write_bytes(content)

@@ -15,6 +15,7 @@ from agent.boxes import pairwise_iou
 from agent.detector import Detector
 from agent.errors import ModelError
 from agent.inference.backends.onnx_runtime import OnnxRuntimeNetwork
+from agent.inference.bundle.content import NetworkContent
 from agent.inference.bundle.manifest import InputSpec
 from agent.inference.heads.decoding import make_decoder, suppress
 from agent.inference.heads.detections import Detections
@@ -277,7 +278,7 @@ def test_foreign_yolov8_finds_the_astronauts_face() -> None:
         pytest.skip(f"{PEER} is not on this machine")
     spec = InputSpec(height_px=640, width_px=640, colour="RGB", layout="NCHW", dtype="float32", scale=1 / 255)
     entry = make_entry(spec)
-    network = OnnxRuntimeNetwork(PEER, entry, threads=1)
+    network = OnnxRuntimeNetwork(NetworkContent.read(PEER, "onnxruntime"), entry, threads=1)
     detector = Detector(LoadedNetwork("peer", entry, entry.files[0], network), DetectorSettings())
     (face,) = detector.detect(make_frame(np.ascontiguousarray(data.astronaut()[:, :, ::-1])))
     # The face in the 512×512 picture, by eye.

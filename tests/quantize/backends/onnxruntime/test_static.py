@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType
 
 from agent.inference.backends.onnx_runtime import OnnxRuntimeNetwork
+from agent.inference.bundle.content import NetworkContent
 from agent.inference.bundle.manifest import InputSpec
 from models.export.emotion import export_emotion
 from models.export.face import export_face
@@ -53,7 +54,7 @@ def noise(spec: InputSpec, count: int) -> list[np.ndarray]:
 
 
 def outputs_of(path: Path, spec: InputSpec, picture: np.ndarray) -> list[np.ndarray]:
-    network = OnnxRuntimeNetwork(path, make_entry(spec), threads=1)
+    network = OnnxRuntimeNetwork(NetworkContent.read(path, "onnxruntime"), make_entry(spec), threads=1)
     network.input_buffer[...] = picture.reshape(spec.shape)
     return [output.copy() for output in network.run()]
 
