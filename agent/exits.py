@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 INTERRUPTED: Final = 130
 """Exit status of a program ended by SIGINT where that is no clean stop (shell convention)."""
 FAILED: Final = 1
+_SHOWN_CHARACTERS: Final = 80
 
 BAD_INPUT: Final = (OSError, ValueError)
 """What a user's file or value makes the offline commands raise."""
@@ -35,13 +36,16 @@ def errors_in_one_sentence(*also: type[Exception]) -> Iterator[None]:
         _leave(error, error.exit_code)
     except also as error:
         _leave(error, FAILED)
+    except OSError as error:  # a full disk, a pipe without a reader, a path that no system call takes
+        where = f" {str(error.filename)[:_SHOWN_CHARACTERS]!r}" if error.filename else ""
+        _leave(error, FAILED, f"the system refused{where}: {error.strerror or error}; --verbose tells where")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 
 
-def _leave(error: Exception, status: int) -> None:
+def _leave(error: Exception, status: int, words: str = "") -> None:
     logger.debug("traceback", exc_info=error)
-    for line in str(error).splitlines():
+    for line in (words or str(error)).splitlines():
         typer.echo(f"error: {printable(line)}", err=True)
     sys.exit(status)
 

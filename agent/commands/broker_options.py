@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from agent.errors import ConfigError
-from agent.settings import MqttSettings, describe_problems, load_settings
+from agent.settings import OPTIONS, MqttSettings, describe_problems, file_problems, load_settings
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="Take the broker from its [mqtt] table.")]
 Host = Annotated[str | None, typer.Option(help="Broker; localhost by default.")]
@@ -25,6 +25,9 @@ def chosen_broker(config: Path | None, **options: Any) -> MqttSettings:
     base = load_settings(config).mqtt.model_dump() if config is not None else {}
     given = {key: value for key, value in options.items() if value is not None}
     try:
-        return MqttSettings.model_validate({**base, **given})
+        chosen = MqttSettings.model_validate({**base, **given})
     except ValidationError as error:
-        raise ConfigError(describe_problems(error, origin="options")) from None
+        raise ConfigError(describe_problems(error, OPTIONS)) from None
+    if problems := list(file_problems("mqtt", chosen)):
+        raise ConfigError("\n".join(f"{OPTIONS}: {problem}" for problem in problems))
+    return chosen

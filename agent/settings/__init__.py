@@ -10,9 +10,10 @@ from agent.door import opened
 
 if TYPE_CHECKING:
     from agent.settings.agent import AgentSettings, HealthSettings, StateSettings
+    from agent.settings.files import file_problems
     from agent.settings.mqtt import HomeAssistantSettings, MqttSettings, is_loopback
     from agent.settings.privacy import SHORTEST_WINDOW_S, DeploymentSettings, PrivacySettings
-    from agent.settings.reading import describe_problems, load_settings
+    from agent.settings.reading import OPTIONS, describe_problems, load_settings
     from agent.settings.sources import OpenCvSource, Picamera2Source, ReplaySource, SourceSettings
     from agent.settings.stages import (
         ClassifierSettings,
@@ -21,6 +22,6 @@ if TYPE_CHECKING:
         ModelsSettings,
         TrackerSettings,
     )
-    from agent.settings.table import Polygon
+    from agent.settings.table import TOPIC_LEVEL, Polygon
 else:
     __getattr__, __all__ = opened(__name__)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, model_validator
 
+from agent.settings.environment import with_environment
 from agent.settings.mqtt import HomeAssistantSettings, MqttSettings
 from agent.settings.privacy import DeploymentSettings, PrivacySettings
 from agent.settings.sources import SourceSettings
@@ -33,15 +33,8 @@ class StateSettings(Table):
     """None is ``$STATE_DIRECTORY`` (systemd), else ``$XDG_STATE_HOME/emotion-agent``."""
 
 
-class AgentSettings(BaseSettings):
-    """The whole configuration: a file's tables, over which environment variables win.
-
-    ``EMOTION_AGENT_MQTT__HOST=broker`` sets ``mqtt.host``, and so on for every key.
-    """
-
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="EMOTION_AGENT_", env_nested_delimiter="__"
-    )
+class AgentSettings(Table):
+    """The whole configuration: a file's tables, over which environment variables win."""
 
     deployment: DeploymentSettings
     sources: dict[TopicName, SourceSettings] = Field(min_length=1)
@@ -56,14 +49,7 @@ class AgentSettings(BaseSettings):
     health: HealthSettings = HealthSettings()
     state: StateSettings = StateSettings()
 
+    @model_validator(mode="before")
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment over the file, and nothing else."""
-        return env_settings, init_settings
+    def _environment_wins(cls, tables: object) -> object:
+        return with_environment(tables) if isinstance(tables, dict) else tables

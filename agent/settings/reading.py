@@ -12,10 +12,15 @@ from pydantic import BaseModel, ValidationError
 
 from agent.errors import ConfigError
 from agent.settings import AgentSettings, OpenCvSource, Picamera2Source, ReplaySource
+from agent.settings.environment import setter, variable
+from agent.settings.files import file_problems, read_small_file
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+OPTIONS: Final = "options"
+"""Origin of what was typed, which no variable sets."""
+_SHOWN_CHARACTERS: Final = 80
 _SOURCE_TYPES: Final[Mapping[str, type[BaseModel]]] = {
     "replay": ReplaySource,
     "opencv": OpenCvSource,
@@ -35,15 +40,19 @@ def load_settings(path: Path) -> AgentSettings:
     Raises:
         ConfigError: The file can't be read, or anything in it is wrong; one line per problem.
     """
+    shown = str(path)[:200]
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = read_small_file(path)
     except FileNotFoundError as error:
-        raise ConfigError(f"configuration file {path} does not exist; name one with --config") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"can't read configuration file {path}: {error}; check its permissions") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}; correct that line") from error
-    return parse_settings(raw, origin=str(path))
+        raise ConfigError(f"configuration file {shown} does not exist; name one with --config") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"can't read configuration file {shown}: {reason}; name a TOML file") from error
+    try:
+        raw = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{shown} is not valid TOML: {error}; correct that line") from error
+    return parse_settings(raw, origin=shown)
 
 
 def parse_settings(raw: Mapping[str, object], origin: str) -> AgentSettings:
@@ -56,6 +65,8 @@ def parse_settings(raw: Mapping[str, object], origin: str) -> AgentSettings:
         settings = AgentSettings.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(describe_problems(error, origin)) from None
+    except RecursionError:
+        raise ConfigError(f"{origin}: tables are nested too deeply; keep to those of config.toml") from None
     problems = list(_contradictions(settings))
     if problems:
         raise ConfigError("\n".join(f"{origin}: {problem}" for problem in problems))
@@ -64,33 +75,55 @@ def parse_settings(raw: Mapping[str, object], origin: str) -> AgentSettings:
 
 def describe_problems(error: ValidationError, origin: str) -> str:
     """One line per problem: where, which key, which value, what would be right."""
-    problems = sorted(_describe(detail) for detail in error.errors(include_url=False))
-    return "\n".join(f"{origin}: {problem}" for problem in problems)
+    return "\n".join(sorted(_describe(detail, origin) for detail in error.errors(include_url=False)))
 
 
-def _describe(detail: ErrorDetails) -> str:
-    """One sentence for one pydantic error: key, value, what is allowed."""
+def _describe(detail: ErrorDetails, origin: str) -> str:
+    """One sentence for one pydantic error: file or environment, key, value, what is allowed."""
     location = [part for part in detail["loc"] if not _is_union_tag(part, detail["loc"])]
-    key = ".".join(str(part) for part in location) or "the file"
     kind = detail["type"]
-    if kind == "extra_forbidden":
-        known = _known_keys(location[:-1])
-        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
-        return f"unknown key {key}; {hint}"
+    unknown = kind == "extra_forbidden"
+    name = setter(location, or_below=unknown) if location and origin != OPTIONS else ""
+    origin = "environment" if name else origin
+    key = _printable(name or ".".join(map(str, location)) or "the file")
+    if unknown:
+        return f"{origin}: unknown {'variable' if name else 'key'} {key}; {_hint(location, name)}"
     if kind == "missing":
-        return f"{key} is missing; add it"
+        return f"{origin}: {key} is missing; add it"
     if kind == "union_tag_not_found":
-        return f"{key}.type is missing; set it to one of {', '.join(_SOURCE_TYPES)}"
+        return f"{origin}: {key}.type is missing; set it to one of {', '.join(_SOURCE_TYPES)}"
     if kind == "union_tag_invalid":
-        found = detail["ctx"]["tag"]
-        return f"{key}.type = {found!r} is not one of {', '.join(_SOURCE_TYPES)}"
+        found = _printable(detail["ctx"]["tag"])
+        return f"{origin}: {key}.type = {found!r} is not one of {', '.join(_SOURCE_TYPES)}"
     reason = detail["msg"].removeprefix("Value error, ")
     if kind == "value_error":
-        return f"{key}: {reason}"
-    value = repr(detail["input"])
-    shown = "(hidden)" if "@" in value else value[:80]
-    return f"{key} = {shown} is not valid: {reason[0].lower()}{reason[1:]}"
+        return f"{origin}: {key}: {reason}"
+    return f"{origin}: {key} = {_shown(detail['input'])} is not valid: {reason[0].lower()}{reason[1:]}"
+
+
+def _hint(location: Sequence[int | str], name: str) -> str:
+    """The known name nearest to an unknown variable or key, else all that are known there."""
+    known, wrong = _known_keys(location[:-1]), name or _printable(str(location[-1]))
+    if name:
+        beside = [(*location[:-1], key) for key in known]
+        all_tables = [(name, key) for name in AgentSettings.model_fields for key in _known_keys([name])]
+        known = [variable(keys) for keys in (*beside, *all_tables)]
+    near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+
+
+def _printable(text: str) -> str:
+    """A name as it may stand in a line: no control characters, and no end of it beyond reading."""
+    return (text if text.isprintable() else repr(text)[1:-1])[:_SHOWN_CHARACTERS]
+
+
+def _shown(value: object) -> str:
+    """A refused value; not one with a password, or that has no short form."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits; tables in tables in tables
+        return f"({type(value).__name__})"
+    return "(hidden)" if "@" in text else text[:_SHOWN_CHARACTERS]
 
 
 def _is_union_tag(part: int | str, location: Sequence[int | str]) -> bool:
@@ -119,11 +152,7 @@ def _contradictions(settings: AgentSettings) -> Iterator[str]:
     deployment = settings.deployment
     if deployment.context in {"workplace", "education"} and not deployment.safety_purpose.strip():
         yield _PROHIBITED.format(context=deployment.context)
-    tables: dict[str, BaseModel] = {"models": settings.models, "mqtt": settings.mqtt}
-    tables |= {f"sources.{name}": source for name, source in settings.sources.items()}
-    for name, table in tables.items():
-        for key, value in table:
-            for path in value if isinstance(value, tuple) else (value,):
-                if isinstance(path, Path) and not path.exists():
-                    where = f"{name}.{key} = {str(path)!r}"
-                    yield f"{where} does not exist; correct the path or put the file there"
+    yield from file_problems("models", settings.models)
+    yield from file_problems("mqtt", settings.mqtt)
+    for name, source in settings.sources.items():
+        yield from file_problems(f"sources.{name}", source)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+TOPIC_LEVEL: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
+TopicName = Annotated[str, Field(pattern=TOPIC_LEVEL)]
 """One MQTT topic level that is also safe in file names: letters, digits, '_', '.', '-'."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Polygon = Annotated[tuple[tuple[Share, Share], ...], Field(min_length=3)]

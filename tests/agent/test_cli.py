@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,6 @@ from tests.support.ports import free_port
 from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.mosquitto_fixtures import Broker
 
 
@@ -45,6 +44,11 @@ def test_an_error_is_a_sentence_and_a_traceback_only_when_asked_for(tmp_path: Pa
         (("watch", "--host", "broker.example", "--password-file", "/nowhere"), "/nowhere"),
         (("simulate", "--host", "broker.example"), "--allow-remote"),
         (("simulate", "--devices", "1000000"), "--devices"),
+        (("watch", "--site", "+/#"), "--site '+/#' is no name"),
+        (("watch", "--device", "box/1"), "--device 'box/1' is no name"),
+        (("watch", "--root", "#"), "root = '#' is not valid"),
+        (("watch", "--password-file", "/dev/zero"), "is no regular file"),
+        (("bench", "--faces", "5,many"), "--faces '5,many' is no list"),
     ],
 )
 def test_wrong_options_exit_2_and_are_named(arguments: tuple[str, ...], words: str) -> None:
@@ -74,3 +78,14 @@ def test_simulated_devices_are_seen_by_watch(broker: Broker) -> None:
             assert any('"site":"simulated"' in line for line in watching.stdout)
         finally:
             watching.terminate()
+
+
+@pytest.mark.slow
+def test_what_the_system_refuses_is_a_sentence_too() -> None:
+    """Such as to write to a full disk."""
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "agent", "version"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the system refused: No space left")
+    assert "Traceback" not in done.stderr

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from typing import Annotated
 
 import typer
 
 from agent.commands.broker_options import CaFile, Config, Host, PasswordFile, Port, Root, User, chosen_broker
+from agent.errors import ConfigError
+from agent.settings import TOPIC_LEVEL
 
 
 def watch(
@@ -28,6 +31,7 @@ def watch(
     from agent.commands.watch.terminal import watch as follow  # noqa: PLC0415
     from agent.fleet import WatchFilter  # noqa: PLC0415 - the help must not wait for MQTT
 
+    chosen = WatchFilter(_one_level("--site", site), _one_level("--device", device))
     settings = chosen_broker(
         config,
         host=host,
@@ -41,4 +45,13 @@ def watch(
     for number in (signal.SIGTERM, signal.SIGINT):
         # Nothing that takes a lock: the signal may come while this very thread holds it.
         signal.signal(number, lambda number, _: came.append(number))
-    follow(settings, WatchFilter(site, device), as_json=as_json, seconds=seconds, stop=lambda: bool(came))
+    follow(settings, chosen, as_json=as_json, seconds=seconds, stop=lambda: bool(came))
+
+
+def _one_level(option: str, name: str | None) -> str | None:
+    """A name that can stand in a topic: with ``#`` or ``+`` it would watch others, or nothing at all."""
+    if name is not None and not re.fullmatch(TOPIC_LEVEL, name):
+        raise ConfigError(
+            f"{option} {name[:80]!r} is no name: give one, of letters, digits, '_', '.' and '-'"
+        )
+    return name
