@@ -3,12 +3,14 @@
 #
 #   install.sh [install]      from this source checkout, or offline from a folder of wheels
 #   install.sh rollback       back to the version before the last upgrade
-#   install.sh allow-broker   let the service reach the broker (and RTSP cameras) named in the configuration
+#   install.sh allow-broker   let the service reach the broker and network cameras named in the configuration
 #   install.sh uninstall      keeps configuration and unsent windows; --purge removes them too
 #
 # Versions live side by side in /opt/emotion-agent/releases; `current` points at the one in use and `previous`
 # at the one before. An upgrade that does not come up healthy within a minute is rolled back by itself.
 set -euo pipefail
+umask 022 # whatever the administrator's is: the service's account has to read what is installed
+unset "${!PYTHON@}" # or they would choose whose code runs as root
 
 readonly SERVICE=emotion-agent
 readonly NEWEST_PYTHON_FIRST=(python3.14 python3.13 python3.12 python3.11 python3)
@@ -44,7 +46,7 @@ while (($#)); do
   case $1 in
     install | rollback | allow-broker | uninstall) action=$1 ;;
     --wheels | --source | --extras | --camera | --python | --settle | --root)
-      (($# > 1)) || fail "$1 needs a value; see --help"
+      [[ $# -gt 1 && $2 != -* ]] || fail "$1 needs a value; see --help"
       case $1 in
         --wheels) wheels=$2 ;; --source) source=$2 ;; --extras) extras=$2 ;; --camera) camera=$2 ;;
         --python) python=$2 ;; --settle) settle_s=$2 ;; --root) root=${2%/} ;;
@@ -75,7 +77,7 @@ find_python() {
   local candidate
   for candidate in ${python:+"$python"} "${NEWEST_PYTHON_FIRST[@]}"; do
     if command -v "$candidate" >/dev/null &&
-      "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      "$candidate" -I -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
       command -v "$candidate"
       return
     fi
@@ -96,16 +98,16 @@ wants_site_packages() {
 find_pip() {
   scratch=$(mktemp -d)
   trap 'rm -rf "$scratch"' EXIT
-  pip=("$python" -m pip)
+  pip=("$python" -I -m pip)
   if ! has_recent_pip "$python"; then
-    "$python" -m venv "$scratch/pip"
-    pip=("$scratch/pip/bin/python" -m pip)
+    "$python" -I -m venv "$scratch/pip"
+    pip=("$scratch/pip/bin/python" -I -m pip)
     has_recent_pip "$scratch/pip/bin/python" || fail "$python comes with a pip older than 22.3; name a newer --python"
   fi
 }
 
 has_recent_pip() {
-  "$1" -c 'import sys, pip; sys.exit([int(n) for n in pip.__version__.split(".")[:2]] < [22, 3])' 2>/dev/null
+  "$1" -I -c 'import sys, pip; sys.exit([int(n) for n in pip.__version__.split(".")[:2]] < [22, 3])' 2>/dev/null
 }
 
 # Sets `wheel` to the agent's own wheel: the newest in the folder, or one built from the checkout.
@@ -124,11 +126,13 @@ find_wheel() {
   wheel=$(find "$scratch" -maxdepth 1 -name 'emotion_agent-*.whl')
 }
 
+agent_of() { "$1/bin/python" -I -B -m agent "${@:2}"; } # RELEASE ARGUMENT…: its emotion-agent
+
 # Sets `release` to the folder of exactly this wheel with these options, filled and proven to start.
 make_release() {
   local version mark
   version=$(basename "$wheel" | cut -d- -f2)
-  mark=$({ sha256sum <"$wheel"; "$python" -V; wants_site_packages && echo site; echo "$extras"
+  mark=$({ sha256sum <"$wheel"; "$python" -I -V; wants_site_packages && echo site; echo "$extras"
     [[ ! -f ${wheels:-/nowhere}/requirements.txt ]] || sha256sum <"$wheels/requirements.txt"
     (cd "$here" && find . -path ./packaging -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum); } | sha256sum)
   release=$base/releases/$version-${mark:0:8}
@@ -142,13 +146,14 @@ make_release() {
   # Made where it stays: a virtual environment can't be moved.
   local flags=(--without-pip)
   if wants_site_packages; then flags+=(--system-site-packages); fi
-  if ! { "$python" -m venv "${flags[@]}" "$release" && fill_release "$version" &&
-    "$release/bin/emotion-agent" version >/dev/null; }; then
+  if ! { "$python" -I -m venv "${flags[@]}" "$release" && fill_release "$version" &&
+    agent_of "$release" version >/dev/null; }; then
     rm -rf "$release"
     fail "version $version can't be installed, see above; nothing was changed"
   fi
   cp -R "$here" "$release/systemd"
   rm -rf "$release/systemd/packaging"
+  chmod -R u=rwX,go=rX "$release/systemd"
   touch "$release/.complete"
 }
 
@@ -204,14 +209,15 @@ install_files() { # NAME of a release
   install -D -m 644 "$files/emotion-agent.sysusers.conf" "$root/etc/sysusers.d/$SERVICE.conf"
   install -D -m 644 "$files/emotion-agent.tmpfiles.conf" "$root/etc/tmpfiles.d/$SERVICE.conf"
   if [[ -n $camera ]]; then install -D -m 644 "$files/drop-ins/$camera.conf" "$overrides/20-camera.conf"; fi
-  [[ -e $config ]] || install -D -m 640 "$files/config.toml" "$config"
+  [[ -d $(dirname "$config") ]] || install -d -m 750 "$(dirname "$config")"
+  [[ -e $config ]] || install -m 640 "$files/config.toml" "$config"
   if [[ -z $root ]] && command -v systemd-sysusers systemd-tmpfiles >/dev/null; then
     systemd-sysusers "$SERVICE.conf"
     systemd-tmpfiles --create "$SERVICE.conf"
   fi
 }
 
-accepts_configuration() { "$base/releases/$1/bin/emotion-agent" check --config "$config"; }
+accepts_configuration() { agent_of "$base/releases/$1" check --config "$config"; }
 
 # Started, ready within a minute, and still up without a restart after the settling time.
 comes_up() {
@@ -281,18 +287,24 @@ do_rollback() {
   if is_live && [[ $start == yes ]]; then comes_up || fail "$old does not come up; see journalctl -u $SERVICE"; fi
 }
 
-# Names in the configuration that the agent connects to: the broker and cameras on the network.
+# Names in the configuration that the agent connects to: the broker and cameras on the network, whether as an
+# address of any scheme or inside a pipeline.
 hosts_in_configuration() {
-  "$base/venv/bin/python" - "$config" <<'PYTHON'
-import sys, tomllib, urllib.parse
+  "$base/venv/bin/python" -I - "$config" <<'PYTHON'
+import re, sys, tomllib, urllib.parse
 with open(sys.argv[1], "rb") as file:
     tables = tomllib.load(file)
 hosts = [tables.get("mqtt", {}).get("host", "localhost")]
 for camera in tables.get("sources", {}).values():
-    address = camera.get("device", "")
-    if isinstance(address, str) and address.startswith(("rtsp://", "rtsps://")):
-        hosts.append(urllib.parse.urlsplit(address).hostname or "")
-print(*dict.fromkeys(filter(None, hosts)), sep="\n")
+    device = str(camera.get("device", ""))
+    addresses = re.findall(r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s"'!]+""", device)
+    hosts += [urllib.parse.urlsplit(address).hostname for address in addresses]
+    hosts += re.findall(r"""\b(?:host|address)\s*=\s*["']?([^\s"'!]+)""", device) if "!" in device else []
+hosts = [host for host in dict.fromkeys(hosts) if host]
+for host in hosts:
+    if not re.fullmatch(r"[A-Za-z0-9_:%][A-Za-z0-9_.:%-]*", host):
+        sys.exit(f"error: {host!r} is no name or address of a host")
+print(*hosts, sep="\n")
 PYTHON
 }
 
@@ -300,7 +312,7 @@ do_allow_broker() {
   local host addresses='' found resolver=no hosts
   hosts=$(hosts_in_configuration) || fail "$config can't be read; run emotion-agent check"
   while read -r host; do
-    found=$(getent ahosts "$host" | cut -d' ' -f1 | sort -u | tr '\n' ' ') || true
+    found=$(getent ahosts -- "$host" | cut -d' ' -f1 | sort -u | tr '\n' ' ') || true
     [[ -n $found || $any_address == yes ]] || fail "$host has no address yet; try again when the network is up"
     addresses+=$found
     [[ $found == "$host " ]] || resolver=yes
@@ -310,7 +322,7 @@ do_allow_broker() {
     addresses+=$(sed -n 's/^nameserver *//p' /etc/resolv.conf 2>/dev/null | tr '\n' ' ')
   fi
   [[ $any_address == no ]] || addresses=any
-  mkdir -p "$overrides"
+  install -d "$overrides"
   {
     echo "# Written by install.sh allow-broker from: $(tr '\n' ' ' <<<"$hosts")"
     echo '[Service]'

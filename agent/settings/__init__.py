@@ -10,7 +10,7 @@ from agent.door import opened
 
 if TYPE_CHECKING:
     from agent.settings.agent import AgentSettings, HealthSettings, StateSettings
-    from agent.settings.files import file_problems
+    from agent.settings.files import file_problems, read_small_file
     from agent.settings.mqtt import HomeAssistantSettings, MqttSettings, is_loopback
     from agent.settings.privacy import SHORTEST_WINDOW_S, DeploymentSettings, PrivacySettings
     from agent.settings.reading import OPTIONS, describe_problems, load_settings

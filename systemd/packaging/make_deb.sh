@@ -7,6 +7,7 @@
 # by itself when the new version is not healthy, just as one by hand. It fits the Python that the wheels are
 # made for, and needs no network to install.
 set -euo pipefail
+umask 022
 
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
@@ -38,6 +39,7 @@ mkdir -p "$tree/DEBIAN" "$share/wheels" "$tree/usr/share/doc/emotion-agent"
 cp "$wheels"/*.whl "$wheels/requirements.txt" "$share/wheels/"
 cp -R "$systemd" "$share/systemd"
 rm -r "$share/systemd/packaging"
+chmod -R u=rwX,go=rX "$share"
 cp "$systemd/../LICENSE" "$tree/usr/share/doc/emotion-agent/copyright"
 [[ ! -f $wheels/sbom.cdx.json ]] || cp "$wheels/sbom.cdx.json" "$tree/usr/share/doc/emotion-agent/"
 

@@ -9,12 +9,14 @@
 # (CycloneDX). --platform prepares for another kind of machine than this one, and may
 # be given several times, best first.
 set -euo pipefail
+umask 022
 
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 here=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd)
 source=$(dirname "$(dirname "$here")")
 python=${PYTHON:-python3}
+unset "${!PYTHON@}" # what they name is not for the build
 folder='' extras='' version='' platforms=()
 
 while (($#)); do
@@ -36,12 +38,12 @@ done
 
 mkdir -p "$folder"
 rm -f "$folder"/*.whl "$folder/requirements.txt" "$folder/sbom.cdx.json"
-"$python" -m pip wheel --quiet --no-deps --wheel-dir "$folder" "$source"
+"$python" -I -m pip wheel --quiet --no-deps --wheel-dir "$folder" "$source"
 wheel=$(find "$folder" -name 'emotion_agent-*.whl')
 target=()
 for platform in "${platforms[@]}"; do target+=(--platform "$platform"); done
 [[ -z $version ]] || target+=(--python-version "$version")
-"$python" -m pip download --quiet --only-binary :all: --dest "$folder" --constraint "$source/requirements.lock" \
+"$python" -I -m pip download --quiet --only-binary :all: --dest "$folder" --constraint "$source/requirements.lock" \
   "${target[@]}" "$wheel${extras:+[$extras]}"
 
 # One line per distribution; the file name of a wheel is name-version-tags.whl.
@@ -50,6 +52,9 @@ for path in "$folder"/*.whl; do
   printf '%s==%s --hash=sha256:%s\n' "$(cut -d- -f1 <<<"$name")" "$(cut -d- -f2 <<<"$name")" \
     "$(sha256sum "$path" | cut -d' ' -f1)"
 done | LC_ALL=C sort >"$folder/requirements.txt"
-PYTHONPATH=$source "$python" -P -B -m agent.commands.sbom.cyclonedx "$folder" >"$folder/sbom.cdx.json"
+"$python" -I -S -B -c 'import runpy, sys
+sys.path.append(sys.argv.pop(1))
+runpy.run_module("agent.commands.sbom.cyclonedx", run_name="__main__", alter_sys=True)' "$source" "$folder" \
+  >"$folder/sbom.cdx.json"
 printf '%s wheels, %s, in %s\n' "$(wc -l <"$folder/requirements.txt")" \
   "$(du -sh "$folder" | cut -f1)" "$folder"

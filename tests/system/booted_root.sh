@@ -19,7 +19,7 @@ export PYTHON=${PYTHON:-python3}
 for tool in debootstrap systemd-nspawn git dpkg-deb; do
   command -v "$tool" >/dev/null || fail "$tool is missing: apt install debootstrap systemd-container git dpkg"
 done
-"$PYTHON" -c 'import cv2, skimage' || fail "$PYTHON lacks the demo extra; name another one as PYTHON"
+"$PYTHON" -I -c 'import cv2, skimage' || fail "$PYTHON lacks the demo extra; name another one as PYTHON"
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
 bare=$work/bare root=$work/root offer=$work/offer messages=$work/messages
@@ -208,7 +208,7 @@ queued() { # SESSION NUMBER of each unsent window; of a copy, because the agent 
   rm -rf "$work/queue"
   mkdir "$work/queue"
   cp "$root$state"/unsent.sqlite3* "$work/queue/"
-  "$PYTHON" - <<PYTHON
+  "$PYTHON" -I - <<PYTHON
 import contextlib, json, sqlite3
 with contextlib.closing(sqlite3.connect("$work/queue/unsent.sqlite3")) as queue:
     for (text,) in queue.execute("SELECT payload FROM windows ORDER BY number"):
@@ -242,8 +242,10 @@ mkdir -p "$offer"
 echo "$commit" >"$offer/commit"
 touch "$messages"
 for each in "$version" "$newer" "$unhealthy"; do prepare "$each"; done
-PYTHONPATH=$offer/$version "$PYTHON" -B -c 'import pathlib, sys; from agent.synthetic.visits import write_clip
-write_clip(pathlib.Path(sys.argv[1]), 20.0)' "$offer/entrance.avi"
+"$PYTHON" -I -B -c 'import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+from agent.synthetic.visits import write_clip
+write_clip(pathlib.Path(sys.argv[2]), 20.0)' "$offer/$version" "$offer/entrance.avi"
 cp "$here/booted_probe.py" "$offer/"
 make_root
 boot

@@ -7,18 +7,18 @@ virtual environments, pip, the files.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
+import re
 import shutil
 import subprocess
-import sys
-import zipfile
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.places import SYSTEMD
+from tests.support.installed_box import Box, make_wheel
+from tests.support.places import ROOT, SYSTEMD
+from tests.support.stranger import Stranger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,77 +27,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 KEPT: Final = "etc/emotion-agent/config.toml"
-
-PROGRAM: Final = """\
-import sys
-
-def main():
-    if sys.argv[1] == "version":
-        print("{version}")
-    elif "{behaviour}" == "refuses":
-        sys.exit("error: this version can't run here")
-"""
-
-
-def make_wheel(folder: Path, version: str, behaviour: str = "runs") -> Path:
-    """A wheel of the agent's name whose command knows ``version`` and ``check``."""
-    files = {
-        "agent_stand_in.py": PROGRAM.format(version=version, behaviour=behaviour),
-        f"emotion_agent-{version}.dist-info/METADATA": (
-            f"Metadata-Version: 2.1\nName: emotion-agent\nVersion: {version}\n"
-        ),
-        f"emotion_agent-{version}.dist-info/WHEEL": (
-            "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        ),
-        f"emotion_agent-{version}.dist-info/entry_points.txt": (
-            "[console_scripts]\nemotion-agent = agent_stand_in:main\n"
-        ),
-    }
-    record = f"emotion_agent-{version}.dist-info/RECORD"
-    lines = [f"{name},sha256={_urlsafe_digest(text)},{len(text.encode())}\n" for name, text in files.items()]
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"emotion_agent-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as wheel:
-        for name, text in {**files, record: "".join(lines) + f"{record},,\n"}.items():
-            wheel.writestr(zipfile.ZipInfo(name), text)
-    return path
-
-
-def _urlsafe_digest(text: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-
-
-class Box:
-    """A root folder to install into."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.wheels = root.parent / "wheels"
-        self.opt = root / "opt" / "emotion-agent"
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The script's outcome, whatever it is."""
-        return subprocess.run(
-            [str(SYSTEMD / "install.sh"), *arguments, "--root", str(self.root), "--python", sys.executable],
-            capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
-
-    def install(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Install from the wheel folder."""
-        return self.run("install", "--wheels", str(self.wheels), *arguments)
-
-    def version(self) -> str:
-        """What the service would run."""
-        command = [str(self.opt / "venv" / "bin" / "emotion-agent"), "version"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    def files(self) -> set[str]:
-        """Everything that is no folder, relative to the root."""
-        return {
-            str(path.relative_to(self.root))
-            for path in self.root.rglob("*")
-            if path.is_symlink() or path.is_file()
-        }
 
 
 @pytest.fixture
@@ -227,6 +156,8 @@ def test_a_purge_takes_empty_folders_along_and_leaves_those_in_use(box: Box) -> 
     ("arguments", "said"),
     [
         (("install", "--wheels"), "needs a value"),
+        (("install", "--wheels", "--no-start"), "--wheels needs a value"),
+        (("install", "--wheels", "-delete"), "--wheels needs a value"),
         (("install", "--camera", "thermal"), "not usb, pi-csi, jetson or rtsp"),
         (("fly",), "unknown argument fly"),
         (("rollback",), "no previous version"),
@@ -243,6 +174,68 @@ def test_a_mistake_is_one_sentence(box: Box, arguments: tuple[str, ...], said: s
     assert not (box.opt / "venv").exists()
 
 
+@pytest.mark.parametrize("umask", ["077", "000"])
+def test_whatever_the_umask_the_service_can_read_what_is_installed_and_nobody_else_write_it(
+    box: Box, umask: str
+) -> None:
+    """The checkout's files too may carry the modes of whoever cloned it."""
+    make_wheel(box.wheels, "1.0.0")
+    done = box.install("--camera", "rtsp", umask=int(umask, 8))
+    assert done.returncode == 0, done.stderr
+    assert (box.root / KEPT).stat().st_mode & 0o777 == 0o640
+    assert (box.root / KEPT).parent.stat().st_mode & 0o777 == 0o750
+    for path in [box.opt, *box.opt.rglob("*"), *(box.root / "etc/systemd").rglob("*"), box.root / "usr"]:
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            assert mode & 0o044 == 0o044, path
+            assert mode & 0o022 == 0, path
+            assert mode & 0o011 == 0o011 or not path.is_dir(), path
+
+
+@pytest.mark.parametrize("way", ["working directory", "PYTHONPATH"])
+def test_no_code_of_a_stranger_runs_as_root(box: Box, tmp_path: Path, way: str) -> None:
+    """In whatever folder the administrator stands, whatever the environment names."""
+    stranger = Stranger(
+        tmp_path / "stranger", "venv", "pip", "json", "tomllib", "agent", "ensurepip", "encodings"
+    )
+    there = way == "working directory"
+    where = {
+        "cwd": stranger.folder if there else None,
+        "env": dict(os.environ) if there else {**os.environ, "PYTHONPATH": str(stranger.folder)},
+    }
+    make_wheel(box.wheels, "1.0.0")
+    done = box.install(**where)
+    assert done.returncode == 0, done.stderr
+    assert box.run("allow-broker", **where).returncode == 0
+    make_wheel(box.wheels, "1.1.0")
+    assert box.install(**where).returncode == 0
+    assert box.run("rollback", **where).returncode == 0
+    assert stranger.ran == []
+
+
+SHELL: Final = sorted(
+    path
+    for folder in (SYSTEMD, ROOT / "tests" / "system", ROOT / ".ci")
+    for path in folder.rglob("*")
+    if path.is_file() and path.read_bytes().startswith((b"#!/usr/bin/env bash", b"#!/bin/sh"))
+)
+
+
+@pytest.mark.parametrize("script", SHELL, ids=lambda path: path.name)
+def test_a_python_that_a_script_starts_is_deaf_to_folder_and_environment(script: Path) -> None:
+    """``-I`` stands first among its options, here documents and the package's own scripts included."""
+    code = re.sub(r"(?m)^\s*#.*$", "", script.read_text())
+    started = re.findall(r'"?\$(?:\{)?(?:python|PYTHON|candidate)\}?"?\s+(?=-)(\S+)', code)
+    started += re.findall(r'(?:/bin/python3?|\bpython3?)"?\s+(?=-)(\S+)', code)
+    started += re.findall(r'"\$1"\s+(-[A-Za-z]+)\s', code)
+    assert set(started) <= {"-I"}
+    assert "PYTHONPATH=" not in code
+
+
+def test_the_search_for_pythons_finds_them() -> None:
+    assert len([path for path in SHELL if "-I " in path.read_text()]) >= 4
+
+
 def test_only_the_hosts_of_the_configuration_are_allowed(installed: Box) -> None:
     written = installed.root / "etc/systemd/system/emotion-agent.service.d/50-network.conf"
 
@@ -252,70 +245,19 @@ def test_only_the_hosts_of_the_configuration_are_allowed(installed: Box) -> None
         return written.read_text().splitlines()[-1] if done.returncode == 0 else done.stderr.strip()
 
     assert allowed_by('[mqtt]\nhost = "192.0.2.7"\n') == "IPAddressAllow=192.0.2.7 "
-    camera = '[sources.a]\ndevice = "rtsp://192.0.2.9:554/stream"\n'
-    assert allowed_by('[mqtt]\nhost = "2001:db8::1"\n' + camera) == "IPAddressAllow=2001:db8::1 192.0.2.9 "
+    for address in ("rtsp://192.0.2.9:554/s", "RTSPS://me:you@192.0.2.9/", "https://192.0.2.9/a?b=c", "http://192.0.2.9",
+                    "rtspsrc location=rtsp://192.0.2.9/s ! decodebin ! appsink",
+                    "souphttpsrc location='https://192.0.2.9:8443/x' ! appsink",
+                    "tcpclientsrc host=192.0.2.9 port=9 ! appsink"):  # fmt: skip
+        camera = f'[sources.a]\ndevice = "{address}"\n[sources.b]\ndevice = 0\n'
+        assert (
+            allowed_by('[mqtt]\nhost = "2001:db8::1"\n' + camera) == "IPAddressAllow=2001:db8::1 192.0.2.9 "
+        )
+    for host in ("--help", "a b", "a\\nb", "x\\\\"):
+        assert "is no name or address of a host" in allowed_by(f'[mqtt]\nhost = "{host}"\n')
     unknown = '[mqtt]\nhost = "broker.invalid"\n'
     assert allowed_by(unknown) == "error: broker.invalid has no address yet; try again when the network is up"
     assert allowed_by(unknown, "--any-address") == "IPAddressAllow=any"
-
-
-PROVISIONED: Final = """\
-[deployment]
-site = "museum"
-
-[mqtt]
-username = "box"
-
-[provision]
-mqtt_password = "first-boot-secret"
-"""
-
-
-def provision(box: Box, text: str) -> subprocess.CompletedProcess[str]:
-    """Put a card with this file into the box and start it for the first time."""
-    boot = box.root / "boot"
-    boot.mkdir(exist_ok=True)
-    (boot / "emotion-agent.toml").write_text(text)
-    return subprocess.run(
-        [str(SYSTEMD / "provision.sh"), "--root", str(box.root), "--boot", str(boot)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
-def test_the_first_boot_takes_the_configuration_from_the_card_and_leaves_no_secret_there(
-    installed: Box,
-) -> None:
-    done = provision(installed, PROVISIONED)
-    assert done.returncode == 0, done.stderr
-    assert (installed.root / KEPT).read_text().strip() == PROVISIONED.partition("[provision]")[0].strip()
-    assert (installed.root / KEPT).stat().st_mode & 0o777 == 0o640
-    secret = installed.root / "etc/credstore/emotion-agent.mqtt-password"
-    assert secret.read_text() == "first-boot-secret"
-    assert secret.stat().st_mode & 0o777 == 0o600
-    assert list((installed.root / "boot").iterdir()) == []
-    assert "first-boot-secret" not in done.stdout + done.stderr
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("site = ", "not valid TOML"),
-        ('[provision]\nmqtt_password = "x"\n[mqtt]\nhost = "a"\n', "must be the last table"),
-        ('[provision]\nmqtt_pasword = "x"\n', "unknown key provision.mqtt_pasword"),
-        ("[provision]\nmqtt_password = 5\n", "one line of text"),
-    ],
-)
-def test_a_refused_file_stays_on_the_card_with_the_reason_beside_it(
-    installed: Box, text: str, said: str
-) -> None:
-    before = (installed.root / KEPT).read_bytes()
-    done = provision(installed, text)
-    assert done.returncode == 1
-    boot = installed.root / "boot"
-    assert (boot / "emotion-agent.toml").read_text() == text
-    assert said in (boot / "emotion-agent.errors.txt").read_text()
-    assert (installed.root / KEPT).read_bytes() == before
-    (boot / "emotion-agent.errors.txt").unlink()
 
 
 def test_the_package_is_made_of_the_wheels_and_names_the_python_it_is_for(tmp_path: Path) -> None:
@@ -343,12 +285,12 @@ def test_the_package_is_made_of_the_wheels_and_names_the_python_it_is_for(tmp_pa
 @pytest.mark.skipif(
     shutil.which("shellcheck") is None, reason="shellcheck is not installed (apt: shellcheck)"
 )
-@pytest.mark.parametrize("script", sorted(path.name for path in SYSTEMD.glob("*.sh")))
-def test_the_scripts_are_free_of_known_traps(script: str) -> None:
-    done = subprocess.run(["shellcheck", str(SYSTEMD / script)], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("script", SHELL, ids=lambda path: path.name)
+def test_the_scripts_are_free_of_known_traps(script: Path) -> None:
+    done = subprocess.run(["shellcheck", str(script)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("script", sorted(path.name for path in SYSTEMD.glob("*.sh")))
-def test_the_scripts_can_be_run_as_they_are(script: str) -> None:
-    assert os.access(SYSTEMD / script, os.X_OK)
+@pytest.mark.parametrize("script", SHELL, ids=lambda path: path.name)
+def test_the_scripts_can_be_run_as_they_are(script: Path) -> None:
+    assert os.access(script, os.X_OK)

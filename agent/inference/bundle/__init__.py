@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from agent.inference.bundle.trust import (
         SHIPPED_KEYS,
         SIGNATURE,
+        SignatureFile,
         SigningKey,
+        is_signed_by,
         key_id_of,
         open_bundle,
         read_public_key,

@@ -18,8 +18,8 @@ from agent.commands.sbom.cyclonedx import normalised, sbom_of_environment, sbom_
 from agent.errors import AgentError
 from agent.inference.bundle.manifest import Bundle
 from agent.inference.bundle.place import default_bundle_folder
+from tests.support.installed_box import make_wheel
 from tests.support.places import ROOT
-from tests.system.test_install import make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
