@@ -68,15 +68,15 @@ put() { # MODE FROM TO
 
 # As the service will read it: with its account and its credentials.
 check_as_the_service() {
-  local as=()
-  [[ ! -f $password ]] || install -m 600 "$password" "$scratch/credentials/mqtt-password"
-  [[ ! -f $scratch/mqtt-password ]] || install -m 600 "$scratch/mqtt-password" "$scratch/credentials/mqtt-password"
+  local as=() secret
+  for secret in "$scratch/mqtt-password" "$password"; do # what is given wins over what is there
+    [[ ! -f $secret ]] || { cp "$secret" "$scratch/credentials/mqtt-password" && break; }
+  done
   if [[ -z $root ]]; then
     as=(setpriv --reuid "$user" --regid "$user" --init-groups --)
-    chown -R "$user:" "$scratch/credentials"
-    chgrp "$user" "$scratch" "$scratch/config.toml"
-    chmod 750 "$scratch"
-    chmod 640 "$scratch/config.toml"
+    # Root's, so that it can be removed again: the unit takes the power over others' files from root.
+    chgrp -R "$user" "$scratch"
+    chmod -R g=rX "$scratch"
   fi
   CREDENTIALS_DIRECTORY=$scratch/credentials "${as[@]}" "${agent[@]}" check --config "$scratch/config.toml"
 }
@@ -94,6 +94,7 @@ options=()
 check_as_the_service >/dev/null 2>"$scratch/errors" || refuse
 
 install -d -m 750 "$folder"
+[[ -n $root ]] || chown "root:$user" "$folder"
 install -d -m 700 "$store"
 [[ ! -f $scratch/mqtt-password ]] || put 600 "$scratch/mqtt-password" "$password"
 put 640 "$scratch/config.toml" "$folder/config.toml"

@@ -149,7 +149,25 @@ prepare() { # VERSION
   touch "$folder/.complete"
 }
 
-install_version() { inside "/offer/$1/systemd/install.sh" --wheels "/offer/$1/wheels"; }
+# As an administrator might: with a umask for secrets, in a folder of somebody else's.
+install_version() {
+  # shellcheck disable=SC2016 # its own arguments
+  inside sh -c 'cd /offer/stranger && umask 077 && exec "$@"' sh \
+    "/offer/$1/systemd/install.sh" --wheels "/offer/$1/wheels"
+}
+
+put_a_stranger_into_a_folder() {
+  mkdir -p "$offer/stranger"
+  for name in agent encodings json pip runpy tomllib venv; do
+    echo "open('/run/stranger', 'w').write('$name')" >"$offer/stranger/$name.py"
+  done
+}
+
+# Windows of 5 s with one person in them are for the image to allow; no file on the card can.
+let_the_image_allow_single_people() {
+  sed -i -e 's/^#window_s = .*/window_s = 5.0/' -e 's/^#min_count = .*/min_count = 1/' \
+    -e 's/^#acknowledge_individual_counts = .*/acknowledge_individual_counts = true/' "$root/etc/emotion-agent/config.toml"
+}
 
 put_configuration_on_the_boot_partition() {
   cat >"$root$boot_file" <<'TOML'
@@ -247,6 +265,7 @@ sys.path.insert(0, sys.argv[1])
 from agent.synthetic.visits import write_clip
 write_clip(pathlib.Path(sys.argv[2]), 20.0)' "$offer/$version" "$offer/entrance.avi"
 cp "$here/booted_probe.py" "$offer/"
+put_a_stranger_into_a_folder
 make_root
 boot
 list_files "$work/files.before"

@@ -3,6 +3,7 @@
 # shellcheck disable=SC2154 # its variables
 set -euo pipefail
 
+readonly boot_errors=/boot/firmware/emotion-agent.errors.txt
 readonly password=/etc/credstore/emotion-agent.mqtt-password
 
 install_and_first_boot() {
@@ -12,7 +13,20 @@ install_and_first_boot() {
   promise "the system has no network" not inside ip route get 198.51.100.1
   install_version "$version"
   printf '      installed in %s s\n' "$(seconds_since "$begun")"
+  promise "no code of the folder it was started in has run" not inside test -e /run/stranger
   promise "it waits for a configuration" not inside systemctl is-active --quiet emotion-agent
+
+  title "files on the boot partition that are refused"
+  put_configuration_on_the_boot_partition
+  ln -s /etc/hostname "$root$boot_errors"
+  promise "one that lowers privacy is" not inside systemctl start emotion-agent-provision
+  promise "the reason is beside it" grep "min_count = 1 is lower than this image allows" "$root$boot_errors"
+  promise "in a file, not through a link that waited there" not test -L "$root$boot_errors"
+  let_the_image_allow_single_people
+  sed -i /^username/d "$root$boot_file"
+  promise "a password without a user is" not inside systemctl start emotion-agent-provision
+  promise "the reason is beside it" grep "set mqtt.username" "$root$boot_errors"
+  promise "the device takes nothing of either" not grep -r '^device = "booted"' "$root/etc/emotion-agent"
 
   title "first boot with a file on the boot partition"
   put_configuration_on_the_boot_partition
@@ -21,11 +35,19 @@ install_and_first_boot() {
   boot
   promise "the service runs without another command" within 60 inside systemctl is-active --quiet emotion-agent
   promise "the file is gone from the boot partition" not test -e "$root$boot_file"
+  promise "and the reasons are too" not test -e "$root$boot_errors"
   promise "the configuration is not for everybody" is_owned "640 root:emotion-agent" /etc/emotion-agent/config.toml
   promise "the password is in the credential store" is_owned "600 root:root" "$password"
   promise "and not in the configuration" not grep -r first-boot-secret "$root/etc/emotion-agent"
+  promise "the address filter is written for all to read" is_owned "644 root:root" \
+    /etc/systemd/system/emotion-agent.service.d/50-network.conf
   promise "birth, health and counts arrive" within 60 counts_anew "$version"
   printf '      counting %s s after power-on\n' "$(seconds_since "$begun")"
+  put_configuration_on_the_boot_partition
+  promise "a second file is refused" not inside systemctl start emotion-agent-provision
+  promise "the reason is beside it" grep "was provisioned on" "$root$boot_errors"
+  rm "$root$boot_file" "$root$boot_errors"
+  inside systemctl reset-failed emotion-agent-provision
 }
 
 is_owned() { [[ $(inside stat -c '%a %U:%G' "$2") == "$1" ]]; }
@@ -45,6 +67,9 @@ sandbox() {
   score=$(inside systemd-analyze security --no-pager emotion-agent | sed -n '$s/[^0-9]*\([0-9.]*\) .*/\1/p')
   printf '      exposure level %s\n' "$score"
   promise "it is 1.5 or below" awk "BEGIN { exit !($score <= 1.5) }"
+  score=$(inside systemd-analyze security --no-pager emotion-agent-provision | sed -n '$s/[^0-9]*\([0-9.]*\) .*/\1/p')
+  printf '      of provisioning %s\n' "$score"
+  promise "it is 2.5 or below" awk "BEGIN { exit !($score <= 2.5) }"
 
   title "what the sandbox refuses, tried in it and bare as the same user"
   inside systemd-run --quiet --pipe --wait --uid=emotion-agent /offer/booted_probe.py >"$work/bare.txt"
@@ -131,7 +156,7 @@ readonly IGNORED=(
   '/var/lib/mosquitto/mosquitto.db$ what the broker itself writes when it is stopped'
 )
 # What an uninstall without --purge keeps, with the account that owns it.
-readonly KEPT='/etc/emotion-agent(/config.toml)?|/etc/credstore(/emotion-agent.mqtt-password)?|/var/lib/emotion-agent'\
+readonly KEPT='/etc/emotion-agent(/config.toml|/provisioned)?|/etc/credstore(/emotion-agent.mqtt-password)?|/var/lib/emotion-agent'\
 '|/var/lib/private/emotion-agent(/unsent.sqlite3(-wal|-shm)?|/backend-choice.json)?|/etc/g?shadow|/etc/passwd'\
 '|/etc/group'
 
@@ -176,6 +201,7 @@ debian_package() {
   inside systemctl start mosquitto
   from_here_on
   with_apt install "/offer/debs/emotion-agent_${version}_$(dpkg --print-architecture).deb"
+  let_the_image_allow_single_people
   put_configuration_on_the_boot_partition
   promise "provisioning runs on demand too" inside systemctl start emotion-agent-provision
   promise "the file is gone from the boot partition" not test -e "$root$boot_file"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 UNIT: Final = SYSTEMD / "emotion-agent.service"
+PROVISION: Final = SYSTEMD / "emotion-agent-provision.service"
 CONFIG: Final = SYSTEMD / "config.toml"
 CAMERAS: Final = ("usb", "pi-csi", "jetson", "rtsp")
 
@@ -64,13 +65,24 @@ def test_the_exposure_level_stays_at_1_5_or_below(tmp_path: Path, camera: str | 
 
 @pytest.mark.slow
 @needs_analyze
-def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
-    unit = tmp_path / UNIT.name
-    unit.write_text(re.sub(r"(?m)^ExecStart=.*", "ExecStart=/bin/true", UNIT.read_text()))
+def test_the_exposure_level_of_provisioning_stays_at_2_5_or_below() -> None:
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=25", str(PROVISION)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-400:] + done.stderr
+
+
+@pytest.mark.slow
+@needs_analyze
+@pytest.mark.parametrize("shipped", [UNIT, PROVISION], ids=lambda path: path.stem)
+def test_systemd_understands_every_line_of_the_units(tmp_path: Path, shipped: Path) -> None:
+    unit = tmp_path / shipped.name
+    unit.write_text(re.sub(r"(?m)^ExecStart=.*", "ExecStart=/bin/true", shipped.read_text()))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
     )
-    complaints = [line for line in done.stderr.splitlines() if UNIT.name in line]
+    complaints = [line for line in done.stderr.splitlines() if shipped.name in line]
     assert complaints == []
 
 
