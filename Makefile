@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: demo test lint types unit quick lock sbom deb arm64 booted clean
+.PHONY: demo test lint types unit quick fuzz lock sbom deb arm64 booted clean
 
 demo: $(VENV)/.demo
 	$(BIN)/emotion-agent demo
@@ -26,6 +26,11 @@ unit: $(VENV)/.dev
 # While writing: no broker, no camera, no training, no child process.
 quick: $(VENV)/.dev
 	$(PYTEST) -m 'not broker and not camera and not train and not slow'
+
+# Every way in, fed with what chance makes of good input; ten minutes, or SECONDS=60.
+SECONDS ?= 600
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -123,7 +123,7 @@ def hostile(draw: random.Random, folder: Path) -> Hostile:
     special = _special_files(folder)
     text = BASE
     for _ in range(draw.randrange(4)):
-        text = draw.choice((_with_value, _with_name, _damaged))(draw, text)
+        text = draw.choice((_with_value, _with_name, damaged))(draw, text)
     for name, path in special.items():
         text = text.replace(f"'{name}'", f"'{path}'")
     path = folder / "config.toml"
@@ -165,7 +165,7 @@ def _with_name(draw: random.Random, text: str) -> str:
     return text.replace(where, where + line, 1) if where else line + text
 
 
-def _damaged(draw: random.Random, text: str) -> str:
+def damaged(draw: random.Random, text: str) -> str:
     at, until = sorted((draw.randrange(len(text) + 1), draw.randrange(len(text) + 1)))
     what = draw.choice(
         ("", "\0", "\udcff", "\ufeff", '"""', "[[", "=", "\r", "[mqtt]\n", "\n" * 1_000, "#" * 2_000_000)

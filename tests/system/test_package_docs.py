@@ -15,6 +15,7 @@ from agent.contract.messages import SCHEMAS, CountsMessage, counts_message
 from agent.contract.topics import parse_topic
 from agent.publisher.wallclock import WallClock
 from tests.support.message_samples import SESSION, disclosure, health, window
+from tests.support.places import ROOT
 from tests.support.transcript_mqtt import BEGIN, END, transcript, with_block
 
 if TYPE_CHECKING:
@@ -100,3 +101,10 @@ def test_grafana_asks_for_fields_that_exist() -> None:
         select = query.partition(" FROM ")[0]
         asked = set(re.findall(r'"([^"]+)"', re.sub(r' AS "[^"]+"', "", select)))
         assert asked <= known, query
+
+
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    text = (DOCS / "threat-model.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/.]+)`", text)
+    assert len(named) > 15
+    assert [name for name in named if not (ROOT / name).exists()] == []
