@@ -153,10 +153,15 @@ class Broker:
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:
             return
-        self._process.send_signal(signal.SIGCONT)
-        self._process.send_signal(number)
-        self._process.wait(DEADLINE_S)
-        self._process = None
+        process, self._process = self._process, None
+        process.send_signal(signal.SIGCONT)
+
+        def has_ended() -> bool:
+            # Again and again: mosquitto forgets what comes before its loop runs, though its port answers already.
+            process.send_signal(number)
+            return process.poll() is not None
+
+        wait_until(has_ended, "mosquitto to end", last_words=lambda: self.log)
 
     def _configuration(self) -> str:
         options = self._options
