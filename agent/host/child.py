@@ -55,16 +55,23 @@ def command(what: str | Path, *arguments: str) -> list[str]:
 
 
 def python_child(
-    what: str | Path, *arguments: str, env: Mapping[str, str] | None = None, **popen: Any
+    what: str | Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    inherits: tuple[str, ...] = ("",),
+    **popen: Any,
 ) -> subprocess.Popen[bytes]:
     """Start what :func:`command` describes in a process of its own.
 
-    ``env`` comes on top of the inherited variables; ``popen`` is as ``subprocess.Popen`` takes it.
+    ``env`` comes on top of the inherited variables, whose names begin with one of ``inherits``; ``popen`` is
+    as ``subprocess.Popen`` takes it.
 
     Raises:
         OSError: No process can be started.
     """
-    inherited = {key: value for key, value in os.environ.items() if key not in _DEAF_TO}
+    inherited = {
+        key: value for key, value in os.environ.items() if key.startswith(inherits) and key not in _DEAF_TO
+    }
     return subprocess.Popen(command(what, *arguments), env={**inherited, **(env or {})}, **popen)
 
 

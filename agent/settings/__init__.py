@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent.door import opened
 
 if TYPE_CHECKING:
+    from agent.settings.address import AddressKind, parse_address
     from agent.settings.agent import AgentSettings, HealthSettings, StateSettings
     from agent.settings.files import file_problems, read_small_file
     from agent.settings.mqtt import HomeAssistantSettings, MqttSettings, is_loopback

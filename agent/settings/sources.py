@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from agent.settings.address import NO_ADDRESS, AddressKind, CameraAddress, parse_address
 from agent.settings.table import Polygon, Table
+
+
+def _checked_device(value: object) -> object:
+    """Before pydantic looks at it, whose own errors quote the value."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(NO_ADDRESS)  # noqa: TRY004 - pydantic wants no other
+    parse_address(value)
+    return value
 
 
 class SourceBase(Table):
@@ -38,8 +47,8 @@ class OpenCvSource(SourceBase):
     """Anything OpenCV can open: V4L2 index or path, RTSP URL, GStreamer pipeline."""
 
     type: Literal["opencv"]
-    device: int | str
-    """0, "/dev/video0", "/dev/v4l/by-id/…", "rtsp://…" or "… ! appsink"."""
+    device: Annotated[int | str, BeforeValidator(_checked_device)] = Field(repr=False)
+    """0, "/dev/video0", "/dev/v4l/by-id/…", "rtsp://…" or "… ! appsink"; never with a secret inside."""
     width_px: int = Field(default=640, ge=64, le=7680)
     height_px: int = Field(default=480, ge=64, le=4320)
     fps: float = Field(default=15.0, gt=0.0, le=240.0)
@@ -47,8 +56,25 @@ class OpenCvSource(SourceBase):
     """Pixel format asked of a V4L2 camera, such as "MJPG"; "auto" tries those that it offers at the first
     opening and takes the one that costs least. ``doctor`` tells the figures."""
     credentials_file: Path | None = None
-    """One line ``user:password`` for an RTSP URL; keeps both out of this file and of every log."""
+    """One line ``user:password``, for a URL or for ``{username}`` and ``{password}`` in any address."""
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
+
+    @property
+    def address(self) -> CameraAddress:
+        """What ``device`` means."""
+        return parse_address(self.device)
+
+    @model_validator(mode="after")
+    def _login_has_its_place(self) -> Self:
+        if self.credentials_file is None and self.address.has_places:
+            msg = "the address asks for {username} or {password}: set credentials_file"
+            raise ValueError(msg)
+        if self.credentials_file is not None and not (
+            self.address.has_places or self.address.kind is AddressKind.URL
+        ):
+            msg = "credentials_file has no use: write user-id={username} user-pw={password} into the pipeline"
+            raise ValueError(msg)
+        return self
 
 
 class Picamera2Source(SourceBase):

@@ -82,7 +82,7 @@ def camera(kind: str, folder: Path, stack: ExitStack) -> tuple[dict[str, Any], d
     if kind.startswith("usb-"):
         played = {"usb-mjpg": v4l2_stand_in.MJPG, "usb-yuyv": v4l2_stand_in.YUYV}[kind]
         environment = v4l2_stand_in.install(folder, played, pictures=pictures)
-        return {"type": "opencv", "device": environment["V4L2_STAND_IN"]}, environment
+        return {"type": "opencv", "device": environment["LIBV4L_STAND_IN"]}, environment
     if kind == "http-mjpeg":
         return {"type": "opencv", "device": stack.enter_context(RoomServer(pictures)).url}, {}
     return {"type": "replay", "path": str(write_file(folder, pictures, kind)), "loop": True}, {}

@@ -3,11 +3,11 @@
  * and the agent. It stands for a well-behaved capture device with memory-mapped buffers; it is no proof of how
  * real drivers misbehave.
  *
- * V4L2_STAND_IN      path of the "device", which must exist as a file
- * V4L2_STAND_IN_MODES  file with one line per format, in the driver's order:
+ * LIBV4L_STAND_IN      path of the "device", which must exist as a file
+ * LIBV4L_STAND_IN_MODES  file with one line per format, in the driver's order:
  *                    FOURCC compressed(0|1) WIDTH HEIGHT OFFERED_FPS DELIVERED_FPS FILE_WITH_FRAMES
  *                    which are shown in turns, each in the file after its length in four bytes of this machine
- * V4L2_STAND_IN_LOG  file to which asked formats and numbers of buffers are appended
+ * LIBV4L_STAND_IN_LOG  file to which asked formats and numbers of buffers are appended
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -48,7 +48,7 @@ static struct device devices[MOST];
 static __u32 code_of(const char *name) { return v4l2_fourcc(name[0], name[1], name[2], name[3]); }
 
 static void note(const char *what, const char *name, int number) {
-  const char *path = getenv("V4L2_STAND_IN_LOG");
+  const char *path = getenv("LIBV4L_STAND_IN_LOG");
   char line[64];
   if (!path) return;
   int fd = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -59,7 +59,7 @@ static void note(const char *what, const char *name, int number) {
 
 static void load_modes(void) {
   mode_count = 0;
-  FILE *file = fopen(getenv("V4L2_STAND_IN_MODES"), "r");
+  FILE *file = fopen(getenv("LIBV4L_STAND_IN_MODES"), "r");
   struct mode *m = modes;
   while (file && mode_count < MOST &&
          fscanf(file, "%4s %d %d %d %lf %lf %511s", m->name, &m->compressed, &m->width, &m->height,
@@ -238,7 +238,7 @@ static int answer(struct device *d, unsigned long request, void *argument) {
 }
 
 static int opened(const char *path) {
-  const char *ours = getenv("V4L2_STAND_IN");
+  const char *ours = getenv("LIBV4L_STAND_IN");
   if (!ours || !path || strcmp(path, ours)) return -2;
   if (mode_count < 0) load_modes();
   for (int i = 0; i < MOST; i++)

@@ -70,7 +70,7 @@ def install(
         pictures: H×W×3 BGR of the formats' size, shown in turns; None is one of :data:`COLOURS`.
 
     Returns:
-        The environment of a process that finds it as ``V4L2_STAND_IN``.
+        The environment of a process that finds it as ``LIBV4L_STAND_IN``.
     """
     lines = []
     for played in formats:
@@ -87,9 +87,9 @@ def install(
     (folder / "video0").touch()
     return {
         "LD_PRELOAD": str(library()),
-        "V4L2_STAND_IN": str(folder / "video0"),
-        "V4L2_STAND_IN_MODES": str(folder / "formats"),
-        "V4L2_STAND_IN_LOG": str(folder / "log"),
+        "LIBV4L_STAND_IN": str(folder / "video0"),
+        "LIBV4L_STAND_IN_MODES": str(folder / "formats"),
+        "LIBV4L_STAND_IN_LOG": str(folder / "log"),
     }
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from agent.host import read_if_there
-from agent.settings import OpenCvSource, ReplaySource, SourceSettings
-from agent.source.cameras import AUTO, AddressKind, CameraMode, list_formats, parse_address, what_is_there
+from agent.settings import AddressKind, OpenCvSource, ReplaySource, SourceSettings
+from agent.source.cameras import AUTO, CameraMode, list_formats, what_is_there
 
 _ANY_MODE: Final = CameraMode(AUTO, 640, 480, 15.0)
 
@@ -71,9 +71,8 @@ def _judge(source: SourceSettings) -> tuple[bool, str]:
     if not isinstance(source, OpenCvSource):
         there = importlib.util.find_spec("picamera2") is not None
         return there, "picamera2 is installed" if there else "install it with apt install python3-picamera2"
-    address = parse_address(source.device)
-    device = address.target
-    if address.kind is not AddressKind.V4L2:
+    device = source.address.target
+    if source.address.kind is not AddressKind.V4L2:
         return True, "a stream: it is tried when the agent runs"
     if not Path(device).exists():
         return False, f"{device} is not there: {what_is_there(Path(device))}"

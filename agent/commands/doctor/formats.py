@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.host import load_opencv
-from agent.settings import OpenCvSource, SourceSettings
+from agent.settings import AddressKind, OpenCvSource, SourceSettings
 from agent.source.cameras import (
     AUTO,
-    AddressKind,
     CameraMode,
     FormatTrial,
     list_formats,
-    parse_address,
     try_formats,
 )
 
@@ -47,9 +45,9 @@ def examine_formats(sources: Mapping[str, SourceSettings]) -> tuple[SourceFormat
     """Measure every V4L2 camera of a configuration that is there; it is busy for some seconds."""
     found = []
     for name, source in sources.items():
-        if not isinstance(source, OpenCvSource) or parse_address(source.device).kind is not AddressKind.V4L2:
+        if not isinstance(source, OpenCvSource) or source.address.kind is not AddressKind.V4L2:
             continue
-        device = Path(parse_address(source.device).target)
+        device = Path(source.address.target)
         if device.exists():
             found.append(_examine(name, source, device.resolve()))
     return tuple(found)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from agent.door import opened
 
 if TYPE_CHECKING:
-    from agent.source.cameras.address import AddressKind, parse_address
     from agent.source.cameras.formats import (
         AUTO,
         ChosenFormat,
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
         try_formats,
     )
     from agent.source.cameras.gstreamer import GStreamerCamera
+    from agent.source.cameras.login import read_login
     from agent.source.cameras.opencv import OpenCvCamera
     from agent.source.cameras.picamera2 import Picamera2Camera
     from agent.source.cameras.settings import OpenCvSettings, Picamera2Settings

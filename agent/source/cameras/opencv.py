@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.errors import CameraError
 from agent.frame import Frame
 from agent.host import load_opencv
+from agent.settings import AddressKind, parse_address
 from agent.source.buffers import FrameBuffers, PictureBuffers
-from agent.source.cameras.address import AddressKind, parse_address, with_credentials
 from agent.source.cameras.formats import AUTO, FormatMemory, list_formats, open_mode, try_formats
+from agent.source.cameras.login import url_with
 from agent.source.cameras.v4l2 import CameraMode, what_is_there
 from agent.source.rest import Rest
 
@@ -48,12 +48,14 @@ class OpenCvCamera:
         buffers: PictureBuffers | None = None,
         rest: Rest | None = None,
         *,
+        login: str = "",
         memory: FormatMemory | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._clock = clock
         self._settings = settings
+        self._login = login
         self._address = parse_address(settings.device)
         self._buffers = buffers or FrameBuffers()
         self._rest = rest or Rest()
@@ -69,7 +71,6 @@ class OpenCvCamera:
 
         Raises:
             CameraError: It is absent, busy or doesn't answer.
-            ConfigError: The credentials file is unusable.
         """
         self.close()
         self._cv2 = cv2 = load_opencv()
@@ -166,9 +167,6 @@ class OpenCvCamera:
         return chosen
 
     def _open_url(self, cv2: Any) -> Any:
-        url = self._address.target
-        if self._settings.credentials_file is not None:
-            url = with_credentials(url, Path(self._settings.credentials_file))
         patience_ms = int(self._settings.stall_timeout_s * 1000.0)
         parameters = [
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
@@ -179,18 +177,6 @@ class OpenCvCamera:
             cv2.CAP_PROP_N_THREADS,
             1,
         ]
-        with _capture_options(f"rtsp_transport;{self._settings.rtsp_transport}|{_LOW_DELAY}"):
-            return cv2.VideoCapture(url, cv2.CAP_FFMPEG, parameters)
-
-
-@contextmanager
-def _capture_options(options: str) -> Iterator[None]:
-    """Let OpenCV pass these to FFmpeg. It takes them from the environment only; an operator's own win."""
-    if _OPTIONS_VARIABLE in os.environ:
-        yield
-        return
-    os.environ[_OPTIONS_VARIABLE] = options
-    try:
-        yield
-    finally:
-        del os.environ[_OPTIONS_VARIABLE]
+        # OpenCV takes what it passes to FFmpeg from the environment only.
+        os.environ[_OPTIONS_VARIABLE] = f"rtsp_transport;{self._settings.rtsp_transport}|{_LOW_DELAY}"
+        return cv2.VideoCapture(url_with(self._address.target, self._login), cv2.CAP_FFMPEG, parameters)

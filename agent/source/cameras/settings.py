@@ -5,7 +5,7 @@ That process stays small, and so never loads the configuration reader.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -24,16 +24,15 @@ class CameraSettings:
     @classmethod
     def of(cls, source: OpenCvSource | Picamera2Source) -> Self:
         """Those fields of a table that are named here."""
-        return cls(**source.model_dump(mode="json", include={field.name for field in fields(cls)}))
+        return cls(**source.model_dump(mode="json", include={own.name for own in fields(cls)}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCvSettings(CameraSettings):
     """For whatever OpenCV or GStreamer opens."""
 
-    device: int | str
+    device: int | str = field(repr=False)
     fourcc: str
-    credentials_file: str | None
     rtsp_transport: str
 
 

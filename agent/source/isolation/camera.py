@@ -15,7 +15,7 @@ from agent.errors import CameraError, ConfigError, SourceEnded
 from agent.frame import Frame
 from agent.host import python_child
 from agent.settings import OpenCvSource, Picamera2Source
-from agent.source.cameras import OpenCvSettings, Picamera2Settings
+from agent.source.cameras import OpenCvSettings, Picamera2Settings, read_login
 from agent.source.isolation import messages
 from agent.source.isolation.slots import SlotLayout, SlotReader
 from agent.source.isolation.wire import PeerGoneError, Wire
@@ -33,6 +33,11 @@ _CLOSE_S: Final = 1.0
 """A camera that doesn't close in this time is killed."""
 _REAP_S: Final = 1.0
 """A process stuck inside the kernel can't even be killed; it is left behind after this."""
+_INHERITED: Final = (
+    "HOME", "LANG", "LC_", "LD_LIBRARY_PATH", "LD_PRELOAD", "TZ", "GST_PLUGIN", "GST_REGISTRY", "LIBCAMERA_",
+    "LIBV4L",
+)  # fmt: skip
+"""First letters of the variables that its libraries need; the others are no business of theirs."""
 
 Told = TypeVar("Told", messages.Opened, messages.Delivered)
 
@@ -54,6 +59,7 @@ class IsolatedCamera:
         self._clock = clock
         self._stall_timeout_s = settings.stall_timeout_s
         self._stop = stop
+        self._credentials_file = settings.credentials_file if isinstance(settings, OpenCvSource) else None
         self._process: subprocess.Popen[bytes] | None = None
         self._wire: Wire | None = None
         self._pictures: SlotReader | None = None
@@ -73,11 +79,12 @@ class IsolatedCamera:
             CameraError: The camera is absent, busy or doesn't answer.
             ConfigError: It can never be opened as configured.
         """
+        login = "" if self._credentials_file is None else read_login(self._credentials_file)
         patience_s = self._stall_timeout_s + _GRACE_S
         if self._process is None:
             self._start()
             patience_s += _START_S
-        self._order(messages.Open())
+        self._order(messages.Open(login))
         self._setup = replace(self._setup, chosen=self._await(messages.Opened, patience_s).chosen)
 
     def read(self) -> Frame:
@@ -121,9 +128,12 @@ class IsolatedCamera:
                     str(theirs.fileno()),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
+                    # The libraries print what a camera sends, and addresses with their passwords.
+                    stderr=subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
                     # Decoding is one thread's work here; idle BLAS threads would only cost memory.
                     env={"OPENBLAS_NUM_THREADS": "1"},
+                    inherits=_INHERITED,
                 )
         except OSError as error:
             self._kill()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, get_args, get_type_hints
 
 from agent.source.cameras import CameraMode, ChosenFormat, OpenCvSettings, Picamera2Settings
@@ -24,6 +24,9 @@ class Setup:
 @dataclass(frozen=True, slots=True)
 class Open:
     """Ordered: open the camera, and stream until it is to be closed."""
+
+    login: str = field(default="", repr=False)
+    """``user:password``, read anew for every opening: the process can't read the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def from_json(data: bytes) -> Order | Answer:
     """
     try:
         message = json.loads(data, object_hook=_meant)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, RecursionError) as error:
         raise ValueError(str(error)) from error
     if not isinstance(message, Order | Answer):
         raise ValueError("it is only a part of a message")  # noqa: TRY004 - the data is wrong, not the caller

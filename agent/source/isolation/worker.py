@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 from agent.errors import CameraError, ConfigError
 from agent.host import die_with_parent, harden
+from agent.settings import AddressKind, parse_address
 from agent.source.cameras import (
-    AddressKind,
     FormatMemory,
     GStreamerCamera,
     OpenCvCamera,
     Picamera2Camera,
     Picamera2Settings,
-    parse_address,
 )
 from agent.source.isolation import messages
 from agent.source.isolation.slots import SlotWriter
@@ -30,17 +29,19 @@ from agent.source.rest import Rest
 if TYPE_CHECKING:
     from agent.frame import Frame
 
+AnyCamera = Picamera2Camera | GStreamerCamera | OpenCvCamera
+
 
 def make_camera(
-    setup: messages.Setup, buffers: SlotWriter, rest: Rest, memory: FormatMemory
-) -> Picamera2Camera | GStreamerCamera | OpenCvCamera:
+    setup: messages.Setup, login: str, buffers: SlotWriter, rest: Rest, memory: FormatMemory
+) -> AnyCamera:
     """Build the camera that is to be held; it loads its library when it is opened."""
     name, settings = setup.name, setup.settings
     if isinstance(settings, Picamera2Settings):
         return Picamera2Camera(name, settings, buffers, rest)
     if parse_address(settings.device).kind is AddressKind.GSTREAMER:
-        return GStreamerCamera(name, settings, buffers, rest)
-    return OpenCvCamera(name, settings, buffers, rest, memory=memory)
+        return GStreamerCamera(name, settings, buffers, rest, login=login)
+    return OpenCvCamera(name, settings, buffers, rest, login=login, memory=memory)
 
 
 class Worker:
@@ -48,11 +49,11 @@ class Worker:
 
     def __init__(self, wire: Wire, setup: messages.Setup) -> None:
         self._wire = wire
+        self._setup = setup
         self._buffers = SlotWriter(self._wire.send)
         self._rest = Rest(self._listen)
         self._close_ordered = False
         self._memory = FormatMemory(setup.chosen)
-        self._camera = make_camera(setup, self._buffers, self._rest, self._memory)
 
     def serve(self) -> None:
         """Run until the agent closes its end.
@@ -63,29 +64,34 @@ class Worker:
         while True:
             packet = self._wire.receive(None)
             match packet and packet.message:
-                case messages.Open():
-                    self._stream()
+                case messages.Open(login):
+                    self._stream(make_camera(self._setup, login, self._buffers, self._rest, self._memory))
                 case messages.Close():
                     self._wire.send(messages.Closed())
 
-    def _stream(self) -> None:
+    def _stream(self, camera: AnyCamera) -> None:
         try:
-            self._camera.open()
+            camera.open()
             self._wire.send(messages.Opened(self._memory.chosen))
             self._listen()
             while not self._close_ordered:
-                self._deliver(self._camera.read())
+                self._deliver(camera.read())
                 self._listen()
         except ConfigError as error:
             self._wire.send(messages.Failed(for_good=True, text=str(error)))
         except CameraError as error:
             self._wire.send(messages.Failed(for_good=False, text=str(error)))
+        except PeerGoneError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a library's, whose text may quote the address
+            text = f"sources.{self._setup.name}: {type(error).__name__} in the camera process; it is reopened"
+            self._wire.send(messages.Failed(for_good=False, text=text))
         finally:
             if self._close_ordered:
                 self._wire.send(messages.Closed())
             self._close_ordered = False
             self._rest.until(0.0)
-            self._camera.close()
+            camera.close()
             self._buffers.close()
 
     def _deliver(self, frame: Frame) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import itertools
-import shutil
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,12 @@ import pytest
 
 from agent.errors import CameraError, ConfigError
 from agent.settings import OpenCvSource
+from agent.source.cameras import pipeline
 from agent.source.cameras.gstreamer import GStreamerCamera
 from agent.source.cameras.settings import OpenCvSettings
 from agent.source.isolation.camera import IsolatedCamera
 from agent.source.rest import Rest
+from tests.support.patience import Patience
 from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -23,16 +25,22 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.camera
 
 needs_gstreamer = pytest.mark.skipif(
-    shutil.which("gst-launch-1.0") is None, reason="gst-launch-1.0 is not installed (gstreamer1.0-tools)"
+    ctypes.util.find_library("gstapp-1.0") is None, reason="GStreamer is not installed"
 )
 
 RED = "videotestsrc pattern=red is-live=true ! video/x-raw,width=320,height=240,framerate=30/1"
 
 
-def settings_for(pipeline: str, width_px: int = 320, height_px: int = 240) -> OpenCvSource:
+def settings_for(text: str, width_px: int = 320, height_px: int = 240) -> OpenCvSource:
     return OpenCvSource(
-        type="opencv", device=pipeline, width_px=width_px, height_px=height_px, stall_timeout_s=DEADLINE_S
+        type="opencv", device=text, width_px=width_px, height_px=height_px, stall_timeout_s=DEADLINE_S
     )
+
+
+def pictures_of(camera: GStreamerCamera, count: int) -> None:
+    camera.open()
+    for _ in range(count):
+        camera.read()
 
 
 @pytest.fixture
@@ -99,25 +107,35 @@ def test_pictures_are_passed_over_at_rest(rest: Rest) -> None:
 
 
 @needs_gstreamer
-@pytest.mark.parametrize("pipeline", ["videotestsrc num-buffers=3 ! appsink", "nosuchelement ! appsink"])
-def test_a_pipeline_that_ends_or_never_starts_is_named(pipeline: str) -> None:
-    camera = GStreamerCamera("door", OpenCvSettings.of(settings_for(pipeline)))
-    camera.open()
-    with pytest.raises(CameraError, match=r"sources\.door: the pipeline .* ended; try it with gst-launch"):
-        _ = [camera.read() for _ in range(10)]
+@pytest.mark.parametrize(
+    "text",
+    [
+        "videotestsrc num-buffers=3 ! appsink",
+        "filesrc location=/absent ! decodebin ! appsink",
+        "nosuchelement ! appsink",
+        "videotestsrc nosuchproperty=1 ! appsink",
+        "videotestsrc ! ! appsink",
+        "videotestsrc pattern='red ! appsink",
+    ],
+)
+def test_a_pipeline_that_ends_or_never_starts_is_named(text: str) -> None:
+    camera = GStreamerCamera("door", OpenCvSettings.of(settings_for(text)))
+    with pytest.raises(CameraError, match=r"sources\.door: the pipeline ended; try it with gst-launch"):
+        pictures_of(camera, 10)
     camera.close()
 
 
 def test_a_system_without_gstreamer_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ConfigError, match=r"apt install gstreamer1\.0-tools"):
+    monkeypatch.setattr(pipeline, "_LIBRARY", "libnowhere.so.0")
+    pipeline.load_gstreamer.cache_clear()
+    with pytest.raises(ConfigError, match=r"apt install gstreamer1\.0-plugins-base"):
         GStreamerCamera("door", OpenCvSettings.of(settings_for(f"{RED} ! appsink"))).open()
 
 
 @needs_gstreamer
 def test_a_pipeline_runs_in_the_camera_process_and_ends_with_it() -> None:
     stop = threading.Event()
-    camera = IsolatedCamera("door", settings_for(f"{RED} ! appsink"), stop)
+    camera = IsolatedCamera("door", settings_for(f"{RED} ! appsink"), stop, Patience())
     camera.open()
     frame = camera.read()
     assert frame.pixels[120, 160, 2] > 240

@@ -10,8 +10,8 @@ import cv2
 import pytest
 
 from agent.errors import CameraError, ConfigError
-from agent.settings import OpenCvSource
-from agent.source.cameras.address import AddressKind, parse_address, with_credentials
+from agent.settings import AddressKind, OpenCvSource, parse_address
+from agent.source.cameras.login import read_login, url_with
 from agent.source.cameras.opencv import OpenCvCamera
 from agent.source.cameras.settings import OpenCvSettings
 from agent.source.rest import Rest
@@ -27,13 +27,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def camera_at(
-    device: int | str, *, credentials_file: Path | None = None, stall_timeout_s: float = DEADLINE_S
-) -> OpenCvCamera:
-    settings = OpenCvSource(
-        type="opencv", device=device, stall_timeout_s=stall_timeout_s, credentials_file=credentials_file
-    )
-    return OpenCvCamera("door", OpenCvSettings.of(settings))
+def camera_at(device: int | str, *, login: str = "", stall_timeout_s: float = DEADLINE_S) -> OpenCvCamera:
+    settings = OpenCvSource(type="opencv", device=device, stall_timeout_s=stall_timeout_s)
+    return OpenCvCamera("door", OpenCvSettings.of(settings), login=login)
 
 
 def opens(camera: OpenCvCamera) -> bool:
@@ -74,19 +70,30 @@ def test_an_address_is_told_apart_by_its_spelling(device: int | str, kind: Addre
 @pytest.mark.parametrize(
     ("device", "shown"),
     [
-        ("rtsp://admin:s3cret@10.0.0.2/live", "rtsp://10.0.0.2/live"),
-        ("rtspsrc location=rtsp://a:s3cret@cam/x ! appsink", "rtspsrc location=rtsp://cam/x ! appsink"),
-        ("rtsp://cam/live@high", "rtsp://cam/live@high"),
+        ("rtsp://10.0.0.2:8554/live/k3y?channel=1", "rtsp://10.0.0.2:8554"),
+        ("HTTPS://{username}:{password}@[fe80::1]/x", "https://[fe80::1]"),
+        ("rtspsrc location=rtsp://cam/x ! appsink", "the pipeline"),
+        ("/dev/v4l/by-id/usb-cam-index0", "/dev/v4l/by-id/usb-cam-index0"),
     ],
 )
-def test_an_address_is_shown_without_its_password(device: str, shown: str) -> None:
+def test_of_an_address_scheme_host_and_port_are_shown(device: str, shown: str) -> None:
     assert parse_address(device).shown == shown
 
 
-def test_credentials_with_special_characters_go_into_the_url_encoded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("rtsp://cam:554/x", "rtsp://admin:p%40ss%2Fw%3Ard@cam:554/x"),
+        ("rtsp://{username}:{password}@cam/x", "rtsp://admin:p%40ss%2Fw%3Ard@cam/x"),
+        ("http://cam/?u={username}&pwd={password}", "http://cam/?u=admin&pwd=p%40ss%2Fw%3Ard"),
+    ],
+)
+def test_credentials_with_special_characters_go_into_the_url_encoded(
+    tmp_path: Path, url: str, whole: str
+) -> None:
     file = tmp_path / "camera"
     file.write_text("admin:p@ss/w:rd\n")
-    assert with_credentials("rtsp://cam:554/x", file) == "rtsp://admin:p%40ss%2Fw%3Ard@cam:554/x"
+    assert url_with(url, read_login(file)) == whole
 
 
 @pytest.mark.parametrize("content", [None, "", "no-colon-s3cret", "a:s3cret\nb:c", ":s3cret"])
@@ -95,7 +102,7 @@ def test_an_unusable_credentials_file_is_named_but_never_quoted(tmp_path: Path, 
     if content is not None:
         file.write_text(content)
     with pytest.raises(ConfigError, match="credentials_file") as caught:
-        with_credentials("rtsp://cam/x", file)
+        read_login(file)
     assert str(file) in str(caught.value)
     assert "s3cret" not in str(caught.value)
 
@@ -241,20 +248,16 @@ def test_an_unreachable_stream_is_named() -> None:
 
 
 def test_credentials_open_the_stream_and_appear_nowhere(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    right = tmp_path / "right"
-    right.write_text("admin:s3cret")
-    wrong = tmp_path / "wrong"
-    wrong.write_text("admin:wr0ng")
     with MjpegServer(StreamPlan(login="admin:s3cret")) as server:
-        camera = camera_at(server.url, credentials_file=right)
+        camera = camera_at(server.url, login="admin:s3cret")
         camera.open()
         camera.read()
         camera.close()
         with pytest.raises(CameraError) as caught:
-            camera_at(server.url, credentials_file=wrong).open()
+            camera_at(server.url, login="admin:wr0ng").open()
     printed = capfd.readouterr()
     for text in (str(caught.value), repr(caught.value), caplog.text, printed.out, printed.err):
         assert "s3cret" not in text

@@ -38,6 +38,7 @@ STREAM = OpenCvSource.model_validate(
         Setup("door", OpenCvSettings.of(STREAM), CHOSEN),
         Setup("door", OpenCvSettings.of(OpenCvSource(type="opencv", device=0)), None),
         Setup("door", Picamera2Settings.of(Picamera2Source(type="picamera2", camera=1)), None),
+        Open("user:p:w"),
         Open(),
         Close(),
         RestUntil(12.5),
