@@ -28,6 +28,9 @@ UNKNOWN: Final = "unknown"
 LABELS: Final = (*EMOTIONS, UNKNOWN)
 """Keys of a published ``counts`` object, in order."""
 
+LARGEST_PICTURE_PX: Final = 12_000_000
+"""Width times height; larger ones are refused by their header, before they take their memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Box:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from agent.domain import LARGEST_PICTURE_PX
 from agent.settings.address import NO_ADDRESS, AddressKind, CameraAddress, parse_address
 from agent.settings.table import Polygon, Table
 
@@ -65,7 +66,10 @@ class OpenCvSource(SourceBase):
         return parse_address(self.device)
 
     @model_validator(mode="after")
-    def _login_has_its_place(self) -> Self:
+    def _fits(self) -> Self:
+        if self.width_px * self.height_px > LARGEST_PICTURE_PX:
+            msg = "width_px x height_px is more than 12 megapixels: set a smaller size"
+            raise ValueError(msg)
         if self.credentials_file is None and self.address.has_places:
             msg = "the address asks for {username} or {password}: set credentials_file"
             raise ValueError(msg)

@@ -14,6 +14,7 @@ from tests.support.clips import numbered_picture
 from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 BOUNDARY = "frame"
@@ -33,6 +34,8 @@ class StreamPlan:
     """Numbers of the parts that hold no picture though they say so."""
     login: str | None = None
     """Demand this ``user:password``."""
+    raw: Callable[[], Iterator[bytes]] | None = None
+    """Instead of pictures, after the stream's head: whatever an attacker sends."""
     interval_s: float = 0.02
     allowed: threading.Semaphore | None = None
     """Send a part only when this lets it."""
@@ -102,6 +105,10 @@ class MjpegServer:
         request.end_headers()
         number = 0
         try:
+            for chunk in plan.raw() if plan.raw else ():
+                request.wfile.write(chunk)
+                if self.stop.is_set():
+                    return
             while not self.stop.is_set() and (plan.frames is None or number < plan.frames):
                 if plan.stall_after is not None and number >= plan.stall_after:
                     self.stop.wait(0.05)

@@ -7,7 +7,7 @@
  * LIBV4L_STAND_IN_MODES  file with one line per format, in the driver's order:
  *                    FOURCC compressed(0|1) WIDTH HEIGHT OFFERED_FPS DELIVERED_FPS FILE_WITH_FRAMES
  *                    which are shown in turns, each in the file after its length in four bytes of this machine
- * LIBV4L_STAND_IN_LOG  file to which asked formats and numbers of buffers are appended
+ * LIBV4L_STAND_IN_LOG  pipe with a name into which asked formats and numbers of buffers are written
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -47,14 +47,18 @@ static struct device devices[MOST];
 
 static __u32 code_of(const char *name) { return v4l2_fourcc(name[0], name[1], name[2], name[3]); }
 
-static void note(const char *what, const char *name, int number) {
+static int log_fd = -1;
+
+/* Before the process gives up what it may open. */
+__attribute__((constructor)) static void open_log(void) {
   const char *path = getenv("LIBV4L_STAND_IN_LOG");
+  if (path) log_fd = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+static void note(const char *what, const char *name, int number) {
   char line[64];
-  if (!path) return;
-  int fd = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   int length = snprintf(line, sizeof line, "%s %.4s %d\n", what, name, number);
-  if (fd >= 0 && write(fd, line, length) != length) abort();
-  if (fd >= 0) syscall(SYS_close, fd);
+  if (log_fd >= 0 && write(log_fd, line, length) != length) abort();
 }
 
 static void load_modes(void) {

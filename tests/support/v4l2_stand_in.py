@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 SOURCE = Path(__file__).with_suffix(".c")
 COLOURS = (40, 120, 200)
 """Blue, green and red of the picture that every format shows."""
+
+_logs: dict[Path, tuple[int, list[list[str]]]] = {}
+"""Read ends by the device's folder, with the lines read so far."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,9 @@ def install(
         )
     (folder / "formats").write_text("".join(lines))
     (folder / "video0").touch()
+    # A pipe, because a camera process may write no file; held open here, so that nothing in it is lost.
+    os.mkfifo(folder / "log")
+    _logs[folder] = (os.open(folder / "log", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC), [])
     return {
         "LD_PRELOAD": str(library()),
         "LIBV4L_STAND_IN": str(folder / "video0"),
@@ -101,5 +108,8 @@ def _encoded(picture: NDArray[np.uint8], *, compressed: bool) -> bytes:
 
 def asked(folder: Path, what: str) -> list[tuple[str, int]]:
     """What the device was asked for, in order: ``format`` or ``buffers``, with the format then in force."""
-    lines = [line.split() for line in (folder / "log").read_text().splitlines()]
+    descriptor, lines = _logs[folder]
+    with contextlib.suppress(BlockingIOError):
+        while text := os.read(descriptor, 1 << 16):
+            lines += [line.split() for line in text.decode().splitlines()]
     return [(name, int(number)) for kind, name, number in lines if kind == what]

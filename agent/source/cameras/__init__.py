@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         list_formats,
         try_formats,
     )
-    from agent.source.cameras.gstreamer import GStreamerCamera
+    from agent.source.cameras.gstreamer import GStreamerCamera, prepare_gstreamer
     from agent.source.cameras.login import read_login
     from agent.source.cameras.opencv import OpenCvCamera
     from agent.source.cameras.picamera2 import Picamera2Camera

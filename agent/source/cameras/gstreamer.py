@@ -18,7 +18,7 @@ from agent.errors import CameraError, ConfigError
 from agent.frame import Frame
 from agent.source.buffers import FrameBuffers, PictureBuffers
 from agent.source.cameras.login import pipeline_word_with
-from agent.source.cameras.pipeline import SINK, Pipeline
+from agent.source.cameras.pipeline import SINK, Pipeline, load_gstreamer
 from agent.source.rest import Rest
 
 if TYPE_CHECKING:
@@ -27,6 +27,21 @@ if TYPE_CHECKING:
 _SINK: Final = re.compile(r"!\s*(appsink|fakesink|autovideosink|fdsink)\b[^!]*$")
 _ROW_BYTES: Final = 4
 """GStreamer pads each row of raw video to a multiple of this."""
+
+
+def prepare_gstreamer(name: str) -> None:
+    """Load the library for the source of this name.
+
+    Raises:
+        ConfigError: It is not installed.
+    """
+    try:
+        load_gstreamer()
+    except OSError as error:
+        raise ConfigError(
+            f"sources.{name}.device: GStreamer is not installed; run apt install"
+            " gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
+        ) from error
 
 
 class GStreamerCamera:
@@ -68,13 +83,9 @@ class GStreamerCamera:
             CameraError: It is no pipeline, or its elements are not installed.
         """
         self.close()
+        prepare_gstreamer(self._name)
         try:
             self._pipeline = Pipeline(self._words())
-        except OSError as error:
-            raise ConfigError(
-                f"sources.{self._name}.device: GStreamer is not installed; run apt install"
-                " gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
-            ) from error
         except ValueError:
             # Without the cause, which may quote the pipeline.
             raise self._ended() from None

@@ -18,6 +18,7 @@ from agent.source.cameras.formats import AUTO, FormatMemory, list_formats, open_
 from agent.source.cameras.login import url_with
 from agent.source.cameras.v4l2 import CameraMode, what_is_there
 from agent.source.rest import Rest
+from agent.source.sizes import LARGEST_PART_BYTES, announced_size, is_too_large
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
 
 _REMEDY: Final = {
     AddressKind.V4L2: "check its cable, other users of it, and that the agent is in the group video",
-    AddressKind.URL: "check the address, the credentials file and the network",
+    AddressKind.URL: "check the address, the credentials file, the network and the size of its pictures",
 }
 
 _LOW_DELAY: Final = "fflags;nobuffer|flags;low_delay|fpsprobesize;0"
 """Start with the first picture instead of guessing the frame rate from seconds of buffered ones."""
 _OPTIONS_VARIABLE: Final = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _MOTION_JPEG: Final = int.from_bytes(b"MJPG", "little")
+_JPEG: Final = b"\xff\xd8"
 _AS_IT_COMES: Final = -1
 """Value of CAP_PROP_FORMAT that makes ``retrieve`` hand out the encoded picture."""
 
@@ -81,6 +83,7 @@ class OpenCvCamera:
             remedy = _REMEDY[self._address.kind]
             raise CameraError(f"sources.{self._name}: {self._address.shown} does not open; {remedy}")
         self._capture = capture
+        self._check_size(capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         # Pictures that nobody looks at then needn't be decoded, as V4L2 does by itself; H.264 needs them all.
         self._sends_jpegs = (
             on_a_url
@@ -131,10 +134,20 @@ class OpenCvCamera:
     def _decode_jpeg(self) -> NDArray[np.uint8] | None:
         """None for one that was garbled on its way; the next one may be whole."""
         delivered, data = self._capture.retrieve()
-        if not delivered or not data.size:
+        encoded = data.tobytes() if delivered and data.size else b""
+        size = announced_size(encoded) if encoded.startswith(_JPEG) else None
+        if size is None:
             return None
+        self._check_size(*size, len(encoded))
         pixels = self._cv2.imdecode(data, self._cv2.IMREAD_COLOR | self._cv2.IMREAD_IGNORE_ORIENTATION)
         return None if pixels is None else self._buffers.store(pixels)
+
+    def _check_size(self, width_px: float, height_px: float, part_bytes: int = 0) -> None:
+        if is_too_large(width_px, height_px) or part_bytes > LARGEST_PART_BYTES:
+            raise CameraError(
+                f"sources.{self._name}: {self._address.shown} sends {width_px:.0f}x{height_px:.0f} pixels"
+                f" in {part_bytes} bytes, which is too large; set a smaller size in the camera"
+            )
 
     def close(self) -> None:
         """Release the device and blacken the buffers."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import subprocess
 import threading
 import time
@@ -17,7 +18,7 @@ from agent.host import python_child
 from agent.settings import OpenCvSource, Picamera2Source
 from agent.source.cameras import OpenCvSettings, Picamera2Settings, read_login
 from agent.source.isolation import messages
-from agent.source.isolation.slots import SlotLayout, SlotReader
+from agent.source.isolation.slots import SLOTS, SlotLayout, SlotReader
 from agent.source.isolation.wire import PeerGoneError, Wire
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ _START_S: Final = 10.0
 """A fresh process on a slow board loads its libraries for this long at most."""
 _CLOSE_S: Final = 1.0
 """A camera that doesn't close in this time is killed."""
+_LONGEST_REASON: Final = 400
+"""In characters; the process may have been taken over by what it decodes."""
 _REAP_S: Final = 1.0
 """A process stuck inside the kernel can't even be killed; it is left behind after this."""
 _INHERITED: Final = (
@@ -96,6 +99,8 @@ class IsolatedCamera:
         told = self._await(messages.Delivered, self._stall_timeout_s + _GRACE_S)
         while self._pictures is None or told.generation != self._pictures.generation:
             told = self._await(messages.Delivered, self._stall_timeout_s + _GRACE_S)
+        if not (0 <= told.slot < SLOTS and 0.0 <= told.at_s <= time.monotonic()):
+            raise self._died()
         frame = Frame(self._pictures.lend(told.slot), told.at_s, self._name, self._index)
         self._index += 1
         return frame
@@ -155,7 +160,8 @@ class IsolatedCamera:
                 raise SourceEnded(f"sources.{self._name}: stopped; start the agent to go on")
             message = self._receive(min(left_s, _LOOK_UP_S))
             if isinstance(message, messages.Failed):
-                raise (ConfigError if message.for_good else CameraError)(message.text)
+                words = "".join(filter(str.isprintable, message.text))[:_LONGEST_REASON]
+                raise (ConfigError if message.for_good else CameraError)(words)
             if isinstance(message, wanted):
                 return message
         self._kill()
@@ -171,14 +177,20 @@ class IsolatedCamera:
             raise self._died() from error
         if packet is None:
             return None
-        if packet.descriptor is not None and isinstance(packet.message, SlotLayout):
-            self._map(packet.message, packet.descriptor)
+        if packet.descriptor is not None:
+            os.close(packet.descriptor)  # none is asked for
+        if isinstance(packet.message, SlotLayout):
+            self._lay_out(packet.message)
         return packet.message
 
-    def _map(self, layout: SlotLayout, descriptor: int) -> None:
+    def _lay_out(self, layout: SlotLayout) -> None:
         if self._pictures is not None:
             self._pictures.retire()
         wire = self._wire
+
+        def hand_out(descriptor: int) -> None:
+            if wire is not None:
+                wire.send(layout, descriptor)
 
         def give_back(generation: int, slot: int) -> None:
             # Runs wherever a frame's last holder lets go, perhaps after the process has ended.
@@ -186,7 +198,10 @@ class IsolatedCamera:
                 if wire is not None:
                     wire.send(messages.Reuse(generation, slot))
 
-        self._pictures = SlotReader(layout, descriptor, give_back)
+        try:
+            self._pictures = SlotReader(layout, hand_out, give_back)
+        except (PeerGoneError, ValueError) as error:
+            raise self._died() from error
 
     def _close_camera(self) -> None:
         try:

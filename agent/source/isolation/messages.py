@@ -80,9 +80,9 @@ class Closed:
     """Answered: the camera is released."""
 
 
-Order = Setup | Open | Close | RestUntil | Reuse
+Order = Setup | Open | Close | RestUntil | Reuse | SlotLayout
 Answer = Opened | SlotLayout | Delivered | Failed | Closed
-"""A :class:`SlotLayout` comes with the descriptor of its memory."""
+"""A :class:`SlotLayout` asks for memory, and is sent back with its descriptor."""
 
 _PARTS: Final = (OpenCvSettings, Picamera2Settings, ChosenFormat, CameraMode)
 _FIELDS: Final = {

@@ -1,12 +1,14 @@
 """Pictures in memory that a camera process writes and the agent reads, without a copy in between.
 
-The camera process makes the memory, one slot per picture, and hands over its descriptor. A slot belongs to
-one side at a time: the writer fills a free one and sends its number; the reader sends the number back once
-nobody holds the picture any more. The memory has no name in any file system and dies with its last user.
+The camera process asks for memory, one slot per picture; the agent makes it, seals its size, because a
+mapping that shrinks kills whoever looks at it, and hands over the descriptor. A slot belongs to one side at a
+time: the writer fills a free one and sends its number; the reader sends the number back once nobody holds the
+picture any more. The memory has no name in any file system and dies with its last user.
 """
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 from collections.abc import Callable
@@ -19,9 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.source.buffers import PictureBuffers, Ring
+from agent.source.sizes import is_too_large
 
 SLOTS: Final = 5
 """One being written, one on the way, one in the mailbox, one in the pipeline, one changing hands."""
+_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,11 @@ class SlotWriter(PictureBuffers):
     """The camera process's side; gives a camera its buffers.
 
     Args:
-        announce: Called with each new layout and its descriptor, before any of its slots is used.
+        ask: Gets the descriptor of memory for a layout.
     """
 
-    def __init__(self, announce: Callable[[SlotLayout, int], None]) -> None:
-        self._announce = announce
+    def __init__(self, ask: Callable[[SlotLayout], int]) -> None:
+        self._ask = ask
         self._layout = SlotLayout(0, 0, 0, 0)
         self._pictures: NDArray[np.uint8] | None = None
         self._free: list[int] = []
@@ -103,29 +107,42 @@ class SlotWriter(PictureBuffers):
     def _new_layout(self, height_px: int, width_px: int) -> None:
         self.close()
         self._layout = SlotLayout(self._layout.generation + 1, height_px, width_px)
-        descriptor = os.memfd_create("emotion-agent-frames")
+        descriptor = self._ask(self._layout)
         try:
-            os.ftruncate(descriptor, prod(self._layout.shape))
             self._pictures = _map(descriptor, self._layout)
-            self._announce(self._layout, descriptor)
         finally:
             os.close(descriptor)
         self._free = list(range(self._layout.slots))
 
 
 class SlotReader(Ring):
-    """The agent's side of one layout.
+    """The agent's side of one layout, which makes its memory.
 
     Args:
-        layout: As announced.
-        descriptor: Of the shared memory; closed here.
+        layout: As asked for.
+        hand_out: Called once with the descriptor of the memory, which is closed afterwards.
         give_back: Called with generation and slot when a picture's last holder is gone, on whatever
             thread that happens.
+
+    Raises:
+        ValueError: The layout is none that a camera has.
     """
 
-    def __init__(self, layout: SlotLayout, descriptor: int, give_back: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        layout: SlotLayout,
+        hand_out: Callable[[int], None],
+        give_back: Callable[[int, int], None],
+    ) -> None:
+        sides = (layout.height_px, layout.width_px)
+        if layout.slots != SLOTS or min(sides) < 1 or is_too_large(*sides):
+            raise ValueError("no layout")
+        descriptor = os.memfd_create("emotion-agent-frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
+            os.ftruncate(descriptor, prod(layout.shape))
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
             pictures = _map(descriptor, layout)
+            hand_out(descriptor)
         finally:
             os.close(descriptor)
         self.generation = layout.generation

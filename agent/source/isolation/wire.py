@@ -48,13 +48,14 @@ class Wire:
         """Send one message, with a file descriptor if given.
 
         Raises:
-            PeerGoneError: Nobody listens any more.
+            PeerGoneError: Nobody listens any more, or hasn't for hundreds of messages: a process that doesn't
+                read is not waited for.
         """
         data = to_json(message)
         try:
             with self._open:
                 descriptors = [] if descriptor is None else [descriptor]
-                socket.send_fds(self._end, [data], descriptors, socket.MSG_NOSIGNAL)
+                socket.send_fds(self._end, [data], descriptors, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
         except OSError as error:
             raise PeerGoneError from error
 

@@ -6,13 +6,15 @@ for ever blocks only this process. It imports neither the configuration reader n
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from agent.errors import CameraError, ConfigError
-from agent.host import die_with_parent, harden
+from agent.host import Needs, confine, die_with_parent, harden, load_opencv, prefer_as_victim
 from agent.settings import AddressKind, parse_address
 from agent.source.cameras import (
     FormatMemory,
@@ -20,15 +22,20 @@ from agent.source.cameras import (
     OpenCvCamera,
     Picamera2Camera,
     Picamera2Settings,
+    prepare_gstreamer,
 )
 from agent.source.isolation import messages
-from agent.source.isolation.slots import SlotWriter
+from agent.source.isolation.slots import SlotLayout, SlotWriter
 from agent.source.isolation.wire import PeerGoneError, Wire
 from agent.source.rest import Rest
 
 if TYPE_CHECKING:
     from agent.frame import Frame
 
+CAMERA_DATA_BYTES: Final = 224 << 20
+"""Private memory of a camera process: 12 megapixels in the costliest encoding, or H.264 in 4K."""
+PIPELINE_DATA_BYTES: Final = 512 << 20
+"""A pipeline has a thread, and a stack, for each of its elements that work apart."""
 AnyCamera = Picamera2Camera | GStreamerCamera | OpenCvCamera
 
 
@@ -50,10 +57,11 @@ class Worker:
     def __init__(self, wire: Wire, setup: messages.Setup) -> None:
         self._wire = wire
         self._setup = setup
-        self._buffers = SlotWriter(self._wire.send)
+        self._buffers = SlotWriter(self._memory_for)
         self._rest = Rest(self._listen)
         self._close_ordered = False
         self._memory = FormatMemory(setup.chosen)
+        self._is_confined = False
 
     def serve(self) -> None:
         """Run until the agent closes its end.
@@ -71,6 +79,7 @@ class Worker:
 
     def _stream(self, camera: AnyCamera) -> None:
         try:
+            self._give_up_privileges()
             camera.open()
             self._wire.send(messages.Opened(self._memory.chosen))
             self._listen()
@@ -94,6 +103,28 @@ class Worker:
             camera.close()
             self._buffers.close()
 
+    def _give_up_privileges(self) -> None:
+        """Before the first byte comes from outside, and once what is needed for reading them is loaded."""
+        if self._is_confined:
+            return
+        self._is_confined = True
+        settings = self._setup.settings
+        if isinstance(settings, Picamera2Settings):
+            # Raw pictures of the box's own sensor; libcamera starts programs and makes memory files.
+            confine(Needs(data_bytes=None, devices=True, reads=None))
+            return
+        address = parse_address(settings.device)
+        if address.kind is AddressKind.GSTREAMER:
+            prepare_gstreamer(self._setup.name)
+            # The files that it names itself, such as a network's configuration.
+            named = tuple(re.findall(r"(?<==)\"?(?:file://)?(/[^\s\"']+)", address.target))
+            confine(Needs(data_bytes=PIPELINE_DATA_BYTES, devices=True, reads=named))
+            return
+        load_opencv()
+        is_device = address.kind is AddressKind.V4L2
+        folder = (str(Path(address.target).parent),) if is_device else ()
+        confine(Needs(data_bytes=CAMERA_DATA_BYTES, devices=is_device, reads=folder))
+
     def _deliver(self, frame: Frame) -> None:
         handed_over = self._buffers.hand_over()
         if handed_over is not None:
@@ -102,14 +133,24 @@ class Worker:
     def _listen(self) -> None:
         """Take in the orders that have come. Also called while a frame waits to be decoded."""
         while not self._close_ordered and (packet := self._wire.receive(0.0)) is not None:
-            match packet.message:
-                case messages.Reuse(generation, slot):
-                    self._buffers.take_back(generation, slot)
-                case messages.RestUntil(at_s):
-                    self._rest.until(at_s)
-                case _:
-                    self._close_ordered = True
-                    self._rest.until(0.0)
+            self._obey(packet.message)
+
+    def _memory_for(self, layout: SlotLayout) -> int:
+        self._wire.send(layout)
+        while (packet := self._wire.receive(None)) is None or packet.descriptor is None:
+            if packet is not None:
+                self._obey(packet.message)
+        return packet.descriptor
+
+    def _obey(self, order: messages.Order | messages.Answer) -> None:
+        match order:
+            case messages.Reuse(generation, slot):
+                self._buffers.take_back(generation, slot)
+            case messages.RestUntil(at_s):
+                self._rest.until(at_s)
+            case _:
+                self._close_ordered = True
+                self._rest.until(0.0)
 
 
 def main() -> None:
@@ -119,6 +160,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # Should the agent be killed while a driver blocks here.
     die_with_parent()
+    prefer_as_victim()
     harden()
     try:
         wire = Wire(socket.socket(fileno=int(sys.argv[1])))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
+from agent.domain import LARGEST_PICTURE_PX
 from agent.errors import ConfigError
 from agent.host import load_opencv
+from agent.source.sizes import LARGEST_FILE_BYTES, announced_size, is_too_large
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from agent.source.buffers import FrameBuffers
@@ -60,16 +64,28 @@ class ImageFolder:
     def picture(self) -> NDArray[np.uint8] | None:
         """Decode the image that was gone to; None when it can't be, which then takes no time either."""
         file = self._files[self._next - 1]
-        pixels = self._cv2.imread(str(file), self._cv2.IMREAD_COLOR)
+        pixels, problem = self._decoded(file)
         if pixels is None:
             self._gone_by -= 1
             self._broken.add(file)
             so_far = len(self._broken)
-            logger.warning(
-                "%s can't be decoded and is skipped (%d so far); replace or remove it", file, so_far
-            )
+            logger.warning("%s %s and is skipped (%d so far); replace or remove it", file, problem, so_far)
             return None
         return self._buffers.store(pixels)
+
+    def _decoded(self, file: Path) -> tuple[NDArray[np.uint8] | None, str]:
+        """The picture, or why there is none."""
+        if file.stat().st_size > LARGEST_FILE_BYTES:
+            return None, f"has more than {LARGEST_FILE_BYTES // 1_000_000} MB"
+        data = file.read_bytes()
+        size = announced_size(data)
+        if size is not None and is_too_large(*size):
+            return None, f"has more than {LARGEST_PICTURE_PX // 1_000_000} megapixels"
+        pixels = None
+        if size is not None:
+            with suppress(self._cv2.error):
+                pixels = self._cv2.imdecode(np.frombuffer(data, np.uint8), self._cv2.IMREAD_COLOR)
+        return pixels, "can't be decoded"
 
     def close(self) -> None:
         """Nothing stays open between images."""

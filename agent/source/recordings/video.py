@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.errors import ConfigError
 from agent.host import load_opencv
+from agent.source.sizes import is_too_large
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +56,9 @@ class VideoFile:
             int(capture.get(self._cv2.CAP_PROP_FRAME_HEIGHT)),
             int(capture.get(self._cv2.CAP_PROP_FRAME_WIDTH)),
         )
+        if is_too_large(*self._size_px):
+            self.close()
+            raise ConfigError(f"{self._path} has pictures of more than 12 megapixels; make a smaller copy")
         self._gone_by = 0
         self._last_at_s = 0.0
 

@@ -131,7 +131,7 @@ def test_a_single_readable_format_is_taken_without_being_tried(tmp_path: Path) -
     rows = try_all(tmp_path, UNREADABLE, MJPG)
     assert rows["MJPG"]["chosen"]
     assert rows["MJPG"]["delivered_fps"] is None
-    assert not (tmp_path / "log").exists()
+    assert asked(tmp_path, "format") == []
 
 
 @pytest.fixture
