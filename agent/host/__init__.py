@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from agent.host.hardening import die_with_parent, harden
     from agent.host.log import set_up_logging
     from agent.host.opencv import load_opencv
-    from agent.host.sandbox import Needs, confine, prefer_as_victim
+    from agent.host.sandbox import Needs, confine, prefer_as_victim, try_confinement
     from agent.host.sd_notify import Notifier
     from agent.host.state import state_directory
     from agent.host.thermal import DeviceReadings, read_device

@@ -13,6 +13,7 @@ import os
 import platform
 import resource
 import struct
+import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from agent.host.child import ask_child
 from agent.host.syscalls import ARCHITECTURES, NEEDLESS
 
 READABLE: Final = (
@@ -47,6 +49,9 @@ _ALLOW: Final = 0x7FFF_0000
 _FAIL: Final = 0x0005_0000
 _CLONE_THREAD: Final = 0x0001_0000
 _SECCOMP_SET_MODE_FILTER, _TSYNC = 1, 1
+
+
+_TRY_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,3 +192,16 @@ def prefer_as_victim() -> None:
     """When memory runs out all the same, the kernel is to end this process and not the agent."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def try_confinement() -> str:
+    """How far :func:`confine` goes on this machine, tried in a process of its own."""
+    try:
+        held = ask_child("agent.host.sandbox", b"", _TRY_S).stdout.decode().strip()
+    except (OSError, subprocess.TimeoutExpired):
+        held = ""
+    return held or "nothing: this system lets no process give up rights"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(", ".join(confine(Needs(data_bytes=256 << 20, devices=False))))

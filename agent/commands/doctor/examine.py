@@ -19,6 +19,7 @@ from agent.commands.doctor.formats import examine_formats
 from agent.commands.doctor.report import Report
 from agent.commands.doctor.table import print_report
 from agent.errors import AgentError
+from agent.host import try_confinement
 from agent.inference.bundle import default_bundle_folder, open_bundle, signature_in_words
 from agent.inference.choice import Trial, TrialOptions, make_choice
 from agent.settings import AgentSettings, LatencySettings, ModelsSettings
@@ -99,6 +100,7 @@ def examine(
         cameras=find_cameras(),
         sources=() if settings is None else judge_sources(settings.sources),
         formats=() if settings is None else examine_formats(settings.sources),
+        camera_process=try_confinement(),
         broker=None if settings is None else check_broker(settings.mqtt),
         backends={backend: _version(packages) for backend, packages in BACKEND_PACKAGES.items()},
         bundle=bundle_name,

@@ -24,6 +24,8 @@ class Report:
     """Empty without a configuration."""
     formats: tuple[SourceFormats, ...]
     """Of the V4L2 cameras among them."""
+    camera_process: str
+    """What keeps a process that decodes a camera's bytes from doing anything else."""
     broker: BrokerFacts | None
     """None without a configuration."""
     backends: dict[str, str | None]

@@ -72,6 +72,7 @@ def _surroundings(report: Report) -> list[tuple[str, str]]:
         rows.append(("camera", f"{camera.path}: {camera.name}{formats}{stable}{access}"))
     if not report.cameras:
         rows.append(("camera", "no /dev/video* on this machine"))
+    rows.append(("camera process", report.camera_process))
     rows += [
         (f"source {source.name}", f"{'ok' if source.ok else 'PROBLEM'}: {source.detail}")
         for source in report.sources

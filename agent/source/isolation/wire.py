@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Final
@@ -54,8 +55,9 @@ class Wire:
         data = to_json(message)
         try:
             with self._open:
-                descriptors = [] if descriptor is None else [descriptor]
-                socket.send_fds(self._end, [data], descriptors, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
+                # Not by socket.send_fds, which leaves the flags out.
+                rights = [] if descriptor is None else [_rights(descriptor)]
+                self._end.sendmsg([data], rights, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
         except OSError as error:
             raise PeerGoneError from error
 
@@ -87,3 +89,7 @@ class Wire:
         """Close this end; the other one notices."""
         with self._open:
             self._end.close()
+
+
+def _rights(descriptor: int) -> tuple[int, int, bytes]:
+    return socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptor.to_bytes(4, sys.byteorder)

@@ -71,6 +71,7 @@ def test_the_table_names_device_candidates_and_the_reason_each_lost(bundle: Bund
     text = output.getvalue()
     assert status == 0
     assert all(word in text for word in ("processor", "fast INT8", "temperature", "throttled", "broker"))
+    assert "camera process  no_new_privs, rlimits" in text
     assert "chosen" in text
     assert "slower" in text
     assert all(precision in text for precision in ("fp32", "int8_u8s8", "int8_s8s8"))
