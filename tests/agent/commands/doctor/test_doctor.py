@@ -131,6 +131,7 @@ def test_a_box_that_is_not_configured_yet_can_be_looked_at(
     assert not capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_broken_bundle_is_a_finding_not_a_crash(tmp_path: Path) -> None:
     (tmp_path / "manifest.toml").write_text("schema_version = 7")
     settings = AgentSettings(
