@@ -157,7 +157,7 @@ class Broker:
         process.send_signal(signal.SIGCONT)
 
         def has_ended() -> bool:
-            # Again and again: mosquitto forgets what comes before its loop runs, though its port answers already.
+            # Again and again: mosquitto's port answers before its loop runs, and it forgets what comes then.
             process.send_signal(number)
             return process.poll() is not None
 
