@@ -48,7 +48,7 @@ def test_an_error_is_a_sentence_and_a_traceback_only_when_asked_for(tmp_path: Pa
         (("watch", "--device", "box/1"), "--device 'box/1' is no name"),
         (("watch", "--root", "#"), "root = '#' is not valid"),
         (("watch", "--password-file", "/dev/zero"), "is no regular file"),
-        (("bench", "--faces", "5,many"), "--faces '5,many' is no list"),
+        (("bench", "--faces", "5,many"), "--faces 5,many can't be drawn"),
     ],
 )
 def test_wrong_options_exit_2_and_are_named(arguments: tuple[str, ...], words: str) -> None:
