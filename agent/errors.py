@@ -43,3 +43,8 @@ class SourceEnded(CameraError):  # noqa: N818 - an end of file is an event, not 
 
 class BrokerError(AgentError):
     """The MQTT broker is away or refused; the publisher tries again for ever."""
+
+
+def printable(text: str) -> str:
+    """The text with control characters spelt out: what a file says must not steer the terminal."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

@@ -10,7 +10,7 @@ from typing import Final
 
 import typer
 
-from agent.errors import AgentError
+from agent.errors import AgentError, printable
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +48,3 @@ def _leave(error: Exception, status: int, words: str = "") -> None:
     for line in (words or str(error)).splitlines():
         typer.echo(f"error: {printable(line)}", err=True)
     sys.exit(status)
-
-
-def printable(text: str) -> str:
-    """The text with control characters spelt out: what a file says must not steer the terminal."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agent.contract import Address, topics
+from agent.errors import printable
 from agent.fleet.seen import SeenBirth, SeenCounts, SeenHealth, SeenPolicy, Told
 
 MAX_DEVICES: Final = 20_000
@@ -212,8 +213,3 @@ def _finite(number: str) -> float:
         msg = f"{number} is no JSON number"
         raise ValueError(msg)
     return value
-
-
-def printable(text: str) -> str:
-    """``text`` without control characters, so that no message can write to a terminal's controls."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -6,19 +6,29 @@ import logging
 import os
 from typing import Final
 
+from agent.errors import printable
+
 
 def set_up_logging(*, verbose: bool) -> None:
     """Lines to stderr; under systemd with its priority prefix (sd-daemon(3)) instead of a time stamp."""
     level = logging.DEBUG if verbose else logging.INFO
     handler = logging.StreamHandler()
-    formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+    formatter = _LineFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
     if "JOURNAL_STREAM" in os.environ:
         formatter = _JournalFormatter("%(name)s: %(message)s")
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
-class _JournalFormatter(logging.Formatter):
+class _LineFormatter(logging.Formatter):
+    """Spells out control characters: a line may quote what a camera, a broker or a file has said."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record, line by line."""
+        return "\n".join(map(printable, super().format(record).splitlines()))
+
+
+class _JournalFormatter(_LineFormatter):
     """Starts each line with ``<n>``, the syslog priority that journald understands."""
 
     _PRIORITIES: Final = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from agent.errors import ConfigError
+from agent.errors import ConfigError, printable
 from agent.settings import AgentSettings, OpenCvSource, Picamera2Source, ReplaySource
 from agent.settings.environment import setter, variable
 from agent.settings.files import file_problems, read_small_file
@@ -113,8 +113,8 @@ def _hint(location: Sequence[int | str], name: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """A name as it may stand in a line: no control characters, and no end of it beyond reading."""
-    return (text if text.isprintable() else repr(text)[1:-1])[:_SHOWN_CHARACTERS]
+    """A name as it may stand in a line, as far as anybody reads it."""
+    return printable(text)[:_SHOWN_CHARACTERS]
 
 
 def _shown(value: object) -> str:

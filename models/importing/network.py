@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.errors import ConfigError, ModelError
-from agent.exits import printable
+from agent.errors import ConfigError, ModelError, printable
 from agent.inference.bundle import (
     Bundle,
     InputSpec,

@@ -9,8 +9,8 @@ import sys
 
 import typer
 
-from agent.errors import AgentError
-from agent.exits import errors_in_one_sentence, printable
+from agent.errors import AgentError, printable
+from agent.exits import errors_in_one_sentence
 from models.importing.request import REQUEST
 
 

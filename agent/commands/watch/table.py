@@ -10,7 +10,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from agent.fleet import DeviceView, FleetView, SeenCounts, SourceView, printable
+from agent.errors import printable
+from agent.fleet import DeviceView, FleetView, SeenCounts, SourceView
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
