@@ -123,7 +123,7 @@ def _shown(value: object) -> str:
         text = repr(value)
     except (ValueError, RecursionError):  # a number of thousands of digits; tables in tables in tables
         return f"({type(value).__name__})"
-    return "(hidden)" if "@" in text else text[:_SHOWN_CHARACTERS]
+    return "(hidden)" if "@" in text or "://" in text else text[:_SHOWN_CHARACTERS]
 
 
 def _is_union_tag(part: int | str, location: Sequence[int | str]) -> bool:
