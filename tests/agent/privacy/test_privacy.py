@@ -18,7 +18,7 @@ from agent.domain import LABELS, Disclosure, EmotionWindow
 from agent.privacy.policy import PrivacyPolicy, _without_negatives
 from agent.settings import PrivacySettings
 
-EXAMPLES = int(os.environ.get("EMOTION_AGENT_PRIVACY_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("TEST_PRIVACY_EXAMPLES", "300"))
 """The soak sets this to 10,000 or more."""
 
 counts_of_a_window = st.dictionaries(st.sampled_from(LABELS), st.integers(min_value=0, max_value=12))

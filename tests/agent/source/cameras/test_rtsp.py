@@ -222,7 +222,7 @@ def trial(server: RtspServer, watch: Watch, dice: random.Random) -> tuple[str, f
     return kind, time.monotonic() - returned_s
 
 
-TRIALS = int(os.environ.get("EMOTION_AGENT_RTSP_TRIALS", "3"))
+TRIALS = int(os.environ.get("TEST_RTSP_TRIALS", "3"))
 """A hundred is the acceptance run; three are enough to notice when the way back is broken."""
 
 
@@ -234,7 +234,7 @@ def test_random_faults_in_a_row_are_all_survived() -> None:
         results = [trial(server, watch, dice) for _ in range(TRIALS)]
     for kind, seconds in results:
         print(f"{kind} {seconds:.2f}")  # noqa: T201 - shown by pytest -s in the acceptance run
-    if "EMOTION_AGENT_RTSP_TRIALS" in os.environ:
+    if "TEST_RTSP_TRIALS" in os.environ:
         assert [result for result in results if result[1] > MOST_S] == []
 
 
