@@ -15,7 +15,7 @@ _LINK: Final = re.compile(r"\s!\s")
 _PLACE: Final = re.compile(r"\{(username|password)\}")
 _LOGIN: Final = "{username}:{password}@"
 _SECRET: Final = re.compile(
-    r"""(?:[\w-]*(?:pass(?:word|wd|phrase|code)?|pwd|psw|pw|token|secret|credentials?|cookies?|auth(?:orization)?)
+    r"""(?:pass(?:word|wd|phrase|code)?|pwd|psw|pw|token|secret|credentials?|cookies?|auth(?:orization)?
     |(?<![a-z0-9])(?:api[_-]?)?key|user(?:[_-]?(?:name|id))?|usr|login|account|proxy-id|sig(?:nature)?
     |session(?:[_-]?id)?)
     \s*=\s*(?:\(\w+\))?["'\\]*(?!\{(?:username|password)\}|[&\s"'\\]|$)""",

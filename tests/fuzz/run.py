@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import tempfile
 import time
 import traceback
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+HANG_S: Final = 60
+"""A trial that takes so long hangs, on however busy a machine."""
 CORPUS: Final = Path(__file__).with_name("corpus")
 """One file per target: seeds that failed once, a line each. They are tried first, for ever."""
 
@@ -46,18 +49,25 @@ def try_seeds(
 ) -> Tally:
     """Try them in order, until the monotonic time ``until_s``."""
     tally = Tally()
-    before = logging.root.manager.disable
+    before, alarm = logging.root.manager.disable, signal.signal(signal.SIGALRM, _hangs)
     logging.disable(logging.CRITICAL)
     try:
         for seed in seeds:
             if time.monotonic() > until_s:
                 break
             with tempfile.TemporaryDirectory() as folder:
+                signal.alarm(HANG_S)
                 try:
                     target(Random(seed), Path(folder))  # noqa: S311 - to be repeated
                 except Exception:  # noqa: BLE001 - this is what is looked for
                     tally.failures[seed] = traceback.format_exc()
             tally.trials += 1
     finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, alarm)
         logging.disable(before)
     return tally
+
+
+def _hangs(*_: object) -> None:
+    raise TimeoutError(f"nothing came of it in {HANG_S} s")

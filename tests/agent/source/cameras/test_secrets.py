@@ -107,7 +107,9 @@ def test_an_address_with_a_password_is_refused_with_the_way_out(form: str) -> No
     assert str(caught.value) == LOGIN_INSIDE
 
 
-@pytest.mark.parametrize("device", [["rtsp://h/?pwd=c4nary"], {"url": "c4nary"}, 1.5, None, True, "c4nary"])
+@pytest.mark.parametrize(
+    "device", [["rtsp://h/?pwd=c4nary"], {"url": "c4nary"}, 1.5, None, True, "c4nary", "c4nary" * 10_000]
+)
 def test_what_is_no_address_at_all_is_not_quoted_either(device: object) -> None:
     with pytest.raises(
         ConfigError, match=r"sources\.door\.device: .*(it is no camera|credentials_file)"
