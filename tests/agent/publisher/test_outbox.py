@@ -177,6 +177,7 @@ def test_a_damaged_row_is_dropped_and_the_others_arrive(tmp_path: Path) -> None:
     assert again.damaged == 1
 
 
+@pytest.mark.slow
 def test_a_file_in_use_by_another_process_leaves_windows_in_memory(tmp_path: Path) -> None:
     holder = Spool(tmp_path / FILE_NAME)
     holder.append([waiting(0)])

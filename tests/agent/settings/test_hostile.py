@@ -21,6 +21,7 @@ def problem(path: Path, text: str | bytes = BASE) -> str:
     return str(caught.value)
 
 
+@pytest.mark.slow
 def test_some_hundred_hostile_configurations_end_in_sentences() -> None:
     outcome = read_many_here(random.Random(11), 300)  # noqa: S311 - no secret
     assert outcome.tracebacks == []
