@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from agent.files import read_bounded
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -25,18 +26,10 @@ def read_small_file(path: Path) -> str:
     """All of a text.
 
     Raises:
-        OSError: It is missing or unreadable.
-        ValueError: It is no regular file, too large, or no UTF-8.
+        OSError: It is missing, unreadable, no regular file or too large.
+        ValueError: It is no UTF-8.
     """
-    # Opened without waiting: a FIFO would keep the reader until somebody writes.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb", closefd=True) as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("it is no regular file")
-        content = file.read(LARGEST_BYTES + 1)
-    if len(content) > LARGEST_BYTES:
-        raise ValueError(f"it is larger than {LARGEST_BYTES} bytes")
-    return content.decode("utf-8")
+    return read_bounded(path, LARGEST_BYTES).decode("utf-8")
 
 
 def file_problems(name: str, table: BaseModel) -> Iterator[str]:

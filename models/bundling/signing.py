@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from agent.errors import AgentError
+from agent.files import read_bounded
 from agent.host import replace_whole
 from agent.inference.bundle import (
     MOST_TEXT_BYTES,
@@ -29,7 +30,6 @@ from agent.inference.bundle import (
     SigningKey,
     key_id_of,
     load_reference,
-    read_bounded,
     read_manifest,
     read_public_key,
 )

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from agent.errors import ConfigError, ModelError
+from agent.files import read_bounded
 from agent.inference.bundle import (
     MOST_NETWORK_BYTES,
     MOST_SIDE_PX,
     InputSpec,
     NetworkContent,
-    read_bounded,
     walk_onnx,
 )
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
         MOST_TEXT_BYTES,
         Backend,
         NetworkContent,
-        read_bounded,
     )
     from agent.inference.bundle.manifest import (
         MOST_SIDE_PX,

@@ -6,14 +6,13 @@ signatures and runtimes are given its content.
 
 from __future__ import annotations
 
-import os
-import stat
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from agent.errors import ModelError
+from agent.files import read_bounded
 from agent.inference.bundle.onnx_walk import walk_onnx
 
 Backend = Literal["onnxruntime", "openvino", "litert"]
@@ -26,25 +25,6 @@ _MOST_DOTS: Final = 1_000
 """In a line: the parser's time grows with the cube of the parts of a dotted key."""
 _IR_BEGINS: Final = b"<"
 """OpenVINO's own format is XML; what else is handed to it is ONNX."""
-
-
-def read_bounded(path: Path, most_bytes: int) -> bytes:
-    """Content of a regular file, at the end of whatever links; never waits for a writer.
-
-    Raises:
-        OSError: It can't be read, is a device, pipe or folder, or has more than ``most_bytes``.
-    """
-    with open(path, "rb", opener=_at_once) as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError("it is no regular file")
-        if found.st_size > most_bytes:
-            raise OSError(f"it has {found.st_size} bytes where {most_bytes} are the most")
-        return file.read(found.st_size)
-
-
-def _at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def parse_toml(content: bytes) -> dict[str, object]:

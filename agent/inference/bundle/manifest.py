@@ -10,7 +10,8 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import ModelError
-from agent.inference.bundle.content import MOST_TEXT_BYTES, Backend, NetworkContent, parse_toml, read_bounded
+from agent.files import read_bounded
+from agent.inference.bundle.content import MOST_TEXT_BYTES, Backend, NetworkContent, parse_toml
 from agent.inference.bundle.place import MANIFEST
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import ModelError
-from agent.inference.bundle.content import read_bounded
+from agent.files import read_bounded
 
 if TYPE_CHECKING:
     from agent.inference.bundle.manifest import Bundle, InputSpec

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Field
 
 from agent.errors import ConfigError, ModelError
+from agent.files import read_bounded
 from agent.host import ask_child
 from agent.inference.bundle import signature as checker
-from agent.inference.bundle.content import MOST_TEXT_BYTES, parse_toml, read_bounded
+from agent.inference.bundle.content import MOST_TEXT_BYTES, parse_toml
 from agent.inference.bundle.manifest import Bundle, Entry, read_manifest
 from agent.inference.bundle.place import MANIFEST, default_bundle_folder
 
