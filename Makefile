@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Whole files to each process, so that what a file sets up is set up once; tests/support/marking.py orders them.
+# What was compiled once is kept, whatever the machine's own habit: a fifth of the quick run.
+export PYTHONDONTWRITEBYTECODE :=
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
@@ -25,7 +27,7 @@ unit: $(VENV)/.dev
 
 # While writing: no broker, no camera, no training, no child process.
 quick: $(VENV)/.dev
-	$(PYTEST) -m 'not broker and not camera and not train and not slow'
+	HYPOTHESIS_PROFILE=quick $(PYTEST) -m 'not broker and not camera and not train and not slow'
 
 # Every way in, fed with what chance makes of good input; ten minutes, or SECONDS=60.
 SECONDS ?= 600

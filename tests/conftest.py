@@ -32,7 +32,9 @@ os.environ["HOME"] = tempfile.mkdtemp(prefix="emotion-agent-home-")
 settings.register_profile(
     "house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("house")
+# `make quick` tries a quarter of the examples; what a test asks for by name it gets in either.
+settings.register_profile("quick", settings.get_profile("house"), max_examples=25)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 # Between a rebuild of the bundle and its signature one test fails (test_trust), not every run of an agent.
 if not (BUNDLE / "manifest.toml.sig").exists():

@@ -86,6 +86,7 @@ class Agent:
         assert all(capture.join(DEADLINE_S) for capture in self.captures)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("intervals_s", [(0.002,) * 4, (0.001, 0.002, 0.004, 0.006)], ids=["alike", "mixed"])
 def test_four_busy_sources_share_one_pipeline_within_ten_percent(intervals_s: tuple[float, ...]) -> None:
     """All four outpace the pipeline, some by far: each has a new frame whenever it looks."""

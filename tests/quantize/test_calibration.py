@@ -95,6 +95,7 @@ def test_face_set_is_the_same_on_every_run() -> None:
     assert calibration.images(spec, count=9).sha256 == images.sha256
 
 
+@pytest.mark.slow
 @needs_data
 def test_emotion_set_mixes_ferplus_and_portraits() -> None:
     images = emotion_calibration(DATA, FACE, crop_scale=1.2, count=8)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from models.importing.network import Placed
 
+pytestmark = pytest.mark.slow
+
 SHARED = ROOT.parent / "shared"
 PEER = SHARED / "peers" / "yolov8-lite-t.onnx"
 PLACES = [(left, top) for left in (0, 64, 128, 224) for top in (0, 32, 96, 160, 192, 224)]
@@ -127,7 +129,6 @@ def test_agent_reads_expressions_off_an_imported_single_stage_network(head: str,
         assert labels_seen(tmp_path / "bundle", kind) == [label]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "export",
     [
@@ -155,7 +156,6 @@ def test_quantised_import_still_finds_the_face(export: Export, tmp_path: Path) -
         assert export.classes == 1 or seen == ["anger"]
 
 
-@pytest.mark.slow
 def test_first_layers_stay_in_float_where_eight_bits_lose_the_faces(tmp_path: Path) -> None:
     bring(write_export(tmp_path / "user.onnx", Export("v8", outlier=1e4, outlier_ends=True)))
     done = quantize_imported(tmp_path / "bundle", make_pictures(tmp_path / "pictures", 1))
@@ -167,7 +167,6 @@ def test_first_layers_stay_in_float_where_eight_bits_lose_the_faces(tmp_path: Pa
     assert len(labels_seen(tmp_path / "bundle", 0, "int8_u8s8")) == 1
 
 
-@pytest.mark.slow
 def test_quantised_network_that_sees_other_faces_is_refused_and_the_bundle_stays(tmp_path: Path) -> None:
     bring(write_export(tmp_path / "user.onnx", Export("v8", outlier=1e4)))
     before = {path.name: path.read_bytes() for path in (tmp_path / "bundle").iterdir()}
@@ -187,7 +186,6 @@ def astronaut_readings(bundle: Path, precision: str) -> int:
     return [len(pipeline.step(frame).readings) for _ in range(4)][-1]
 
 
-@pytest.mark.slow
 def test_foreign_yolov8_with_raw_heads_is_imported_as_it_is(tmp_path: Path) -> None:
     """A network made by others, with landmark channels and a licence of its own in the file."""
     if not PEER.exists():
@@ -203,7 +201,6 @@ def test_foreign_yolov8_with_raw_heads_is_imported_as_it_is(tmp_path: Path) -> N
     assert astronaut_readings(tmp_path / "bundle", "fp32") == 1
 
 
-@pytest.mark.slow
 def test_foreign_yolov8_passes_the_gate_and_still_finds_the_face_in_eight_bits(tmp_path: Path) -> None:
     if not PEER.exists() or not (SHARED / "data" / "scenes.zip").exists():
         pytest.skip(f"{PEER} or the scenes of {SHARED / 'data'} are not on this machine")
@@ -251,7 +248,6 @@ def test_one_network_at_two_sizes_is_one_family(tmp_path: Path) -> None:
     assert list(Bundle.load(tmp_path / "bundle").family("mine")) == ["mine_320", "mine_256"]
 
 
-@pytest.mark.slow
 def test_nothing_is_overwritten_unless_asked_for(tmp_path: Path) -> None:
     path = write_export(tmp_path / "user.onnx", Export("v8"))
     arguments = ["import", str(path), "--name", "mine", "--bundle", str(tmp_path / "bundle")]

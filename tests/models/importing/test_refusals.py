@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 PICTURE_SHAPE = (1, 3, 320, 320)
 
 
@@ -326,7 +328,6 @@ def escaping(path: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_names_in_a_file_never_steer_the_terminal(tmp_path: Path) -> None:
     path = escaping(tmp_path / "user.onnx")
     done = CliRunner().invoke(models_app, ["import", str(path), "--bundle", str(tmp_path / "bundle")])
@@ -336,7 +337,6 @@ def test_names_in_a_file_never_steer_the_terminal(tmp_path: Path) -> None:
     assert len(done.output.splitlines()) == 1
 
 
-@pytest.mark.slow
 def test_an_import_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here by a picture that nobody writes."""
     path = write_export(tmp_path / "user.onnx", Export("v8"))
@@ -348,7 +348,6 @@ def test_an_import_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.
     assert not (tmp_path / "bundle").exists()
 
 
-@pytest.mark.slow
 def test_a_file_that_fells_the_process_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,8 @@ from tests.support.user_networks import Export, Graph, draw, write_export
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 PLACE = Box(10, 10, 50, 60)
 
 

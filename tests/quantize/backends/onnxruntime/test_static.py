@@ -27,6 +27,8 @@ from tests.support.small_networks import SMALL_MOBILENET
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 TINY = YoloSpec(8, (8, 8, 8, 8), (1, 1, 1, 1), 8, 1)
 
 
