@@ -224,7 +224,7 @@ def test_online_a_publisher_opens_nothing_for_writing(broker: Broker, state: Pat
         os.kill(traced_child(process.pid), signal.SIGTERM)
     assert len(seen) == 60
     traced_calls = trace.read_text().splitlines()
-    assert any("publisher/outbox" in line for line in traced_calls), "the trace shows nothing"
+    assert any("outbox" in line for line in traced_calls), "the trace shows nothing"
     written = [
         line
         for line in traced_calls
