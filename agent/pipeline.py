@@ -74,7 +74,7 @@ class Pipeline:
     def _detect(self, frame: Frame, tier: int) -> Sequence[Track]:
         started_s = self._clock()
         faces = self._detectors[tier].detect(frame)
-        tracks = self._tracker.update(faces, frame.captured_at_s)
+        tracks = self._tracker.update(faces, (frame.width, frame.height), frame.captured_at_s)
         now_s = self._clock()
         self._scheduler.detection_took(1000.0 * (now_s - started_s), now_s)
         return tracks

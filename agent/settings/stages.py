@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agent.settings.table import Share, Table
 
@@ -49,12 +50,21 @@ class DetectorSettings(Table):
 class TrackerSettings(Table):
     """Who is the same person from frame to frame, by position alone."""
 
-    match_iou: float = Field(default=0.25, gt=0.0, lt=1.0)
-    max_coast_ms: float = Field(default=1_000.0, ge=0.0, le=10_000.0)
-    """A track that no detection has matched for this long is forgotten."""
+    max_coast_ms: float = Field(default=500.0, ge=0.0, le=10_000.0)
+    """A track that no detection has matched for this long is lost; who comes back soon is found again."""
+    confirm_ms: float = Field(default=300.0, ge=0.0, le=10_000.0)
+    """A face must be followed for this long to count, at whatever frame rate: no ghosts."""
     confirm_hits: int = Field(default=3, ge=1, le=30)
     confirm_score: Share = 0.7
-    """So many detections of such a score make a track count: no ghosts. Weaker ones only continue it."""
+    """And so many detections must have such a score. Weaker ones only continue it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_retired(cls, given: object) -> object:
+        """Release 0.1 had ``match_iou``; a device that nobody visits must start after an upgrade."""
+        if isinstance(given, Mapping):
+            return {key: value for key, value in given.items() if key != "match_iou"}
+        return given
 
 
 class ClassifierSettings(Table):

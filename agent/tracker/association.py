@@ -1,108 +1,75 @@
-"""Which detection continues which track, from boxes alone.
+"""Which detection continues which track, from place and size alone.
 
-Greedy, best pair first, over one list of admissible pairs. The optimal assignment would need SciPy or a
-solver of our own, and differs from the greedy one only where two faces compete for two tracks at similar
-overlap; there the higher overlap is the better evidence anyway, while the optimal sum may trade one sure
-match for two doubtful ones.
-
-Overlap goes before nearness, because two boxes that overlap are rarely two people, while at two frames a
-second a walking face has left its old box altogether: the centre-distance gate then finds it again.
-SORT (Bewley et al. 2016) is the same idea without that gate.
+The likelihood of a detection is a Gaussian around where its track is expected, as wide as the track's
+uncertainty: a walking face at two frames a second is found far from its old box, and one that stands is not
+looked for elsewhere. This does what enlarged boxes do (C-BIoU, Yang et al. 2023), with the enlargement
+learnt from the motion. Strong detections choose first, the weak ones take what is left over (ByteTrack,
+Zhang et al. 2022).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.boxes import areas, as_array, pairwise_iou
-
 if TYPE_CHECKING:
-    from agent.domain import Box
+    from agent.tracker.motion import Vector
 
-_COASTING_FACTOR: Final = 0.75
+_GATE: Final = 7.0
+"""Squared distance in standard deviations beyond which a detection is somebody else."""
+_SIZE_JITTER: Final = 0.18
+"""Standard deviation of the logarithm of a detected size."""
+_SIZE_GROWTH: Final = 0.4
+"""What is added to it a second: people come nearer."""
+_COASTING: Final = 2.0
 """A track missed last time yields to one that was there: at the moment two faces cross, the hidden one is
 predicted right on top of the visible one and would take its detection by a hair."""
 
-_MOST_SIZE_RATIO: Final = 2.0
-"""Between two looks a face does not grow or shrink by more than this, measured on its side."""
 
-_OVERLAP_TIER: Final = 1.0
-_SMALLEST_AREA_PX2: Final = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """What is known of one track before looking at the new faces."""
-
-    box: Box
-    """Predicted, in frame pixels."""
-    reach_px: float
-    """Largest distance between predicted and detected centre that counts as near; above 0."""
-    coasting: bool
-    """Whether the last detector run missed this track."""
-
-
-def associate(
-    expected: Sequence[Expectation], faces: Sequence[Box], match_iou: float
-) -> list[tuple[int, int]]:
-    """Pair tracks with faces; each index occurs at most once.
+def costs(  # noqa: PLR0917 - one figure of each track after the other
+    expected: Vector,
+    variances: Vector,
+    sizes: Vector,
+    unseen_s: Vector,
+    missed: NDArray[np.bool_],
+    faces: tuple[Vector, Vector],
+) -> Vector:
+    """T×F: twice the negative logarithm of each pair's likelihood, infinite where it can't be.
 
     Args:
-        expected: One entry per track. Coordinates are finite.
-        faces: Detected boxes in frame pixels. Coordinates are finite.
-        match_iou: Overlap from which two boxes are the same face, in (0, 1).
-
-    Returns:
-        Pairs ``(track index, face index)``, best first.
+        expected: T×2 centres in pixels.
+        variances: T, of a detection around them in pixels squared.
+        sizes: T, in pixels.
+        unseen_s: T, since the last match.
+        missed: T, whether the latest detector run saw nothing there.
+        faces: F×2 centres and F sizes.
     """
-    if not expected or not faces:
-        return []
-    affinity = _affinities(expected, as_array(faces), match_iou)
-    rows, columns = np.nonzero(affinity > 0.0)
-    best_first = np.argsort(-affinity[rows, columns], kind="stable")
+    centres, shown = faces
+    across = expected[:, :1] - centres[:, 0]
+    down = expected[:, 1:] - centres[:, 1]
+    grown = np.log(shown / sizes[:, None])
+    loose = _SIZE_JITTER**2 + (_SIZE_GROWTH * unseen_s) ** 2
+    away = (across**2 + down**2) / variances[:, None] + grown**2 / loose[:, None]
+    unsure = np.log(variances / sizes**2) * 2.0 + _COASTING * missed
+    return np.where(away < _GATE, away + unsure[:, None], np.inf)
+
+
+def assign(cost: Vector) -> list[tuple[int, int]]:
+    """Pairs of row and column, each used at most once, cheapest first; infinite costs never.
+
+    Greedy: the optimal assignment changed no count on the walks of ``models evaluate --protocol count``,
+    where the two differ in a few crossings of a thousand, each as often for the better as for the worse.
+    """
+    rows, columns = np.nonzero(np.isfinite(cost))
+    order = np.argsort(cost[rows, columns], kind="stable")
+    taken_rows: set[int] = set()
+    taken_columns: set[int] = set()
     pairs: list[tuple[int, int]] = []
-    taken_tracks: set[int] = set()
-    taken_faces: set[int] = set()
-    for track, face in zip(rows[best_first].tolist(), columns[best_first].tolist(), strict=True):
-        if track not in taken_tracks and face not in taken_faces:
-            taken_tracks.add(track)
-            taken_faces.add(face)
-            pairs.append((track, face))
+    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        if row not in taken_rows and column not in taken_columns:
+            taken_rows.add(row)
+            taken_columns.add(column)
+            pairs.append((row, column))
     return pairs
-
-
-def _affinities(
-    expected: Sequence[Expectation], faces: NDArray[np.float64], match_iou: float
-) -> NDArray[np.float64]:
-    """T×F: above 1 for overlapping pairs, in (0, 1] for near ones, 0 for inadmissible ones."""
-    tracks = as_array([entry.box for entry in expected])
-    reach = np.array([[entry.reach_px] for entry in expected])
-    trust = np.array([[_COASTING_FACTOR if entry.coasting else 1.0] for entry in expected])
-    overlap = pairwise_iou(tracks, faces)
-    nearness = 1.0 - _centre_distance(tracks, faces) / reach
-    near = np.where(_similar_size(tracks, faces), np.maximum(nearness, 0.0), 0.0) * trust
-    affinity: NDArray[np.float64] = np.where(overlap >= match_iou, _OVERLAP_TIER + overlap * trust, near)
-    return affinity
-
-
-def _centre_distance(tracks: NDArray[np.float64], faces: NDArray[np.float64]) -> NDArray[np.float64]:
-    """T×F pixels."""
-    track_centres = (tracks[:, :2] + tracks[:, 2:]) / 2.0
-    face_centres = (faces[:, :2] + faces[:, 2:]) / 2.0
-    apart = track_centres[:, None, :] - face_centres[None, :, :]
-    distance: NDArray[np.float64] = np.hypot(apart[..., 0], apart[..., 1])
-    return distance
-
-
-def _similar_size(tracks: NDArray[np.float64], faces: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """T×F: whether the areas differ by less than the square of the largest ratio of sides."""
-    of_tracks = np.maximum(areas(tracks), _SMALLEST_AREA_PX2)[:, None]
-    of_faces = np.maximum(areas(faces), _SMALLEST_AREA_PX2)[None, :]
-    most = _MOST_SIZE_RATIO**2
-    similar: NDArray[np.bool_] = (of_tracks <= of_faces * most) & (of_faces <= of_tracks * most)
-    return similar

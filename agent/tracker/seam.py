@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 class Tracker(Protocol):
     """Follows the faces of one source from frame to frame. Not thread-safe."""
 
-    def update(self, faces: Sequence[Face], now_s: float) -> list[Track]:
+    def update(self, faces: Sequence[Face], picture_px: tuple[int, int], now_s: float) -> list[Track]:
         """Continue the tracks with what the detector found in the frame of ``now_s``.
 
         Args:
             faces: Detections in frame pixels.
+            picture_px: Width and height of the frame.
             now_s: Monotonic seconds. Going backwards is taken as standing still.
 
         Returns:

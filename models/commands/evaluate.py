@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RichCast
 
 from agent.exits import BAD_INPUT, errors_in_one_sentence
 from models.commands.options import Data
@@ -22,6 +23,7 @@ class ProtocolName(StrEnum):
     nine = "nine"
     five = "five"
     video = "video"
+    people = "count"
 
 
 Protocols = Annotated[
@@ -50,13 +52,23 @@ Threshold = Annotated[
 ]
 Limit = Annotated[
     int | None,
-    typer.Option(min=1, help="Most pictures of each kind, or windows of the clip; all of them by default."),
+    typer.Option(
+        min=1,
+        help="Most pictures of each kind, windows of the clip, or people of a walk; all of them by default.",
+    ),
 ]
 Peers = Annotated[bool, typer.Option("--peers", help="Compare with other packages on one clip.")]
 PeerPython = Annotated[
     str, typer.Option(help="Python that has the fer package (pip install fer, in a venv of its own).")
 ]
 YuNet = Annotated[Path | None, typer.Option(help="YuNet's .onnx file.", exists=True)]
+Choosing = Annotated[
+    bool, typer.Option("--choosing", help="Walks of the people and seeds that things are tuned on.")
+]
+TrackerPython = Annotated[
+    str | None,
+    typer.Option(help="Python with the package trackers (a venv of its own), for protocol count to compare."),
+]
 Heads = Annotated[
     Path | None, typer.Option(help="Folder with heads.csv to show the peers instead.", exists=True)
 ]
@@ -79,6 +91,8 @@ def evaluate_command(
     threshold: Threshold = None,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Of what a limit leaves, and of the clip.")] = 0,
+    choosing: Choosing = False,
+    tracker_python: TrackerPython = None,
     peers: Peers = False,
     peer_python: PeerPython = "python3",
     yunet: YuNet = None,
@@ -90,11 +104,13 @@ def evaluate_command(
     from models.evaluation import PeersAsked, Request, find_out  # noqa: PLC0415 - the help must not wait for NumPy
 
     progress = Console(stderr=True, highlight=False)
+    chosen = tuple(dict.fromkeys(name.value for name in protocols or ()))
+    compared = PeersAsked(peer_python, yunet, heads, tuple(trusted_key or ())) if peers else None
     with errors_in_one_sentence(*BAD_INPUT), progress.status("evaluating"):
         request = Request(
             data_dir=data,
             bundle_dir=bundle,
-            protocols=tuple(dict.fromkeys(name.value for name in protocols or ())),
+            protocols=chosen,
             report_dir=report,
             run_dirs=tuple(run or sorted(LOGS.iterdir())),
             detector=detector,
@@ -103,17 +119,23 @@ def evaluate_command(
             score_threshold=threshold,
             limit=limit,
             seed=seed,
-            peers=PeersAsked(peer_python, yunet, heads, tuple(trusted_key or ())) if peers else None,
+            choosing=choosing,
+            tracker_python=tracker_python,
+            peers=compared,
         )
         findings = find_out(request, progress.print)
     if as_json:
         typer.echo(json.dumps(findings.as_json(), indent=2))
         return
+    _show(findings.sheets(), findings.page)
+
+
+def _show(sheets: Iterable[RichCast], page: Path | None) -> None:
     console = Console()
-    for sheet in findings.sheets():
+    for sheet in sheets:
         console.print(sheet)
-    if findings.page is not None:
-        typer.echo(f"written: {findings.page}")
+    if page is not None:
+        typer.echo(f"written: {page}")
 
 
 def heads_command(

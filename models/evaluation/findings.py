@@ -12,7 +12,7 @@ from agent.domain import Json
 from agent.settings import ModelsSettings
 from models.evaluation.evaluate import EvaluationReport, evaluate
 from models.evaluation.peers import Peer, PeersAsked, compare_peers, peer_sheet
-from models.evaluation.protocols import run_aligned, run_five, run_nine, run_video
+from models.evaluation.protocols import run_aligned, run_count, run_five, run_nine, run_video
 from models.evaluation.report import read_run
 from models.evaluation.sheet import ProtocolScores, Sheet, report_tables
 from models.evaluation.subject import EvaluationData, Subject, load_subject
@@ -22,6 +22,7 @@ PROTOCOLS: Final[Mapping[str, Callable[[Subject, Callable[[str], None]], Protoco
     "nine": run_nine,
     "five": run_five,
     "video": run_video,
+    "count": run_count,
 }
 
 
@@ -44,6 +45,9 @@ class Request:
     """None is what the agent takes."""
     limit: int | None = None
     seed: int = 0
+    choosing: bool = False
+    tracker_python: str | None = None
+    """For the protocol ``count``."""
     peers: PeersAsked | None = None
     """Other packages to compare with; asked for alone, it needs no data."""
 
@@ -111,6 +115,8 @@ def find_out(request: Request, say: Callable[[str], None]) -> Findings:
         score_threshold=request.score_threshold,
         limit=request.limit,
         seed=request.seed,
+        choosing=request.choosing,
+        tracker_python=request.tracker_python,
     )
     protocols = {name: PROTOCOLS[name](subject, say) for name in request.protocols}
     if write_page is not None and evaluation is not None:

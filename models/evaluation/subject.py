@@ -69,6 +69,10 @@ class Subject:
     """Of the subset and of the clip."""
     score_threshold: float = DetectorSettings().score_threshold
     """A detection below it is none; the agent's default."""
+    choosing: bool = False
+    """Whether walks show the people and seeds on which things are tuned, not those that are reported."""
+    tracker_python: str | None = None
+    """A Python with the package ``trackers``, to compare with; None leaves the comparison out."""
 
     def ferplus(self, protocol: Protocol) -> FerPlus:
         """FER+ test faces that count in a protocol, within the limit."""
@@ -87,6 +91,8 @@ def load_subject(
     limit: int | None = None,
     seed: int = 0,
     score_threshold: float | None = None,
+    choosing: bool = False,
+    tracker_python: str | None = None,
 ) -> Subject:
     """Open the networks that are named, with ONNX Runtime on one thread; the rest is as in :class:`Subject`.
 
@@ -112,7 +118,7 @@ def load_subject(
         )
     single_stage = tuple(load(family, or_fp32=True) for family in sorted(families))
     threshold = DetectorSettings().score_threshold if score_threshold is None else score_threshold
-    return Subject(data, finder, namer, single_stage, limit, seed, threshold)
+    return Subject(data, finder, namer, single_stage, limit, seed, threshold, choosing, tracker_python)
 
 
 def sample_indices(count: int, limit: int | None, seed: int) -> NDArray[np.intp]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,7 +123,8 @@ def test_a_single_stage_networks_calibrated_floor_applies_unless_configured(
         classifier=ClassifierSettings(unknown_below=configured),
     )
     stages = build_pipeline(Networks((network,), None), settings, lambda: 0.0)
-    steps = [stages.step(make_frame(np.zeros((64, 64, 3), np.uint8))) for _ in range(4)]
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    steps = [stages.step(replace(make_frame(pixels), captured_at_s=0.1 * look)) for look in range(5)]
     assert [reading.label for reading in steps[-1].readings] == [label]
 
 

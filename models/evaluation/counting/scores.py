@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from agent.domain import EMOTIONS
-from models.evaluation.counting.play import Played
+from models.evaluation.counting.playing import Played
 from models.evaluation.counting.truth import find_owners, find_presence
 from models.evaluation.walks import Kind
+
+LATE_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class CountScores:
     """Tracks of people who were to be seen for less than a second."""
     pictures: int
     """Tracks on pictures of people."""
+    late_pictures: int
+    """Of those, observed later than ``LATE_S`` after the walk's beginning."""
     ghosts: int
     """Tracks on nothing."""
     window_people: float
@@ -54,11 +59,14 @@ def score_count(played: Played, label_of: dict[int, str]) -> CountScores:
     of_person: Counter[int] = Counter()
     tracked_s: defaultdict[int, float] = defaultdict(float)
     glimpsed = pictures = ghosts = 0
-    for track in owners.values():
+    late = {t.track_id for look in played.looks if look.now_s > LATE_S for t in look.tracks if t.observed}
+    late_pictures = 0
+    for number, track in owners.items():
         if track.whose is None:
             ghosts += 1
         elif track.kind is not Kind.person:
             pictures += 1
+            late_pictures += number in late
         elif track.whose not in presence.seconds:
             glimpsed += 1
         else:
@@ -75,6 +83,7 @@ def score_count(played: Played, label_of: dict[int, str]) -> CountScores:
         split=sum(of_person.values()) - len(of_person),
         glimpsed=glimpsed,
         pictures=pictures,
+        late_pictures=late_pictures,
         ghosts=ghosts,
         window_people=float(np.mean(true)),
         window_bias=float(np.mean(off)),

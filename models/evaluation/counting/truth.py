@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from agent.boxes import as_array, pairwise_iou
 from agent.domain import Track
-from models.evaluation.counting.play import WINDOW_S, Look, Played
+from models.evaluation.counting.playing import WINDOW_S, Look, Played
 from models.evaluation.walks import Kind, Sight
 
 VISIBLE: Final = 0.5

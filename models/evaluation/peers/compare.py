@@ -132,7 +132,7 @@ def _eager(models: ModelsSettings) -> AgentSettings:
         models=models,
         latency=LatencySettings(budget_ms=_AMPLE_BUDGET_MS),
         classifier=ClassifierSettings(revote_ms=0.0),
-        tracker=TrackerSettings(confirm_hits=1),
+        tracker=TrackerSettings(confirm_hits=1, confirm_ms=0.0),
     )
 
 

@@ -31,14 +31,16 @@ def test_one_face_adds_at_most_one_vote_per_confirmed_track(
     path: list[int | None], confirm_hits: int, max_coast_ms: float, step_s: float, frames: int
 ) -> None:
     """A face that jumps about as it likes, one place in each frame, or leaves and comes back."""
-    tracker = PositionTracker(TrackerSettings(confirm_hits=confirm_hits, max_coast_ms=max_coast_ms))
+    tracker = PositionTracker(
+        TrackerSettings(confirm_ms=0.0, confirm_hits=confirm_hits, max_coast_ms=max_coast_ms)
+    )
     window_s = frames * step_s
     aggregator = Aggregator("door", window_s, 0.0)
     votes = []
     for number, place in enumerate(path):
         now_s = number * step_s
         votes += [window.people for window in aggregator.close_due(now_s)]
-        tracks = tracker.update([] if place is None else [face_at(place)], now_s)
+        tracks = tracker.update([] if place is None else [face_at(place)], (4_000, 480), now_s)
         aggregator.add(Reading(track.track_id, "neutral", 0.9) for track in tracks if track.observed)
     votes.append(aggregator.close_now(len(path) * step_s).people)
     before = LONGEST_UNCHECKED_S / step_s + 1

@@ -1,8 +1,8 @@
-"""A walk through the agent's own stages, and everything they said of it."""
+"""A walk or a clip through the agent's own stages, and everything they said of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from agent.pipeline import Pipeline
 from agent.scheduler import Scheduler
 from agent.settings import AgentSettings, DeploymentSettings, DetectorSettings, ReplaySource
 from agent.tracker import Tracker, make_tracker
-from models.evaluation.walks import Sight, Walk
+from models.evaluation.walks import Camera, Moment, Sight
 
 WINDOW_S: Final = 60.0
 LOOK_S: Final = 0.001
@@ -81,9 +81,9 @@ class _WatchedTracker:
         self.faces: tuple[Face, ...] | None = None
         self.tracks: tuple[Track, ...] = ()
 
-    def update(self, faces: Sequence[Face], now_s: float) -> list[Track]:
+    def update(self, faces: Sequence[Face], picture_px: tuple[int, int], now_s: float) -> list[Track]:
         self.faces = tuple(faces)
-        return self._keep(self._tracker.update(faces, now_s))
+        return self._keep(self._tracker.update(faces, picture_px, now_s))
 
     def coast(self, now_s: float) -> list[Track]:
         self.faces = None
@@ -103,23 +103,17 @@ def counting_settings(score_threshold: float) -> AgentSettings:
     )
 
 
-def play(
-    walk: Walk,
-    networks: Networks,
-    settings: AgentSettings,
-    make: Callable[[AgentSettings], Tracker] | None = None,
-) -> Played:
-    """Take every frame of a walk through detection, tracking, classification and counting.
+def play(moments: Iterable[Moment], camera: Camera, networks: Networks, settings: AgentSettings) -> Played:
+    """Take every frame through detection, tracking, classification and counting.
 
     Args:
-        walk: Drawn as it goes.
+        moments: Of a walk or a clip, drawn as they are asked for.
+        camera: Rate of the frames, and how long a detection takes.
         networks: One detector, and a classifier where it does not name expressions itself.
         settings: For every stage.
-        make: Another tracker than the agent's.
     """
     clock = Clock()
-    tracker = _WatchedTracker(make(settings) if make else make_tracker(settings.tracker))
-    camera = walk.scenario.camera
+    tracker = _WatchedTracker(make_tracker(settings.tracker))
     pipeline = Pipeline(
         [_SlowDetector(networks.detectors[0], settings.detector, clock, camera.detection_ms / 1_000.0)],
         tracker,
@@ -132,7 +126,7 @@ def play(
     passed_over: list[Look] = []
     windows: list[EmotionWindow] = []
     captured_s = START_S
-    for index, moment in enumerate(walk.moments()):
+    for index, moment in enumerate(moments):
         captured_s = START_S + moment.now_s
         if clock.now_s > captured_s + 1.0 / camera.fps:
             # The next frame was there before this one could be begun: the latest wins.
