@@ -6,7 +6,8 @@ detector may run on every n-th frame only.
 A track is *tentative* until good detections have matched it for ``confirm_ms``, then *confirmed*, and is
 returned, either observed or coasting, until no detection has matched it for ``max_coast_ms``. Then it is
 *lost*: for some seconds more, a track that is just being confirmed may turn out to continue it
-(:mod:`agent.tracker.linking`) and takes its number.
+(:mod:`agent.tracker.linking`) and takes its number. What turns out to be a picture of somebody
+(:mod:`agent.tracker.pictures`) is followed on, but told no more.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from agent.domain import Box, Face, Track
 from agent.tracker.association import assign, costs
 from agent.tracker.linking import REMEMBERED_S, End, Traffic, entered_at, left_at, odds, return_odds
 from agent.tracker.motion import Motions, measures
+from agent.tracker.pictures import Pictures
 
 if TYPE_CHECKING:
     from agent.settings import TrackerSettings
@@ -71,6 +73,7 @@ class PositionTracker:
         self._motions = Motions()
         self._lost: list[tuple[int, End]] = []
         self._traffic = Traffic()
+        self._pictures = Pictures()
         self._next_id = 1
 
     def update(self, faces: Sequence[Face], picture_px: tuple[int, int], now_s: float) -> list[Track]:
@@ -86,6 +89,7 @@ class PositionTracker:
         self._retire(picture_px, now_s)
         self._begin([usable[row] for row in new], boxes[new], now_s)
         self._confirm(picture_px, now_s)
+        self._look_for_pictures(now_s)
         return self._tracks(now_s, detected=True)
 
     def coast(self, now_s: float) -> list[Track]:
@@ -167,6 +171,16 @@ class PositionTracker:
         self._remove([row])
         return number
 
+    def _look_for_pictures(self, now_s: float) -> None:
+        seen, kept = [], {number for number, _ in self._lost}
+        for entry in self._followed:
+            if entry.track_id is not None:
+                kept.add(entry.track_id)
+                if not entry.misses:
+                    seen.append((entry.track_id, entry.face.box))
+        self._pictures.observe(seen, now_s)
+        self._pictures.forget(kept, now_s)
+
     def _retire(self, picture_px: tuple[int, int], now_s: float) -> None:
         """Take out what was missed for too long, or too early in its life."""
         unseen_s = (now_s - self._motions.seen_at_s).tolist()
@@ -206,7 +220,7 @@ class PositionTracker:
         tracks: list[Track] = []
         centres: list[list[float]] | None = None
         for row, entry in enumerate(self._followed):
-            if entry.track_id is None:
+            if entry.track_id is None or self._pictures.is_picture(entry.track_id):
                 continue
             face, matched = entry.face, entry.misses == 0
             if detected and matched:
