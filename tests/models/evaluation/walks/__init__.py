@@ -1,0 +1,1 @@
+"""Walks of known truth."""
