@@ -7,7 +7,7 @@ A track is *tentative* until good detections have matched it for ``confirm_ms``,
 returned, either observed or coasting, until no detection has matched it for ``max_coast_ms``. Then it is
 *lost*: for some seconds more, a track that is just being confirmed may turn out to continue it
 (:mod:`agent.tracker.linking`) and takes its number. What turns out to be a picture of somebody
-(:mod:`agent.tracker.pictures`) is followed on, but told no more.
+(:mod:`agent.tracker.pictures`, :mod:`agent.tracker.prints`) is followed on, but told no more.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from agent.tracker.association import assign, costs
 from agent.tracker.linking import REMEMBERED_S, End, Traffic, entered_at, left_at, odds, return_odds
 from agent.tracker.motion import Motions, measures
 from agent.tracker.pictures import Pictures
+from agent.tracker.prints import Prints
 
 if TYPE_CHECKING:
     from agent.settings import TrackerSettings
@@ -41,6 +42,7 @@ _LONGEST_UNCHECKED_S: Final = 2.5
 """A track that the detector has not had the chance to miss is matched once more up to this age, even
 beyond ``max_coast_ms``: otherwise a slow box that looks every 1.2 s would never follow anybody."""
 _ROUNDING_S: Final = 1e-9
+_LOOK_FOR_PICTURES_S: Final = 0.25
 _MOST_TRACKS: Final = 500
 """Bound on memory and time; faces beyond it wait until others are forgotten."""
 _FARTHEST_PX: Final = 1e6
@@ -74,6 +76,8 @@ class PositionTracker:
         self._lost: list[tuple[int, End]] = []
         self._traffic = Traffic()
         self._pictures = Pictures()
+        self._prints = Prints()
+        self._pictures_due_s = 0.0
         self._next_id = 1
 
     def update(self, faces: Sequence[Face], picture_px: tuple[int, int], now_s: float) -> list[Track]:
@@ -172,14 +176,24 @@ class PositionTracker:
         return number
 
     def _look_for_pictures(self, now_s: float) -> None:
-        seen, kept = [], {number for number, _ in self._lost}
-        for entry in self._followed:
-            if entry.track_id is not None:
-                kept.add(entry.track_id)
-                if not entry.misses:
-                    seen.append((entry.track_id, entry.face.box))
+        """Four times a second at most."""
+        if now_s < self._pictures_due_s:
+            return
+        self._pictures_due_s = now_s + _LOOK_FOR_PICTURES_S
+        seen = [
+            (entry.track_id, entry.face.box)
+            for entry in self._followed
+            if entry.track_id is not None and not entry.misses
+        ]
         self._pictures.observe(seen, now_s)
-        self._pictures.forget(kept, now_s)
+        self._prints.observe(seen)
+        live = {number for number, _ in self._lost}
+        live |= {entry.track_id for entry in self._followed if entry.track_id is not None}
+        self._pictures.forget(live, now_s)
+        self._prints.forget(live)
+
+    def _is_nobody(self, number: int) -> bool:
+        return self._pictures.is_picture(number) or self._prints.is_print(number)
 
     def _retire(self, picture_px: tuple[int, int], now_s: float) -> None:
         """Take out what was missed for too long, or too early in its life."""
@@ -220,7 +234,7 @@ class PositionTracker:
         tracks: list[Track] = []
         centres: list[list[float]] | None = None
         for row, entry in enumerate(self._followed):
-            if entry.track_id is None or self._pictures.is_picture(entry.track_id):
+            if entry.track_id is None or self._is_nobody(entry.track_id):
                 continue
             face, matched = entry.face, entry.misses == 0
             if detected and matched:

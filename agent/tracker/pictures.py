@@ -1,6 +1,6 @@
-"""Faces that are no people: pictures on a wall, which never move, and prints on clothing, which move with it.
+"""Faces that are no people because they never live: pictures on a wall.
 
-**A picture** is known by its stillness. Somebody who sits or sleeps breathes, which moves the head by a
+They are known by their stillness. Somebody who sits or sleeps breathes, which moves the head by a
 hundredth of its size every few seconds; a poster's box trembles from frame to frame alone, without any
 swing slower than that. So within each half minute the median places of its seconds are held against what
 the trembling from one look to the next explains (the idea of von Neumann's ratio, 1941): a swing beyond it
@@ -9,9 +9,6 @@ no longer counts; as soon as it stirs it counts again.
 
 The place is remembered, so that passers-by or a dark night make nobody new of it: place, size and time of at
 most ``_MOST_PLACES`` still faces, in memory only, for three days.
-
-**A print** keeps its place below another face, in that face's own sizes, while both walk. Of somebody who
-stands still nobody can tell.
 """
 
 from __future__ import annotations
@@ -27,8 +24,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from agent.domain import Box
 
-SAMPLE_S: Final = 0.25
-"""How often a place is noted."""
 _BLOCK_S: Final = 30.0
 _FEWEST_SAMPLES: Final = 60
 """Of a block that can be judged, however long they take to come together."""
@@ -88,13 +83,9 @@ class Pictures:
         """Those without a track."""
         self._held: dict[int, _Place] = {}
         """By the number of the track that lies there."""
-        self._due_s = 0.0
 
     def observe(self, seen: Collection[tuple[int, Box]], now_s: float) -> None:
-        """Note where the observed tracks are; looks four times a second at most."""
-        if now_s < self._due_s:
-            return
-        self._due_s = now_s + SAMPLE_S
+        """Note where the observed tracks are; call a few times a second."""
         for number, box in seen:
             self._note(number, box, now_s)
 

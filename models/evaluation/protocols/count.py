@@ -91,7 +91,7 @@ class CountReport:
         )
         rows = tuple(
             (
-                f"{name}: {SCENARIOS[name].says}",
+                name,
                 str(s.people),
                 str(s.counted),
                 f"{s.bias:+.1%}",
