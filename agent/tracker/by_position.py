@@ -53,6 +53,8 @@ _FARTHEST_PX: Final = 1e6
 class _Followed:
     """The changing state behind one track; how it moves is in the row of the same number in ``Motions``."""
 
+    serial: int
+    """Of all that were ever followed, ghosts included."""
     face: Face
     """The latest match."""
     begun_s: float
@@ -79,6 +81,7 @@ class PositionTracker:
         self._prints = Prints()
         self._pictures_due_s = 0.0
         self._next_id = 1
+        self._next_serial = 1
 
     def update(self, faces: Sequence[Face], picture_px: tuple[int, int], now_s: float) -> list[Track]:
         """See :meth:`agent.tracker.seam.Tracker.update`.
@@ -92,8 +95,8 @@ class PositionTracker:
         new = self._match(usable, boxes, now_s)
         self._retire(picture_px, now_s)
         self._begin([usable[row] for row in new], boxes[new], now_s)
-        self._confirm(picture_px, now_s)
         self._look_for_pictures(now_s)
+        self._confirm(picture_px, now_s)
         return self._tracks(now_s, detected=True)
 
     def coast(self, now_s: float) -> list[Track]:
@@ -131,19 +134,14 @@ class PositionTracker:
             return
         for face in faces[:free]:
             hits = int(face.score >= self._settings.confirm_score)
-            self._followed.append(_Followed(face, now_s, hits=hits))
+            self._followed.append(_Followed(self._next_serial, face, now_s, hits=hits))
+            self._next_serial += 1
         self._motions.add(boxes[:free], now_s)
 
     def _confirm(self, picture_px: tuple[int, int], now_s: float) -> None:
         """Number whoever was seen well for long enough: anew, or as the one they turn out to be."""
         for entry in list(self._followed):
-            due = now_s - entry.begun_s >= self._confirm_s - _ROUNDING_S
-            if (
-                entry.track_id is not None
-                or entry.misses
-                or entry.hits < self._settings.confirm_hits
-                or not due
-            ):
+            if entry.track_id is not None or not self._is_due(entry, now_s):
                 continue
             found = self._sight(self._followed.index(entry))
             entry.track_id = self._known_number(entry.begun_s, found, picture_px)
@@ -151,6 +149,11 @@ class PositionTracker:
                 # Numbers are given on confirmation, so ghosts use none up, and ids ascend.
                 entry.track_id = self._next_id
                 self._next_id += 1
+
+    def _is_due(self, entry: _Followed, now_s: float) -> bool:
+        long_enough = now_s - entry.begun_s >= self._confirm_s - _ROUNDING_S
+        well_seen = entry.misses == 0 and entry.hits >= self._settings.confirm_hits
+        return well_seen and long_enough and not self._prints.may_be_print(entry.serial)
 
     def _known_number(self, begun_s: float, found: End, picture_px: tuple[int, int]) -> int | None:
         """That of the likeliest track that was lost or is being missed, and is no more; None if none is."""
@@ -180,20 +183,14 @@ class PositionTracker:
         if now_s < self._pictures_due_s:
             return
         self._pictures_due_s = now_s + _LOOK_FOR_PICTURES_S
-        seen = [
-            (entry.track_id, entry.face.box)
-            for entry in self._followed
-            if entry.track_id is not None and not entry.misses
-        ]
-        self._pictures.observe(seen, now_s)
-        self._prints.observe(seen)
+        seen = [entry for entry in self._followed if not entry.misses]
+        self._prints.observe([(entry.serial, entry.face.box) for entry in seen])
+        self._prints.forget({entry.serial for entry in self._followed})
+        numbered = [(entry.track_id, entry.face.box) for entry in seen if entry.track_id is not None]
+        self._pictures.observe(numbered, now_s)
         live = {number for number, _ in self._lost}
         live |= {entry.track_id for entry in self._followed if entry.track_id is not None}
         self._pictures.forget(live, now_s)
-        self._prints.forget(live)
-
-    def _is_nobody(self, number: int) -> bool:
-        return self._pictures.is_picture(number) or self._prints.is_print(number)
 
     def _retire(self, picture_px: tuple[int, int], now_s: float) -> None:
         """Take out what was missed for too long, or too early in its life."""
@@ -234,7 +231,11 @@ class PositionTracker:
         tracks: list[Track] = []
         centres: list[list[float]] | None = None
         for row, entry in enumerate(self._followed):
-            if entry.track_id is None or self._is_nobody(entry.track_id):
+            if (
+                entry.track_id is None
+                or self._pictures.is_picture(entry.track_id)
+                or self._prints.is_print(entry.serial)
+            ):
                 continue
             face, matched = entry.face, entry.misses == 0
             if detected and matched:

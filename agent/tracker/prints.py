@@ -23,10 +23,13 @@ _BELOW: Final = (0.9, 3.0)
 """How far from the face above, in its widths and heights, a chest may be."""
 _SMALLER: Final = 1.0
 """Nothing larger is worn."""
-_MUCH_SMALLER: Final = 0.6
+_MUCH_SMALLER: Final = 0.8
+"""Than the face above: a child who stands before somebody is nearer, and so hardly smaller."""
 _SAMPLES: Final = 8
 """Of a pair that are looked at together: two seconds."""
-_RIGID: Final = 0.06
+_UNSEEN: Final = 4
+"""Looks that may miss one of them: a second."""
+_RIGID: Final = 0.08
 """Standard deviation of the place below, in sizes of the face above, that a torso allows."""
 _WALKED: Final = 1.0
 """Sizes that the wearer must have gone for the places to tell anything."""
@@ -41,19 +44,23 @@ class _Pair:
     ratios: list[float] = field(default_factory=list)
     ways: list[tuple[float, float]] = field(default_factory=list)
     """Where the upper was, in its own sizes."""
+    unseen: int = 0
+    """Looks in a row that missed one of them."""
 
 
 class Prints:
-    """Tells, by the number of a track, whether it is worn by another. Not thread-safe."""
+    """Tells whether a face is worn by another, by numbers that the caller gives. Not thread-safe."""
 
     def __init__(self) -> None:
         self._pairs: dict[tuple[int, int], _Pair] = {}
         self._worn: set[int] = set()
 
     def observe(self, seen: Sequence[tuple[int, Box]]) -> None:
-        """Hold the places of all observed tracks against each other; call a few times a second."""
+        """Hold the places of all that are seen against each other; call four times a second."""
+        self._pairs = {key: pair for key, pair in self._pairs.items() if pair.unseen < _UNSEEN}
+        for pair in self._pairs.values():
+            pair.unseen += 1
         if len(seen) < 2:  # noqa: PLR2004 - a pair
-            self._pairs.clear()
             return
         boxes = as_array([box for _, box in seen])
         sides, centres = boxes[:, 2:] - boxes[:, :2], (boxes[:, :2] + boxes[:, 2:]) / 2.0
@@ -61,25 +68,30 @@ class Prints:
         ratios = sides[None, :, 1] / sides[:, None, 1]
         below = (np.abs(offsets[..., 0]) <= _ASIDE) & (ratios <= _SMALLER)
         below &= (offsets[..., 1] >= _BELOW[0]) & (offsets[..., 1] <= _BELOW[1])
-        kept: dict[tuple[int, int], _Pair] = {}
         for upper, lower in np.argwhere(below).tolist():
             key = seen[upper][0], seen[lower][0]
-            pair = kept[key] = self._pairs.get(key) or _Pair()
+            pair = self._pairs.setdefault(key, _Pair())
+            pair.unseen = 0
             pair.offsets.append(tuple(offsets[upper, lower].tolist()))
             pair.ratios.append(float(ratios[upper, lower]))
             pair.ways.append(tuple((centres[upper] / sides[upper]).tolist()))
-            if len(pair.offsets) >= _SAMPLES:
-                if _is_worn(pair):
-                    self._worn.add(key[1])
+            if len(pair.offsets) > _SAMPLES:
                 del pair.offsets[0], pair.ratios[0], pair.ways[0]
-        self._pairs = kept
+            if len(pair.offsets) == _SAMPLES and _is_worn(pair):
+                self._worn.add(key[1])
 
     def is_print(self, number: int) -> bool:
-        """Whether the track is a face on clothing."""
+        """Whether it is a face on clothing."""
         return number in self._worn
 
+    def may_be_print(self, number: int) -> bool:
+        """Whether it is one, or hangs where one would and was not looked at for long enough."""
+        return number in self._worn or any(
+            lower == number and len(pair.offsets) < _SAMPLES for (_, lower), pair in self._pairs.items()
+        )
+
     def forget(self, live: Collection[int]) -> None:
-        """Let go of all other tracks."""
+        """Let go of all others."""
         self._worn.intersection_update(live)
 
 

@@ -28,8 +28,9 @@ def watched(ways: list[list[Box]]) -> Prints:
 
 
 def test_a_print_that_walks_with_its_wearer_is_nobody() -> None:
+    """Though it is as large as a child's face."""
     wearer = [face(100.0 + 20.0 * look, 150.0 + 2.0 * sin(look)) for look in range(12)]
-    worn = [face(102.0 + 20.0 * look, 290.0 + 2.5 * sin(look), 60.0) for look in range(12)]
+    worn = [face(102.0 + 20.0 * look, 290.0 + 2.5 * sin(look), 72.0) for look in range(12)]
     prints = watched([wearer, worn])
     assert (prints.is_print(1), prints.is_print(2)) == (False, True)
 
