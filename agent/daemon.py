@@ -141,8 +141,9 @@ class Daemon:
         lane.aggregator.frame_seen(frame.captured_at_s)
         step = lane.pipeline.step(frame)
         if not step.dropped:
-            ends_s = lane.aggregator.next_close_s
-            lane.aggregator.add(lane.in_view.admitted(step.readings, frame.captured_at_s, ends_s))
+            seen = [reading.track_id for reading in step.readings]
+            counted = lane.in_view.admitted(seen, frame.captured_at_s, lane.aggregator.next_close_s)
+            lane.aggregator.add(reading for reading in step.readings if reading.track_id in counted)
         self._health.record(frame.source, step)
 
     def _wait_s(self) -> float:

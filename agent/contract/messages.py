@@ -178,7 +178,8 @@ class BirthPolicy(Message):
         default=None, description="most tracks of one person that one window can count; null without a bound"
     )
     epsilon_per_person_day: float | None = Field(
-        default=None, description="most privacy loss of one person in a day; null without noise or bound"
+        default=None,
+        description="most privacy loss of one person in a day of a source; null: no noise or bound",
     )
     ledger: tuple[LedgerEntry, ...] = Field(default=(), description="empty without noise")
     unit: str = Field(

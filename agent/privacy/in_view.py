@@ -2,13 +2,13 @@
 
 Somebody who comes and goes, or jumps about, makes a new track each time. But a face is in at most one track
 per picture, and a window has so many seconds. So each second is credited to the tracks that are in view at
-its end, and a track counts in a window only once it has been credited with ``window_s /
-max_tracks_per_person`` seconds there: the tracks of one person share the seconds of the window, and at most
-``max_tracks_per_person`` of them get enough.
+its end, and a track counts in a window only once it has been credited with
+``window_s / max_tracks_per_person`` seconds there: the tracks of one person share the seconds of the window,
+and at most ``max_tracks_per_person`` of them get enough. What a track gets depends on no other track, so
+adding or removing one still changes one count by 1.
 
-A cap on all tracks of a window was tried on paper and dropped: whoever is beyond it is displaced by whoever
-came before, so one track would change two counts and cost 2 epsilon, and the first comers would speak for
-all.
+A cap on all tracks of a window was worked out and dropped: whoever is beyond it is displaced by whoever came
+before, so one track would change two counts and cost 2 epsilon, and the first comers would speak for all.
 """
 
 from __future__ import annotations
@@ -17,16 +17,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from agent.domain import Reading
     from agent.settings import PrivacySettings
 
 _MOST_TRACKS: Final = 1_024
-"""Of which the time is remembered; more than a tracker follows at once, so only tracks that ended lose
-theirs."""
+"""Of which the time is remembered; more than a tracker follows at once, so only ended ones lose theirs."""
 
 
 class InView:
-    """Holds the readings of one source back until their tracks have been in view for long enough.
+    """Tells which tracks of one source have been in view for long enough to count.
 
     Not thread-safe; the caller brings the time.
     """
@@ -37,15 +35,15 @@ class InView:
         self._window_opened_s = self._window_ends_s = float("-inf")
         self._credited_until_s: float | None = None
         self._in_view_s: dict[int, float] = {}
-        """By track, in the open window; ordered by the latest reading."""
+        """By track, in the open window; ordered by the latest frame it was in."""
 
     def admitted(
-        self, readings: Iterable[Reading], captured_at_s: float, window_ends_s: float
-    ) -> tuple[Reading, ...]:
+        self, track_ids: Iterable[int], captured_at_s: float, window_ends_s: float
+    ) -> frozenset[int]:
         """Those that may count; call it for every frame that was looked at, also if it showed nobody.
 
         Args:
-            readings: Of this frame.
+            track_ids: Observed in this frame, each once.
             captured_at_s: Monotonic seconds.
             window_ends_s: Monotonic seconds at which the window that is open now will close.
         """
@@ -54,15 +52,15 @@ class InView:
             self._window_ends_s = window_ends_s
             self._in_view_s.clear()
         passed_s = self._time_passed_s(captured_at_s)
-        admitted = []
-        for reading in readings:
-            in_view_s = self._in_view_s.pop(reading.track_id, 0.0) + passed_s
+        admitted = set()
+        for track_id in track_ids:
+            in_view_s = self._in_view_s.pop(track_id, 0.0) + passed_s
             if len(self._in_view_s) >= _MOST_TRACKS:
                 del self._in_view_s[next(iter(self._in_view_s))]
-            self._in_view_s[reading.track_id] = in_view_s
+            self._in_view_s[track_id] = in_view_s
             if in_view_s >= self._needed_s:
-                admitted.append(reading)
-        return tuple(admitted)
+                admitted.add(track_id)
+        return frozenset(admitted)
 
     def _time_passed_s(self, captured_at_s: float) -> float:
         """Seconds of this window since the frame before; none of it is credited twice."""

@@ -50,12 +50,14 @@ tells no more than a window would. No window is in two totals, however often the
 of a day cost no more than a whole one.
 
 **A person.** A person who is in view during several windows, or comes back as a new track, adds up the cost:
-at most ``windows present * tracks per window * epsilon``. ``epsilon_per_day`` is the sum for a track that
-never leaves. How many tracks one person can make in a window depends on what they do: up to
+at most ``windows present * tracks per window * epsilon``, for each source. ``epsilon_per_day`` is the sum for
+a track that never leaves; each restart of the agent cuts a window in two and adds one. How many tracks one
+person can make in a window depends on what they do, up to
 ``(window_s / confirm_hits + 2.5 s) / frame interval``, in practice one for each time they come back after
 more than ``max_coast_ms``. ``max_tracks_per_person`` makes that a chosen number, for whatever they do:
-:mod:`agent.privacy.in_view` says how, and ``epsilon_per_person_day`` is what one person then loses in a day
-at most. It bounds the tracks a person makes, not that they stand in front of others.
+:mod:`agent.privacy.in_view` says how, and ``epsilon_per_person_day`` is what one person then loses to one
+source in 24 hours at most, restarts included: each track in a window has cost them so many seconds of their
+day. It bounds the tracks a person makes, not that they stand in front of others.
 
 The load figures of health follow the number of faces and have no noise, so with ``epsilon`` none is told.
 """
@@ -106,7 +108,7 @@ class PrivacyPolicy:
 
     @property
     def epsilon_per_person_day(self) -> float | None:
-        """Most that one person can lose in a day, whatever they do; None without noise or without a bound."""
+        """Most that one person can lose to one source in a day; None without noise or without a bound."""
         most_tracks, per_day = self._settings.max_tracks_per_person, self.epsilon_per_day
         return None if most_tracks is None or per_day is None else per_day * most_tracks
 

@@ -133,6 +133,20 @@ def test_a_day_cut_short_by_the_end_is_told_as_the_part_it_is(
     assert policy["epsilon_per_person_day"] == 8 * policy["epsilon_per_day"] == 8 * 10.0 * 43_200
 
 
+def test_who_is_in_view_for_less_than_their_part_of_a_window_is_not_counted(
+    broker: Broker, clip: Path, tmp_path: Path
+) -> None:
+    """One track of a person in each window: it would have to be there from the first instant to the last."""
+    config = write_config(tmp_path, replay(clip, realtime=False), broker.port)
+    config.write_text(config.read_text().replace("[mqtt]", "max_tracks_per_person = 1\n\n[mqtt]"))
+    with Recorder(broker) as recorder, AgentProcess(config, program="tests.support.film_agent") as agent:
+        recorder.wait_for(lambda _: recorder.on("health"))
+        (tmp_path / "begin").touch()
+        assert agent.wait() == 0, agent.log
+        recorder.wait_for(lambda records: records and records[-1].payload == b"offline")
+    assert [record.json["people"] for record in recorder.on("counts")] == [0] * 5
+
+
 def test_a_plain_subscriber_sees_the_retained_messages_after_the_run(
     broker: Broker, clip: Path, tmp_path: Path
 ) -> None:
