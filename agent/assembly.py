@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING
 from agent import __version__
 from agent.aggregator import MAX_GAP_S, Aggregator
 from agent.classifier import Classifier
-from agent.contract import BirthMessage, BirthModels, BirthPolicy, Identity, ModelIdentity, new_session_id
+from agent.contract import (
+    BirthMessage,
+    BirthModels,
+    BirthPolicy,
+    Identity,
+    LedgerEntry,
+    ModelIdentity,
+    new_session_id,
+)
 from agent.detector import Detector
 from agent.pipeline import Pipeline
+from agent.privacy import DayKeeper, InView
 from agent.publisher import Publisher, WallClock
 from agent.scheduler import Scheduler
 from agent.source import Capture, Mailbox, make_capture
@@ -31,6 +40,7 @@ class Lane:
 
     capture: Capture
     pipeline: Pipeline
+    in_view: InView
     aggregator: Aggregator
 
 
@@ -54,6 +64,7 @@ def build_lanes(
         name: Lane(
             make_capture(name, source, mailbox, stop),
             build_pipeline(networks, settings, clock),
+            InView(settings.privacy),
             build_aggregator(name, settings, clock()),
         )
         for name, source in settings.sources.items()
@@ -67,6 +78,12 @@ def build_aggregator(name: str, settings: AgentSettings, now_s: float) -> Aggreg
     """
     idle_interval_s = settings.sources[name].idle_interval_ms / 1000.0
     return Aggregator(name, settings.privacy.window_s, now_s, MAX_GAP_S + idle_interval_s)
+
+
+def build_days(settings: AgentSettings, wallclock: WallClock) -> Mapping[str, DayKeeper]:
+    """Who keeps the day's total of each source, by its name; nobody unless it is asked for."""
+    kept = settings.sources if settings.privacy.day_total else ()
+    return {name: DayKeeper(settings.privacy.window_s, lambda: wallclock.utc_offset_s) for name in kept}
 
 
 def build_pipeline(
@@ -123,6 +140,12 @@ def build_publisher(
             min_count=privacy.min_count,
             epsilon=privacy.epsilon,
             epsilon_per_day=policy.epsilon_per_day,
+            max_tracks_per_person=privacy.max_tracks_per_person,
+            epsilon_per_person_day=policy.epsilon_per_person_day,
+            ledger=tuple(
+                LedgerEntry(release=release, epsilon=float(entry.epsilon), sensitivity=entry.sensitivity)
+                for release, entry in policy.ledger.items()
+            ),
         ),
         sources=tuple(settings.sources),
     )

@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
-from agent.assembly import build_lanes, build_publisher
+from agent.assembly import build_days, build_lanes, build_publisher
 from agent.errors import AgentError, BrokenThreadError
 from agent.health import HealthRecorder
 from agent.host import Notifier, harden, load_opencv, read_device, state_directory
@@ -22,7 +22,7 @@ from agent.publisher import WallClock
 from agent.source import Mailbox
 
 if TYPE_CHECKING:
-    from agent.domain import EmotionWindow
+    from agent.domain import DayTotal, EmotionWindow
     from agent.frame import Frame
     from agent.inference.choice import Choice
     from agent.settings import AgentSettings
@@ -59,6 +59,7 @@ class Daemon:
         self._wallclock = WallClock()
         self._mailbox = Mailbox(tuple(settings.sources))
         self._lanes = build_lanes(self._networks, settings, self._clock, self._mailbox, self._stop)
+        self._days = build_days(settings, self._wallclock)
         self._policy = PrivacyPolicy(settings.privacy)
         self._health = HealthRecorder(
             settings.latency.budget_ms, self._clock(), len(self._networks.detectors) - 1
@@ -139,7 +140,10 @@ class Daemon:
         lane = self._lanes[frame.source]
         lane.aggregator.frame_seen(frame.captured_at_s)
         step = lane.pipeline.step(frame)
-        lane.aggregator.add(step.readings)
+        if not step.dropped:
+            seen = [reading.track_id for reading in step.readings]
+            counted = lane.in_view.admitted(seen, frame.captured_at_s, lane.aggregator.next_close_s)
+            lane.aggregator.add(reading for reading in step.readings if reading.track_id in counted)
         self._health.record(frame.source, step)
 
     def _wait_s(self) -> float:
@@ -167,6 +171,8 @@ class Daemon:
             window = lane.aggregator.close_now(self._clock())
             if window.closed_at_s > window.opened_at_s:
                 self._publish(window)
+        for day in self._days.values():
+            self._publish_day(day.close())
         self._health_due_s = self._clock()
         self._report_health()
 
@@ -181,6 +187,12 @@ class Daemon:
             self._lanes[window.source].capture.status(),
             may_tell=self._policy.may_tell_load(disclosure),
         )
+        if self._days:
+            self._publish_day(self._days[window.source].add(window))
+
+    def _publish_day(self, total: DayTotal | None) -> None:
+        if total is not None:
+            self._publisher.publish_counts(total, self._policy.disclose_day(total))
 
     def _report_health(self) -> None:
         now_s = self._clock()

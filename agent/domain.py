@@ -127,13 +127,34 @@ class EmotionWindow:
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """What the privacy policy lets out of one window."""
+    """What the privacy policy lets out of one window or one day's total."""
 
     suppressed: bool
     people: int | None
     """None when suppressed."""
     counts: Mapping[str, int] | None
     """Every label of ``LABELS``, zeros included; None when suppressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayTotal:
+    """Counts of a run of whole windows of one source, about a day's, before the privacy policy is applied."""
+
+    source: str
+    sequence: int
+    """Number of this total within source and session, from 0, without gaps."""
+    first_window: int
+    """Sequence of the first window in it."""
+    windows: int
+    """How many windows it holds, withheld ones included; above 0."""
+    opened_at_s: float
+    """Monotonic seconds; where its first window opened."""
+    closed_at_s: float
+    """Monotonic seconds; where its last window closed."""
+    coverage: float
+    """Share of that time in [0, 1] during which the camera delivered."""
+    counts: Mapping[str, int]
+    """Votes per label, added up over the windows. Labels without votes may be absent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,8 +98,12 @@ def _lowered(given: AgentSettings, present: Mapping[str, object]) -> Iterator[st
             yield f"privacy.{name} = {getattr(given.privacy, name)} is lower"
     if privacy.epsilon is not None and (given.privacy.epsilon or float("inf")) > privacy.epsilon:
         yield f"privacy.epsilon = {given.privacy.epsilon or 'none'} is less noise"
+    most = privacy.max_tracks_per_person
+    if most is not None and (given.privacy.max_tracks_per_person or float("inf")) > most:
+        yield f"privacy.max_tracks_per_person = {given.privacy.max_tracks_per_person or 'none'} is higher"
     for table, allowed, name in (
         (given.privacy, privacy, "acknowledge_individual_counts"),
+        (given.privacy, privacy, "publish_sums"),
         (given.models, models, "allow_unsigned"),
         (given.mqtt, mqtt, "allow_plaintext"),
     ):

@@ -7,6 +7,7 @@ from agent.door import opened
 
 if TYPE_CHECKING:
     from agent.contract import topics
+    from agent.contract.day import DayMessage
     from agent.contract.messages import (
         BirthMessage,
         BirthModels,
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
         HealthMessage,
         HealthState,
         LatencyQuantiles,
+        LedgerEntry,
         ModelIdentity,
         QueueHealth,
         counts_message,
         new_session_id,
     )
     from agent.contract.topics import Address, Identity
+    from agent.contract.windows import AnyWindowMessage, kind_of, read_window, window_message
 else:
     __getattr__, __all__ = opened(__name__)

@@ -3,16 +3,14 @@
 Within v1 the payloads grow only by addition: what is sent here refuses unknown fields, while the
 published JSON Schemas allow them, so that a reader made today accepts next year's message.
 
-Regenerate the schema files with ``python -m agent.contract.messages``.
+Regenerate the schema files with ``python -m agent.contract.schema``.
 """
 
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import (
     AwareDatetime,
@@ -26,8 +24,6 @@ from pydantic import (
 
 if TYPE_CHECKING:
     from agent.domain import Disclosure, EmotionWindow, Stamps
-
-SCHEMA_FOLDER: Final = Path(__file__).parent / "schemas"
 
 
 def rfc3339(moment: datetime) -> str:
@@ -47,6 +43,10 @@ UtcTime = Annotated[
 ]
 NonNegative = Annotated[float, Field(ge=0.0)]
 Tally = Annotated[int, Field(ge=0)]
+Coverage = Annotated[
+    float,
+    Field(ge=0.0, le=1.0, description="share of the window in which the camera delivered, in steps of 0.1"),
+]
 
 HealthState = Literal["starting", "ok", "degraded", "over_budget", "no_camera", "ended"]
 """``degraded``: a lower tier or some cameras only; ``ended``: a replayed file is finished."""
@@ -87,33 +87,54 @@ class ExpressionCounts(Message):
     unknown: Tally
 
 
-class CountsMessage(Message):
-    """One closed window of one source. ``(session_id, source, seq)`` identifies it, also when sent twice."""
+class WindowMessage(Message):
+    """What every closed window of one source says. ``(session_id, source, seq)`` identifies it.
 
-    schema_id: Literal["emotion-agent/counts/1"] = Field(default="emotion-agent/counts/1", alias="schema")
+    Each kind adds what was counted, and coverage last.
+    """
+
+    schema_id: str = Field(alias="schema")
     session_id: str = Field(min_length=1)
     seq: int = Field(ge=0, description="window number within session and source, from 0, without gaps")
     window_start: UtcTime
     window_end: UtcTime
     clock_synced: bool = Field(description="false: the device did not yet know the right time")
     historical: bool = Field(description="true: could not be sent when the window closed")
+    suppressed: bool
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.window_end <= self.window_start:
+            raise ValueError("window_end must lie after window_start")
+        return self
+
+
+class CountsMessage(WindowMessage):
+    """One closed window of one source. ``(session_id, source, seq)`` identifies it, also when sent twice."""
+
+    schema_id: Literal["emotion-agent/counts/1"] = Field(default="emotion-agent/counts/1", alias="schema")
     suppressed: bool = Field(description="true: too few people to publish; people and counts are null")
     people: Tally | None
     counts: ExpressionCounts | None
-    coverage: float = Field(
-        ge=0.0, le=1.0, description="share of the window in which the camera delivered, in steps of 0.1"
-    )
+    coverage: Coverage
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.window_end <= self.window_start:
-            raise ValueError("window_end must lie after window_start")
-        silent = (self.people is None, self.counts is None)
-        if silent != (self.suppressed, self.suppressed):
-            raise ValueError("people and counts are null exactly when suppressed")
-        if self.counts is not None and self.people != sum(self.counts.model_dump().values()):
-            raise ValueError("people must be the sum of counts")
+        check_counts(self.people, self.counts, suppressed=self.suppressed)
         return self
+
+
+def check_counts(people: int | None, counts: ExpressionCounts | None, *, suppressed: bool) -> None:
+    """Raise what a payload of people and counts must not say.
+
+    Raises:
+        ValueError: Something is told though suppressed, or people are not the sum of the counts.
+    """
+    silent = (people is None, counts is None)
+    if silent != (suppressed, suppressed):
+        raise ValueError("people and counts are null exactly when suppressed")
+    if counts is not None and people != sum(counts.model_dump().values()):
+        raise ValueError("people must be the sum of counts")
 
 
 class ModelIdentity(Message):
@@ -134,6 +155,16 @@ class BirthModels(Message):
     )
 
 
+class LedgerEntry(Message):
+    """What one release may cost one track in one window; the entries add up to ``epsilon``."""
+
+    release: str = Field(description="counts, sums or day; later versions may add more")
+    epsilon: float = Field(gt=0.0)
+    sensitivity: int = Field(
+        ge=1, description="units of the release that one track changes, over all labels together"
+    )
+
+
 class BirthPolicy(Message):
     """The privacy policy in force."""
 
@@ -143,6 +174,14 @@ class BirthPolicy(Message):
     epsilon_per_day: float | None = Field(
         default=None, description="privacy loss of one track that stays in view all day; null without noise"
     )
+    max_tracks_per_person: int | None = Field(
+        default=None, description="most tracks of one person that one window can count; null without a bound"
+    )
+    epsilon_per_person_day: float | None = Field(
+        default=None,
+        description="most privacy loss of one person in a day of a source; null: no noise or bound",
+    )
+    ledger: tuple[LedgerEntry, ...] = Field(default=(), description="empty without noise")
     unit: str = Field(
         default="one track in one window",
         description="what min_count counts and epsilon protects; one person may be several tracks",
@@ -234,34 +273,3 @@ def counts_message(
         # Finer steps would tell to the second how long a room was lit.
         coverage=round(window.coverage, 1),
     )
-
-
-SCHEMAS: Final[dict[str, type[Message]]] = {
-    "counts": CountsMessage,
-    "birth": BirthMessage,
-    "health": HealthMessage,
-}
-"""Schema file stem to payload."""
-
-
-def schema_text(name: str) -> str:
-    """Exact content of ``agent/contract/schemas/<name>.v1.json``: JSON Schema, draft 2020-12.
-
-    Unlike the sending side it allows further fields, because v1 grows by addition.
-
-    Args:
-        name: ``counts``, ``birth`` or ``health``.
-    """
-    schema = SCHEMAS[name].model_json_schema(by_alias=True, mode="serialization")
-    for part in (schema, *schema.get("$defs", {}).values()):
-        part.pop("additionalProperties", None)
-    head = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:emotion-agent:{name}:1",
-    }
-    return json.dumps(head | schema, indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    for stem in SCHEMAS:
-        (SCHEMA_FOLDER / f"{stem}.v1.json").write_text(schema_text(stem), encoding="utf-8")

@@ -64,6 +64,22 @@ class SeenCounts(Seen):
         return best if votes[best] > 0 else ""
 
 
+class SeenDay(Seen):
+    """A day's total."""
+
+    session_id: Name
+    seq: Integer
+    day_start: AwareDatetime
+    day_end: AwareDatetime
+    suppressed: bool
+    people: Integer | None = None
+    counts: Annotated[dict[Name, Integer], Field(max_length=_MAX_LABELS)] | None = None
+    coverage: Annotated[float, Field(ge=0.0, le=1.0)]
+    first_seq: Integer
+    windows: Annotated[int, Field(ge=1, le=100_000)]
+    """From ``first_seq`` on."""
+
+
 class SeenNetwork(Seen):
     """Of the birth message."""
 
@@ -79,10 +95,20 @@ class SeenModels(Seen):
     """None with a detector that tells expressions by itself."""
 
 
+class SeenEntry(Seen):
+    """Of the ledger in the birth message."""
+
+    release: Name
+    epsilon: Annotated[float, Field(gt=0.0, le=1e12)]
+    sensitivity: Annotated[int, Field(ge=1, le=2**53)]
+
+
 class SeenPolicy(Seen):
     """Of the birth message."""
 
     window_s: Number = 300.0
+    ledger: Annotated[tuple[SeenEntry, ...], Field(max_length=_MAX_LABELS), IF_READABLE] | None = ()
+    """Empty without noise."""
 
 
 class SeenBirth(Seen):
@@ -137,12 +163,13 @@ class Told:
     """Windows of its source that were numbered and have not arrived."""
 
     def as_json(self) -> dict[str, object]:
-        """``site``, ``device``, ``kind``, for counts ``source``, then what was told."""
+        """``site``, ``device``, ``kind``, for counts and days ``source``, then what was told."""
         address = self.address
         place = {"site": address.site, "device": address.device, "kind": address.kind}
+        place |= {"source": address.source} if address.source else {}
         if self.online is not None:
             return {**place, "online": self.online}
         if self.window is None:
             return {**place, "message": self.message}
         arrival = {"duplicate": self.duplicate, "missing": self.missing}
-        return {**place, "source": address.source, **arrival, "message": self.message}
+        return {**place, **arrival, "message": self.message}

@@ -16,7 +16,7 @@ from typing import Final
 
 from agent.contract import Address, topics
 from agent.errors import printable
-from agent.fleet.seen import SeenBirth, SeenCounts, SeenHealth, SeenPolicy, Told
+from agent.fleet.seen import SeenBirth, SeenCounts, SeenDay, SeenHealth, SeenPolicy, Told
 
 MAX_DEVICES: Final = 20_000
 MAX_SOURCES: Final = 32
@@ -186,6 +186,8 @@ class FleetView:
             view.birth = SeenBirth.model_validate_json(payload)
         elif address.kind == "health":
             view.health = SeenHealth.model_validate_json(payload)
+        elif address.kind == "day":
+            SeenDay.model_validate_json(payload)
         else:
             window = SeenCounts.model_validate_json(payload)
             if address.source not in view.sources:

@@ -9,6 +9,7 @@ distribution is the stated one to the last digit.
 from __future__ import annotations
 
 from fractions import Fraction
+from math import exp, expm1
 from random import Random
 
 
@@ -42,6 +43,17 @@ def discrete_laplace(epsilon: Fraction, source: Random) -> int:
         # Zero has one sign only, else it would come up twice as often as it may.
         if not (negative and magnitude == 0):
             return -magnitude if negative else magnitude
+
+
+def noise_variance(epsilon: float, sensitivity: int = 1) -> float:
+    """Variance, in units squared, of the noise of a number with this part of the ledger.
+
+    Args:
+        epsilon: Of its release; above 0.
+        sensitivity: Of its release, in units.
+    """
+    rate = epsilon / sensitivity
+    return 2.0 * exp(-rate) / expm1(-rate) ** 2
 
 
 def _bernoulli_exp(numerator: int, denominator: int, source: Random) -> bool:

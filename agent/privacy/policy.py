@@ -1,23 +1,25 @@
-"""What the privacy policy lets out of a closed window.
+"""What the privacy policy lets out of a closed window, and of a day.
 
 **Suppression.** A window with fewer than ``min_count`` people is published as suppressed, and nothing else
-about its content is: neither ``people`` nor any count, and zero people is no exception, since "nobody" is a
-fact about the one person who might have been there. A window shorter than 60 s, which only a restart can
-produce, is suppressed too unless individual counts are acknowledged: otherwise restarting the agent would
-cut time into pieces as fine as one likes.
+about its content is: neither ``people`` nor any count nor any sum, and zero people is no exception, since
+"nobody" is a fact about the one person who might have been there. A window shorter than 60 s, which only a
+restart can produce, is suppressed too unless individual counts are acknowledged: otherwise restarting the
+agent would cut time into pieces as fine as one likes.
 
 **Nothing to subtract.** Complementary suppression withholds further numbers wherever a published total
-would give a withheld one away. Here no such total exists, by these rules:
+would give a withheld one away. Here no exact total does, by these rules:
 
-* Windows never overlap, and no number covers more than one window or more than one source.
-* A disclosure is a function of its own window alone. There is no state, no carrying over of withheld votes
-  and no adjustment of the next window. So two histories that differ only inside suppressed windows publish
-  the same bytes, which is all that a subtraction could start from.
+* Windows never overlap, and a number covers one window of one source. The one exception, the total of a day,
+  exists only with noise; without ``epsilon`` there is none, and no way to ask for it.
+* The disclosure of a window is a function of that window alone. There is no state, no carrying over of
+  withheld votes and no adjustment of the next window; a window that was told is never told otherwise. So
+  without noise two histories that differ only inside suppressed windows publish the same bytes, which is all
+  that a subtraction could start from.
 * Within a window either every label is published or none, so there is no withheld cell that the total and
   the other cells would determine.
-* What is published besides windows (birth, health) must hold no count of faces, tracks, readings or
-  classifications, and nothing that a count could be read off: :mod:`agent.health` tells the load of a window
-  only if the window is published. Coverage tells of the camera only.
+* What is published besides (birth, health) must hold no count of faces, tracks, readings or classifications,
+  and nothing that a count could be read off: :mod:`agent.health` tells the load of a window only if the
+  window is published. Coverage tells of the camera only.
 
 That a window is suppressed does say that fewer than ``min_count`` people were counted. The temperature in
 health hints, within minutes, at whether anything moves in view: where even that is too much, give the sources
@@ -25,30 +27,55 @@ health hints, within minutes, at whether anything moves in view: where even that
 
 **What suppression is not.** In a published window a label may have one vote. Somebody who knows the labels
 of all others in that window can compute the missing one, and somebody who knows that the same people stayed
-from one window to the next can compare the two. A threshold can't prevent that; noise can.
+from one window to the next can compare the two. Sums of probabilities, where they are published, tell how
+certain the votes were, so a person's part is as readable there, to a hundredth. A threshold can't prevent
+that; noise can.
 
-**Noise.** With ``epsilon`` set, every count of every window receives independent discrete Laplace noise.
-What is protected is one track in one window: adding or removing it changes one count by 1, so the counts
-are epsilon-differentially private. (Changing a track's label moves two counts and costs 2 epsilon.) All that
-follows, the correction of negative counts, their sum and the decision to suppress, looks at the noisy
-counts only and costs nothing more. A person who is in view during several windows, or comes back as a new
-track, adds up the cost: at most ``windows present * tracks per window * epsilon``. One person has at most
-``(window_s / confirm_hits + 2.5 s) / frame interval`` tracks in a window, those still followed from the one
-before included, and in practice one for each time they come back after more than ``max_coast_ms``.
-``epsilon_per_day`` is the sum for a track that never leaves.
+**Noise.** With ``epsilon`` set, every number receives independent discrete Laplace noise. What is protected
+is one track in one window. :mod:`agent.privacy.ledger` lists all that is published about it (the window's
+counts, its sums if they are on, the day's total if it is on) with what each may cost; the costs add up to
+epsilon, so all of it together is epsilon-differentially private for adding or removing the track. (Changing a
+track's label moves two counts and costs twice as much.) All that follows, the correction of negative numbers,
+their sum and the decision to suppress, looks at the noisy numbers only and costs nothing more. The decision
+about sums is that about their window's counts.
+
+**The day's total** (``day_total``) adds up all windows of the day, withheld ones too: left out, it would be a
+sum of what is known already, and of no use. Subtracting the published windows from it leaves the withheld
+ones, with noise: the total's own and that of every window subtracted. That is no way round, because the
+total's noise is drawn apart from the windows' and its cost stands in the ledger: a track in a withheld window
+has in the day's total one vote, protected by the day's part of epsilon, and whatever is computed from noisy
+numbers costs nothing more. With noise the threshold is a matter of use, not of protection: it hides numbers
+that would be mostly noise. The total is held to the same threshold and the same 60 s, so that a day cut short
+tells no more than a window would. No window is in two totals, however often the agent is restarted, so parts
+of a day cost no more than a whole one.
+
+**A person.** A person who is in view during several windows, or comes back as a new track, adds up the cost:
+at most ``windows present * tracks per window * epsilon``, for each source. ``epsilon_per_day`` is the sum for
+a track that never leaves; each restart of the agent cuts a window in two and adds one. How many tracks one
+person can make in a window depends on what they do, up to
+``(window_s / confirm_hits + 2.5 s) / frame interval``, in practice one for each time they come back after
+more than ten seconds. ``max_tracks_per_person`` makes that a chosen number, for whatever they do:
+:mod:`agent.privacy.in_view` says how, and ``epsilon_per_person_day`` is what one person then loses to one
+source in 24 hours at most, restarts included: each track in a window has cost them so many seconds of their
+day. It bounds the tracks a person makes, not that they stand in front of others.
 
 The load figures of health follow the number of faces and have no noise, so with ``epsilon`` none is told.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from math import ceil
 from random import Random, SystemRandom
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from agent.domain import LABELS, Disclosure, EmotionWindow
-from agent.privacy.noise import as_written, discrete_laplace
+from agent.domain import EMOTIONS, LABELS, Disclosure, EmotionWindow
+from agent.privacy.ledger import Entry, Release, ledger_of
+from agent.privacy.noise import discrete_laplace
 from agent.settings import SHORTEST_WINDOW_S, PrivacySettings
+
+if TYPE_CHECKING:
+    from agent.domain import DayTotal
 
 _ROUNDING_S: Final = 1e-3
 """Edges are sums of floats; a window of 60 s may measure a few nanoseconds less."""
@@ -57,7 +84,7 @@ _SUPPRESSED: Final = Disclosure(suppressed=True, people=None, counts=None)
 
 
 class PrivacyPolicy:
-    """Decides on one window at a time and remembers nothing.
+    """Decides on one window, or one day's total, at a time and remembers nothing.
 
     Args:
         settings: The configuration's ``[privacy]`` table.
@@ -67,35 +94,76 @@ class PrivacyPolicy:
 
     def __init__(self, settings: PrivacySettings, randomness: Random | None = None) -> None:
         self._settings = settings
-        self._epsilon = None if settings.epsilon is None else as_written(settings.epsilon)
         self._randomness = SystemRandom() if randomness is None else randomness
+        self.ledger: Final[Mapping[Release, Entry]] = ledger_of(settings)
+        """What each release may cost one track in one window; empty without noise."""
 
     @property
     def epsilon_per_day(self) -> float | None:
         """Privacy loss of a track that is in view all day; None without noise."""
-        if self._epsilon is None:
+        if not self.ledger:
             return None
-        return float(self._epsilon * ceil(_DAY_S / self._settings.window_s))
+        per_window = sum(entry.epsilon for entry in self.ledger.values())
+        return float(per_window * ceil(_DAY_S / self._settings.window_s))
+
+    @property
+    def epsilon_per_person_day(self) -> float | None:
+        """Most that one person can lose to one source in a day; None without noise or without a bound."""
+        most_tracks, per_day = self._settings.max_tracks_per_person, self.epsilon_per_day
+        return None if most_tracks is None or per_day is None else per_day * most_tracks
 
     def may_tell_load(self, disclosure: Disclosure) -> bool:
         """Whether the load that a window caused may be told with it."""
-        return not disclosure.suppressed and self._epsilon is None
+        return not disclosure.suppressed and not self.ledger
 
     def disclose(self, window: EmotionWindow) -> Disclosure:
         """What may be published of ``window``."""
-        length_s = window.closed_at_s - window.opened_at_s
+        return self._disclosed("counts", window)
+
+    def disclose_day(self, total: DayTotal) -> Disclosure:
+        """What may be published of a day.
+
+        Raises:
+            ValueError: The ledger has no entry for it: there is no noise, or it wasn't asked for.
+        """
+        if "day" not in self.ledger:
+            raise ValueError("a day's total is told with noise of its own only")
+        return self._disclosed("day", total)
+
+    def disclose_sums(self, sums: Mapping[str, int], disclosure: Disclosure) -> Mapping[str, int] | None:
+        """What may be published of a window's summed probabilities, in hundredths of a person.
+
+        Args:
+            sums: Each track has spread 100 over ``EMOTIONS``; labels without a part may be absent.
+            disclosure: What is published of the same window's counts.
+
+        Returns:
+            Every one of ``EMOTIONS``, with noise perhaps below 0, so that estimates from many windows stay
+            free of bias; None where the window is suppressed or ``publish_sums`` is off.
+        """
+        if disclosure.suppressed or not self._settings.publish_sums:
+            return None
+        return self._noisy("sums", sums, EMOTIONS)
+
+    def _disclosed(self, release: Release, counted: EmotionWindow | DayTotal) -> Disclosure:
+        length_s = counted.closed_at_s - counted.opened_at_s
         too_short = length_s < SHORTEST_WINDOW_S - _ROUNDING_S
         if too_short and not self._settings.acknowledge_individual_counts:
             return _SUPPRESSED
-        counts = {label: window.counts.get(label, 0) for label in LABELS}
-        if self._epsilon is not None:
-            noise = {label: discrete_laplace(self._epsilon, self._randomness) for label in LABELS}
-            counts = _without_negatives({label: count + noise[label] for label, count in counts.items()})
+        counts = _without_negatives(self._noisy(release, counted.counts, LABELS))
         people = sum(counts.values())
         # With ``min_count = 1`` an empty window shows its zero: there is no threshold left to hide below.
         if self._settings.min_count > 1 and people < self._settings.min_count:
             return _SUPPRESSED
         return Disclosure(suppressed=False, people=people, counts=counts)
+
+    def _noisy(self, release: Release, values: Mapping[str, int], labels: Collection[str]) -> dict[str, int]:
+        """All labels, whichever have a value: which ones do may not show."""
+        exact = {label: values.get(label, 0) for label in labels}
+        if not self.ledger:
+            return exact
+        per_unit = self.ledger[release].per_unit
+        return {label: value + discrete_laplace(per_unit, self._randomness) for label, value in exact.items()}
 
 
 def _without_negatives(noisy: dict[str, int]) -> dict[str, int]:

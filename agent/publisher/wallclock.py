@@ -94,6 +94,12 @@ class WallClock:
         """Whether stamps made now are trustworthy; the ``clock_synced`` of health."""
         return self.mapping.synced
 
+    @property
+    def utc_offset_s(self) -> float | None:
+        """UTC minus monotonic seconds; None until the clock is synchronised."""
+        mapping = self.mapping
+        return mapping.offset_s if mapping.synced else None
+
     def stamps(self, opened_at_s: float, closed_at_s: float) -> Stamps:
         """Of a window given by its monotonic ends; a window of no length gets two milliseconds."""
         mapping = self.mapping

@@ -41,7 +41,15 @@ class PrivacySettings(Table):
     acknowledge_individual_counts: bool = False
     """Must be true for ``min_count = 1`` or windows under 60 s: single people then show in the counts."""
     epsilon: float | None = Field(default=None, gt=0.0, le=10.0)
-    """Differential privacy of each window's counts; None adds no noise."""
+    """Differential privacy: loss of one track in one window, by all that is published of it together; None
+    adds no noise."""
+    day_total: bool = False
+    """Also publish each day's total, which has noise of its own and takes its part of ``epsilon``."""
+    publish_sums: bool = False
+    """Also publish, with its counts, a window's summed probabilities; they take their part as well."""
+    max_tracks_per_person: int | None = Field(default=None, ge=1, le=10_000)
+    """One person can add at most so many tracks to a window, by whatever tricks: a track counts in a window
+    once it was in view there for this fraction of ``window_s``. None counts whatever the tracker confirms."""
 
     @model_validator(mode="after")
     def _individual_counts_are_acknowledged(self) -> Self:
@@ -52,3 +60,17 @@ class PrivacySettings(Table):
             msg = "windows under 60 s need min_count = 1 and acknowledge_individual_counts = true"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _a_total_over_windows_has_noise(self) -> Self:
+        if self.day_total and self.epsilon is None:
+            msg = (
+                "day_total = true needs noise, or suppressed windows could be subtracted from it: set epsilon"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def counts_after_s(self) -> float:
+        """Seconds in view after which a track counts in a window; 0 counts it from its first reading."""
+        return 0.0 if self.max_tracks_per_person is None else self.window_s / self.max_tracks_per_person

@@ -20,6 +20,7 @@ import pytest
 from agent.contract.messages import CountsMessage, HealthMessage
 from agent.inference.bundle.place import default_bundle_folder
 from tests.support.agent_process import PINNED, AgentProcess, replay, write_config
+from tests.support.contract import check_contract
 from tests.support.lossy_proxy import LossyProxy
 from tests.support.mosquitto_fixtures import Broker, Recorder
 from tests.support.ports import free_port
@@ -88,6 +89,9 @@ def test_a_video_becomes_counts_a_birth_and_health_in_the_contracts_shape(
         "min_count": 1,
         "epsilon": None,
         "epsilon_per_day": None,
+        "max_tracks_per_person": None,
+        "epsilon_per_person_day": None,
+        "ledger": [],
         "unit": "one track in one window",
     }
     for record in recorder.on("health"):
@@ -98,6 +102,49 @@ def test_a_video_becomes_counts_a_birth_and_health_in_the_contracts_shape(
     assert last["fps"] == pytest.approx(12.0, abs=3.0)
     assert 0.0 < last["latency_ms"]["p50"] < 3.0 * 1000.0 / 12.0
     assert last["tier"] == birth["models"]["detector"]["id"]
+
+
+def test_a_day_cut_short_by_the_end_is_told_as_the_part_it_is(
+    broker: Broker, clip: Path, tmp_path: Path
+) -> None:
+    """With noise so weak that it hardly shows, and with a bound on a person's tracks that visitors keep."""
+    noise = "epsilon = 10.0\nday_total = true\nmax_tracks_per_person = 8\n\n[mqtt]"
+    config = write_config(tmp_path, replay(clip, realtime=False), broker.port)
+    config.write_text(config.read_text().replace("[mqtt]", noise))
+    with Recorder(broker) as recorder, AgentProcess(config, program="tests.support.film_agent") as agent:
+        recorder.wait_for(lambda _: recorder.on("health"))
+        (tmp_path / "begin").touch()
+        assert agent.wait() == 0, agent.log
+        recorder.wait_for(lambda records: records and records[-1].payload == b"offline")
+    check_contract(recorder.records)
+    windows = [record.json for record in recorder.on("counts")]
+    (day,) = (record.json for record in recorder.on("day"))
+    assert (day["first_seq"], day["windows"]) == (0, len(windows)) == (0, 5)
+    assert (day["day_start"], day["day_end"]) == (windows[0]["window_start"], windows[-1]["window_end"])
+    assert not day["suppressed"]
+    assert sum(window["people"] for window in windows) >= 1
+    assert day["people"] == pytest.approx(sum(window["people"] for window in windows), abs=4)
+    policy = recorder.on("birth")[-1].json["policy"]
+    assert policy["ledger"] == [
+        {"release": "counts", "epsilon": 7.0, "sensitivity": 1},
+        {"release": "day", "epsilon": 3.0, "sensitivity": 1},
+    ]
+    assert policy["max_tracks_per_person"] == 8
+    assert policy["epsilon_per_person_day"] == 8 * policy["epsilon_per_day"] == 8 * 10.0 * 43_200
+
+
+def test_who_is_in_view_for_less_than_their_part_of_a_window_is_not_counted(
+    broker: Broker, clip: Path, tmp_path: Path
+) -> None:
+    """One track of a person in each window: it would have to be there from the first instant to the last."""
+    config = write_config(tmp_path, replay(clip, realtime=False), broker.port)
+    config.write_text(config.read_text().replace("[mqtt]", "max_tracks_per_person = 1\n\n[mqtt]"))
+    with Recorder(broker) as recorder, AgentProcess(config, program="tests.support.film_agent") as agent:
+        recorder.wait_for(lambda _: recorder.on("health"))
+        (tmp_path / "begin").touch()
+        assert agent.wait() == 0, agent.log
+        recorder.wait_for(lambda records: records and records[-1].payload == b"offline")
+    assert [record.json["people"] for record in recorder.on("counts")] == [0] * 5
 
 
 def test_a_plain_subscriber_sees_the_retained_messages_after_the_run(
@@ -332,8 +379,8 @@ def test_no_payload_has_a_key_that_the_contract_does_not_name(
     }
     assert keys["birth"] == {
         "schema", "session_id", "agent", "models", "detector", "classifier", "id", "sha256", "precision",
-        "signed_by", "backend", "policy", "window_s", "min_count", "epsilon", "epsilon_per_day", "unit",
-        "sources",
+        "signed_by", "backend", "policy", "window_s", "min_count", "epsilon", "epsilon_per_day",
+        "max_tracks_per_person", "epsilon_per_person_day", "ledger", "unit", "sources",
     }
     assert keys["health"] == {
         "schema", "state", "uptime_s", "rss_mb", "cpu_temp_c", "throttled", "fps", "latency_ms", "p50",

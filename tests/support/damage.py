@@ -236,7 +236,7 @@ def judge(sent: list[Parcel], damaged: int, verdict: Verdict) -> None:
     verdict.repeated += sum(arrived.values()) - len(arrived)
     verdict.missing += len(put) - len(whole)
     verdict.silent += len(whole) < len(put) and damaged == 0
-    verdict.blocked += sum(key[1] == "new" for key in arrived) != 2
+    verdict.blocked += sum(key[1] == "counts/new" for key in arrived) != 2
 
 
 def _same(one: WaitingWindow, other: WaitingWindow) -> bool:

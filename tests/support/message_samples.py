@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 
+from agent.contract import AnyWindowMessage, window_message
 from agent.contract.messages import (
     BirthMessage,
     BirthModels,
@@ -13,7 +15,7 @@ from agent.contract.messages import (
     ModelIdentity,
 )
 from agent.contract.topics import Identity
-from agent.domain import LABELS, Disclosure, EmotionWindow
+from agent.domain import LABELS, DayTotal, Disclosure, EmotionWindow, Stamps
 
 IDENTITY = Identity(site="museum", device="door-1")
 SESSION = "0123456789abcdef0123456789abcdef"
@@ -62,6 +64,13 @@ def disclosure(people: int = 7) -> Disclosure:
     return Disclosure(
         suppressed=False, people=people, counts=dict.fromkeys(LABELS, 0) | {"happiness": people}
     )
+
+
+def day(seq: int = 0) -> AnyWindowMessage:
+    """A day of two windows that ended just now."""
+    stamps = Stamps(datetime.now(UTC) - timedelta(minutes=10), datetime.now(UTC), synced=True)
+    total = DayTotal("door", seq, 0, 2, 0.0, 600.0, 1.0, dict.fromkeys(LABELS, 0))
+    return window_message(total, disclosure(), SESSION, stamps)
 
 
 SUPPRESSED = Disclosure(suppressed=True, people=None, counts=None)

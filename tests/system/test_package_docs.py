@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import agent
-from agent.contract.messages import SCHEMAS, CountsMessage, counts_message
+from agent.contract.messages import CountsMessage, counts_message
+from agent.contract.schema import SCHEMAS
 from agent.contract.topics import parse_topic
 from agent.publisher.wallclock import WallClock
 from tests.support.message_samples import SESSION, disclosure, health, window

@@ -23,9 +23,21 @@ from agent.settings import (
     SourceSettings,
     is_loopback,
 )
+from agent.tracker import REMEMBERED_S
 
 BLANK: Final = "**[TO FILL IN: {}]**"
 """Whatever the configuration doesn't say; the document is done when no such mark is left."""
+
+_DAY_SENT: Final = (
+    " When a day (UTC) or the run ends, the same for the whole of it, added up over all its windows, withheld"
+    " ones too."
+)
+_DAY_KEPT: Final = "| totals of the day so far | working memory | until the day or the run ends |\n"
+_RELEASES: Final[Mapping[str, str]] = {
+    "counts": "the window's counts",
+    "sums": "the window's summed probabilities",
+    "day": "the day's total",
+}
 
 
 def render_dpia(settings: AgentSettings) -> str:
@@ -43,7 +55,7 @@ def render_dpia(settings: AgentSettings) -> str:
             **_what_is_seen(settings.sources),
             **_which_networks(settings),
             "version": __version__,
-            "coast": _in_words(settings.tracker.max_coast_ms / 1_000.0),
+            "coast": _in_words(max(REMEMBERED_S, settings.tracker.max_coast_ms / 1_000.0)),
             "health": _in_words(settings.health.interval_s),
             "queue": str(settings.mqtt.queue_max_windows),
         }
@@ -86,11 +98,7 @@ def _what_is_sent(privacy: PrivacySettings) -> Mapping[str, str]:
     rest = "somebody who knows all others in a window can compute the last one"
     noise, noise_short = "No noise is added.", "no noise"
     if privacy.epsilon is not None:
-        noise = (
-            f"Every count has discrete Laplace noise: differential privacy with epsilon {privacy.epsilon:g}"
-            " for one track in one window, which adds up over windows and tracks, to"
-            f" {PrivacyPolicy(privacy).epsilon_per_day:g} for one that is in view for a day."
-        )
+        noise = _noise(PrivacyPolicy(privacy), privacy.epsilon)
         noise_short = f"noise, epsilon {privacy.epsilon:g} per window"
         rest = "the protection of a person adds up over the windows and tracks that are theirs"
     return {
@@ -100,7 +108,25 @@ def _what_is_sent(privacy: PrivacySettings) -> Mapping[str, str]:
         "noise": noise,
         "noise_short": noise_short,
         "single_rest": rest,
+        "day_sent": _DAY_SENT if privacy.day_total else "",
+        "day_kept": _DAY_KEPT if privacy.day_total else "",
     }
+
+
+def _noise(policy: PrivacyPolicy, epsilon: float) -> str:
+    said = (
+        f"Every number has discrete Laplace noise: differential privacy with epsilon {epsilon:g}"
+        " for one track in one window, which adds up over windows and tracks, to"
+        f" {policy.epsilon_per_day:g} for one that is in view for a day."
+    )
+    if len(policy.ledger) > 1:
+        parts = ", ".join(
+            f"{float(entry.epsilon):g} for {_RELEASES[of]}" for of, entry in policy.ledger.items()
+        )
+        said += f" It is the sum of {parts}."
+    if (most := policy.epsilon_per_person_day) is not None:
+        said += f" For one person, whatever they do, it is {most:g} in a day at most."
+    return said
 
 
 def _where_to(mqtt: MqttSettings) -> Mapping[str, str]:

@@ -94,7 +94,8 @@ def _true_sections(
 ) -> Iterator[Section]:
     """The sentences that are true of this configuration."""
     happens, contact = words.happens, words.contact
-    told = ["estimate", "uncertain", "totals", "threshold" if privacy.min_count > 1 else "single"]
+    told = ["estimate", "uncertain", "totals", *(["day"] if privacy.day_total else [])]
+    told += ["threshold" if privacy.min_count > 1 else "single"]
     told += [] if privacy.epsilon is None else ["noise"]
     filled = {"window": duration(words.units, privacy.window_s), "min_count": privacy.min_count}
     yield Section(happens["heading"], tuple(happens[key].format(**filled) for key in told))

@@ -74,6 +74,13 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path, text: str, said: str) -
         ("[privacy]\nepsilon = 1.0", "", "privacy.epsilon = none is less noise"),
         ("[privacy]\nepsilon = 1.0", "[privacy]\nepsilon = 1.1", "privacy.epsilon = 1.1 is less noise"),
         (
+            "[privacy]\nmax_tracks_per_person = 60",
+            "[privacy]\nmax_tracks_per_person = 61",
+            "privacy.max_tracks_per_person = 61 is higher",
+        ),
+        ("[privacy]\nmax_tracks_per_person = 60", "", "privacy.max_tracks_per_person = none is higher"),
+        ("", "[privacy]\npublish_sums = true", "publish_sums = true is less safe"),
+        (
             "",
             "[privacy]\nacknowledge_individual_counts = true",
             "acknowledge_individual_counts = true is less safe",
@@ -103,6 +110,8 @@ def test_plaintext_to_another_machine_is_for_the_image_to_allow(tmp_path: Path) 
         ("", "[privacy]\nmin_count = 5\nwindow_s = 300.0\nepsilon = 2.0"),
         ("[privacy]\nwindow_s = 60.0", "[privacy]\nwindow_s = 60.0\nmin_count = 6"),
         ("[privacy]\nepsilon = 1.0", "[privacy]\nepsilon = 0.5"),
+        ("[privacy]\nepsilon = 1.0", "[privacy]\nepsilon = 1.0\nday_total = true"),
+        ("[privacy]\nmax_tracks_per_person = 60", "[privacy]\nmax_tracks_per_person = 12"),
         ("[privacy]\nmin_count = 1\nacknowledge_individual_counts = true", "[privacy]\nmin_count = 2"),
         ("[models]\nallow_unsigned = true", "[models]\nallow_unsigned = true"),
         (None, ""),

@@ -11,16 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agent.contract.messages import (
-    SCHEMA_FOLDER,
-    SCHEMAS,
-    CountsMessage,
-    ExpressionCounts,
-    counts_message,
-    rfc3339,
-    schema_text,
-)
-from agent.domain import LABELS, Disclosure, EmotionWindow, Stamps
+from agent.contract import AnyWindowMessage, read_window, window_message
+from agent.contract.messages import CountsMessage, ExpressionCounts, counts_message, rfc3339
+from agent.contract.schema import SCHEMA_FOLDER, SCHEMAS, schema_text
+from agent.domain import LABELS, DayTotal, Disclosure, EmotionWindow, Stamps
 from tests.support.contract import schema_checker
 from tests.support.message_samples import SESSION, SUPPRESSED, birth, disclosure, health
 
@@ -31,6 +25,11 @@ STAMPS = Stamps(START, START + timedelta(seconds=300), synced=True)
 def counts(told: Disclosure | None = None, stamps: Stamps = STAMPS) -> CountsMessage:
     window = EmotionWindow("door", 3, 0.0, 300.0, coverage=0.5)
     return counts_message(window, told or disclosure(), SESSION, stamps)
+
+
+def day_total(told: Disclosure | None = None, stamps: Stamps = STAMPS) -> AnyWindowMessage:
+    total = DayTotal("door", 1, 3, 2, 0.0, 600.0, 0.5, dict.fromkeys(LABELS, 0))
+    return window_message(total, told or disclosure(), SESSION, stamps)
 
 
 @pytest.mark.parametrize(("covered", "told"), [(0.0, 0.0), (1 / 3, 0.3), (0.96, 1.0), (1.0, 1.0)])
@@ -49,15 +48,22 @@ def validate(name: str, payload: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_schema_files_are_generated_from_the_models(name: str) -> None:
-    """Edit the models, then run python -m agent.contract.messages."""
+    """Edit the models, then run python -m agent.contract.schema."""
     assert (SCHEMA_FOLDER / f"{name}.v1.json").read_text(encoding="utf-8") == schema_text(name)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("counts", counts()), ("counts", counts(SUPPRESSED)), ("birth", birth()), ("health", health())],
-    ids=["counts", "suppressed", "birth", "health"],
+    [
+        ("counts", counts()),
+        ("counts", counts(SUPPRESSED)),
+        ("day", day_total()),
+        ("day", day_total(SUPPRESSED)),
+        ("birth", birth()),
+        ("health", health()),
+    ],
+    ids=["counts", "suppressed", "day", "suppressed day", "birth", "health"],
 )
 def test_what_is_sent_satisfies_its_schema_and_uses_only_its_fields(name: str, message: Any) -> None:
     payload = json.loads(message.payload())
@@ -71,6 +77,24 @@ def test_counts_has_exactly_the_fields_of_the_contract_in_order() -> None:
         "schema", "session_id", "seq", "window_start", "window_end", "clock_synced", "historical",
         "suppressed", "people", "counts", "coverage",
     ]  # fmt: skip
+
+
+def test_a_days_total_has_exactly_the_fields_of_the_contract_in_order() -> None:
+    assert list(json.loads(day_total().payload())) == [
+        "schema", "session_id", "seq", "day_start", "day_end", "clock_synced", "historical",
+        "suppressed", "people", "counts", "first_seq", "windows", "coverage",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("message", [counts(), counts(SUPPRESSED), day_total(), day_total(SUPPRESSED)])
+def test_a_stored_payload_is_read_as_what_it_was(message: AnyWindowMessage) -> None:
+    assert read_window(message.payload().decode()) == message
+
+
+def test_a_suppressed_day_can_not_carry_counts() -> None:
+    leaky = Disclosure(suppressed=True, people=3, counts=dict.fromkeys(LABELS, 0))
+    with pytest.raises(ValidationError, match="null exactly when suppressed"):
+        day_total(leaky)
 
 
 def test_every_label_is_counted_and_no_other() -> None:

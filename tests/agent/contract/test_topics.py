@@ -73,6 +73,9 @@ def test_every_built_topic_parses_to_its_sender(site: str, device: str, source: 
     assert parse_topic(identity.root, topics.counts_topic(identity, source)) == Address(
         site, device, "counts", source
     )
+    assert parse_topic(identity.root, topics.window_topic(identity, "day", source)) == Address(
+        site, device, "day", source
+    )
     assert parse_topic(identity.root, topics.health_topic(identity)) == Address(site, device, "health")
 
 

@@ -99,6 +99,7 @@ def test_a_key_like_nothing_known_lists_what_exists() -> None:
         ("[latency]\nbudget_ms = nan", "latency.budget_ms"),
         ("[latency]\nbudget_ms = -4", "greater than or equal to 5"),
         ("[privacy]\nmin_count = 1", "acknowledge_individual_counts"),
+        ("[privacy]\nday_total = true", "day_total = true needs noise"),
         ("[privacy]\nwindow_s = 30", "min_count = 1 and acknowledge_individual_counts"),
         ("[privacy]\nwindow_s = 30\nacknowledge_individual_counts = true", "windows under 60 s"),
         ("[mqtt]\nhost = 'broker.example'\ntls = false", "allow_plaintext"),

@@ -42,11 +42,11 @@ def blanks(text: str) -> int:
 
 
 def test_what_the_configuration_knows_is_filled_in() -> None:
-    text = draft("[privacy]\nmin_count = 7\nwindow_s = 600\n[tracker]\nmax_coast_ms = 500\n")
+    text = draft("[privacy]\nmin_count = 7\nwindow_s = 600\n")
     for fact in (
         "hall", "door-1", "City \\| Museum", "privacy@museum.example", "museum", "visitors respond",
         "| door | camera on the network | 640 × 480", "broker.example:8883", "encrypted (TLS", "10 minutes",
-        "fewer than 7 people", "0.5 seconds", "30 seconds",
+        "fewer than 7 people", "out of sight for 10 seconds", "30 seconds",
     ):  # fmt: skip
         assert fact in text, fact
     assert "$" not in text
@@ -80,6 +80,8 @@ def test_what_only_the_operator_knows_stays_a_visible_blank() -> None:
         ("tls = false\nallow_plaintext = true\n", "encrypted (TLS"),
         ("[models]\nallow_unsigned = true\n", "must be signed"),
         ("", "blacked out before detection"),
+        ("[privacy]\nepsilon = 1.0\n", "totals of the day"),
+        ("[privacy]\nepsilon = 1.0\n", "whatever they do"),
     ],
 )
 def test_no_measure_is_claimed_that_is_switched_off(extra: str, claimed: str) -> None:
@@ -92,6 +94,16 @@ def test_no_measure_is_claimed_that_is_switched_off(extra: str, claimed: str) ->
         ("[privacy]\nmin_count = 1\nacknowledge_individual_counts = true\n", "totals of a single person"),
         ("[privacy]\nepsilon = 0.5\n", "epsilon 0.5 for one track in one window"),
         ("[privacy]\nepsilon = 0.5\n", "to 144 for one that is in view for a day"),
+        (
+            "[privacy]\nepsilon = 1.0\nday_total = true\n",
+            "0.7 for the window's counts, 0.3 for the day's total",
+        ),
+        ("[privacy]\nepsilon = 1.0\nday_total = true\n", "added up over all its windows"),
+        ("[privacy]\nepsilon = 1.0\nday_total = true\n", "| totals of the day so far | working memory |"),
+        (
+            "[privacy]\nepsilon = 0.5\nmax_tracks_per_person = 10\n",
+            "For one person, whatever they do, it is 1440 in a day at most",
+        ),
         ("tls = false\nallow_plaintext = true\n", "NOT ENCRYPTED"),
         ("[models]\nallow_unsigned = true\n", "UNSIGNED networks are allowed"),
         (

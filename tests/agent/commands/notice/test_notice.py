@@ -100,6 +100,14 @@ def test_the_sheet_does_not_promise_a_threshold_or_noise_that_is_off() -> None:
     assert "noise" in render_notice(deployment(), noisy)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_totals_of_a_day_are_announced_where_they_are_told(language: str) -> None:
+    said = words(language)["happens"]["day"]
+    told = PrivacySettings(epsilon=1.0, day_total=True)
+    assert said in " ".join(render_notice(deployment(), told, language=language).split())
+    assert said not in " ".join(render_notice(deployment(), PrivacySettings(), language=language).split())
+
+
 @pytest.mark.parametrize(
     ("window_s", "said"),
     [

@@ -35,7 +35,16 @@ from agent.publisher.thread import Publisher
 from agent.publisher.wallclock import WallClock
 from agent.settings import MqttSettings
 from tests.support.hostile_broker import HostileBroker, Mode
-from tests.support.message_samples import IDENTITY, SESSION, SUPPRESSED, birth, disclosure, health, window
+from tests.support.message_samples import (
+    IDENTITY,
+    SESSION,
+    SUPPRESSED,
+    birth,
+    day,
+    disclosure,
+    health,
+    window,
+)
 from tests.support.ports import free_port
 from tests.support.waiting import DEADLINE_S, wait_until
 
@@ -44,6 +53,7 @@ if TYPE_CHECKING:
     from tests.support.mosquitto_fixtures import Broker
 
 BRANCH = "emotion-agent/v1/museum/door-1"
+DAY = day().payload()
 
 
 def counts(seq: int, told: Disclosure | None = None, session: str = SESSION) -> bytes:
@@ -117,6 +127,7 @@ def test_every_kind_of_message_is_told_as_one_json_object() -> None:
     assert told("availability", b"offline") == place | {"kind": "availability", "online": False}
     for kind, payload in (("birth", birth().payload()), ("health", health().payload())):
         assert told(kind, payload) == place | {"kind": kind, "message": json.loads(payload)}
+    assert told("day/door", DAY) == place | {"kind": "day", "source": "door", "message": json.loads(DAY)}
     assert told("counts/door", counts(5))["missing"] == 0
     for duplicate in (False, True):
         assert told("counts/door", json.dumps(later).encode()) == place | {
@@ -171,7 +182,9 @@ JSON = st.recursive(
 
 
 @given(
-    st.sampled_from(["availability", "birth", "health", "counts/door", "counts/\x1b[2J", "counts", "x"]),
+    st.sampled_from(
+        ["availability", "birth", "health", "day/door", "counts/door", "counts/\x1b[2J", "counts", "x"]
+    ),
     st.one_of(
         st.binary(max_size=200),
         JSON.map(lambda value: json.dumps(value).encode()),
