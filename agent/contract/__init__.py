@@ -7,7 +7,6 @@ from agent.door import opened
 
 if TYPE_CHECKING:
     from agent.contract import topics
-    from agent.contract.day import DayMessage
     from agent.contract.messages import (
         BirthMessage,
         BirthModels,

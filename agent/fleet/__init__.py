@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from agent.door import opened
 
 if TYPE_CHECKING:
-    from agent.fleet.consistency import Estimate, Reconciled, reconcile, reconcile_day
     from agent.fleet.reader import Reader, WatchFilter
     from agent.fleet.seen import SeenBirth, SeenCounts, SeenDay, SeenHealth, Told
     from agent.fleet.view import DeviceView, FleetView, SourceView
