@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from agent import __version__
 from agent.aggregator import MAX_GAP_S, Aggregator
 from agent.classifier import Classifier
-from agent.contract import BirthMessage, BirthModels, BirthPolicy, Identity, ModelIdentity, new_session_id
+from agent.contract import (
+    BirthMeasuredCount,
+    BirthMessage,
+    BirthModels,
+    BirthPolicy,
+    Identity,
+    ModelIdentity,
+    new_session_id,
+)
 from agent.detector import Detector
 from agent.pipeline import Pipeline
 from agent.publisher import Publisher, WallClock
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from agent.inference import LoadedNetwork, Networks
     from agent.privacy import PrivacyPolicy
     from agent.settings import AgentSettings
+    from agent.tracker import Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,8 @@ def build_lanes(
     clock: Callable[[], float],
     mailbox: Mailbox,
     stop: threading.Event,
+    *,
+    watch: Callable[[Tracker], Tracker] | None = None,
 ) -> Mapping[str, Lane]:
     """A lane for each source by its name; nothing is opened yet.
 
@@ -49,11 +60,12 @@ def build_lanes(
         clock: Monotonic seconds.
         mailbox: Where the captures leave their frames.
         stop: Ends every wait of a capture.
+        watch: As :func:`build_pipeline` takes it.
     """
     return {
         name: Lane(
             make_capture(name, source, mailbox, stop),
-            build_pipeline(networks, settings, clock),
+            build_pipeline(networks, settings, clock, watch=watch),
             build_aggregator(name, settings, clock()),
         )
         for name, source in settings.sources.items()
@@ -74,6 +86,8 @@ def build_pipeline(
     settings: AgentSettings,
     clock: Callable[[], float],
     scheduler: Scheduler | None = None,
+    *,
+    watch: Callable[[Tracker], Tracker] | None = None,
 ) -> Pipeline:
     """The stages of one source.
 
@@ -82,10 +96,12 @@ def build_pipeline(
         settings: For every stage.
         clock: Monotonic seconds.
         scheduler: None makes one for the configured budget.
+        watch: Puts a tracker that takes notes in the tracker's place.
     """
+    tracker = make_tracker(settings.tracker)
     return Pipeline(
         [Detector(network, settings.detector) for network in networks.detectors],
-        make_tracker(settings.tracker),
+        tracker if watch is None else watch(tracker),
         Classifier(networks.classifier, settings.classifier, networks.calibrated_floor),
         scheduler or Scheduler(settings.latency.budget_ms, networks.relative_costs, networks.start_tier),
         clock,
@@ -125,6 +141,11 @@ def build_publisher(
             epsilon_per_day=policy.epsilon_per_day,
         ),
         sources=tuple(settings.sources),
+        measured_count={
+            name: BirthMeasuredCount.model_validate(source.measured, from_attributes=True)
+            for name, source in settings.sources.items()
+            if source.measured is not None
+        },
     )
     return Publisher(
         settings.mqtt,

@@ -8,6 +8,7 @@ from agent.door import opened
 if TYPE_CHECKING:
     from agent.contract import topics
     from agent.contract.messages import (
+        BirthMeasuredCount,
         BirthMessage,
         BirthModels,
         BirthPolicy,
