@@ -30,8 +30,8 @@ def paused_service(say: Callable[[str], None]) -> Iterator[None]:
         yield
         return
     try:
-        say(f"{UNIT} is paused, and is started again at the end.")
         _systemctl("stop", "can't be paused: run this with sudo")
+        say(f"{UNIT} is paused, and is started again at the end.")
         yield
     finally:
         if not _runs():
@@ -40,7 +40,7 @@ def paused_service(say: Callable[[str], None]) -> Iterator[None]:
             _systemctl(
                 "start", f"does not start again: see journalctl -u {UNIT}, then systemctl start {UNIT}"
             )
-        say(f"{UNIT} runs again.")
+            say(f"{UNIT} runs again.")
 
 
 def _runs() -> bool:

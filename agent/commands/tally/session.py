@@ -154,11 +154,12 @@ class Session:
         """Add up how long it is away, and give it up in the end."""
         before_s, self._checked_s = self._checked_s, self._clock()
         status = self._lane.capture.status()
-        if status.state in {"delivering", "ended"}:
+        alive = status.state in {"delivering", "ended"}
+        if self._began_s is not None and not (alive and status.picture == "good"):
+            self._away_s += self._checked_s - before_s
+        if alive:
             self._came_at_s = self._checked_s
             return
-        if self._began_s is not None:
-            self._away_s += self._checked_s - before_s
         patience_s = _PATIENCE * self._settings.sources[self._name].stall_timeout_s
         if self._checked_s - self._came_at_s > patience_s:
             raise CameraError(

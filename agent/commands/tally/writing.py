@@ -71,7 +71,7 @@ def _attempts(text: str, source: str, values: Mapping[str, float | date]) -> Ite
     end = "\r\n" if "\r\n" in text else "\n"
     rows = text.split("\n")
     for at, row in enumerate(rows):
-        if _HEADER.match(row) and _says(row, {"sources": {source: {TABLE: {}}}}):
+        if _HEADER.match(row) and _says(f"{row}\n", {"sources": {source: {TABLE: {}}}}):
             yield "\n".join([*rows[: at + 1], *_changed(rows[at + 1 :], values, end)])
     gap = "" if not text or text.endswith("\n") else end
     yield text + gap + end + "".join(line + end for line in _table(source, values))
