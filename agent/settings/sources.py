@@ -24,10 +24,10 @@ def _checked_device(value: object) -> object:
 class MeasuredCount(Table):
     """``[sources.*.measured]``: what ``emotion-agent tally`` found. Told in birth, and changes no count."""
 
-    count_ratio: float = Field(gt=0.0, le=1_000.0)
+    count_ratio: float = Field(gt=0.0)
     """Tracks for each person counted by hand."""
-    count_ratio_low: float = Field(ge=0.0, le=1_000.0)
-    count_ratio_high: float = Field(gt=0.0, le=1_000.0)
+    count_ratio_low: float = Field(ge=0.0)
+    count_ratio_high: float = Field(gt=0.0)
     """Ends of its 95 % interval."""
     counted_on: date
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pty
+import select
 import subprocess
 import sys
 import termios
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+_LOOK_S = 0.05
 WIDE = {"TERM": "xterm", "COLUMNS": "200", "LINES": "50"}
 
 
@@ -36,6 +37,7 @@ class OnTerminal:
         self._command = ["setsid", "--ctty", sys.executable, "-m", program, *arguments]
         self._env = {**os.environ, **PINNED, **WIDE, **(env or {})}
         self.screen = ""
+        self._gone = threading.Event()
 
     def __enter__(self) -> Self:
         self._leader, self._follower = pty.openpty()
@@ -55,10 +57,7 @@ class OnTerminal:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(DEADLINE_S)
-        os.close(self._follower)
-        self._collector.join()
-        with contextlib.suppress(OSError):
-            os.close(self._leader)
+        self.hang_up()
 
     @property
     def modes(self) -> list[Any]:
@@ -68,6 +67,15 @@ class OnTerminal:
     def press(self, keys: str) -> None:
         """As if typed."""
         os.write(self._leader, keys.encode())
+
+    def hang_up(self) -> None:
+        """As if the connection were lost; harmless when it is."""
+        if self._gone.is_set():
+            return
+        self._gone.set()
+        self._collector.join()
+        os.close(self._follower)
+        os.close(self._leader)
 
     def shows(self, words: str) -> None:
         """Wait until the words have been on the screen."""
@@ -95,6 +103,6 @@ class OnTerminal:
         return False
 
     def _collect(self) -> None:
-        with contextlib.suppress(OSError):  # how a pseudo-terminal says that its other end is closed
-            while data := os.read(self._leader, 65_536):
-                self.screen += data.decode(errors="replace")
+        while not self._gone.is_set():
+            if select.select([self._leader], [], [], _LOOK_S)[0]:
+                self.screen += os.read(self._leader, 65_536).decode(errors="replace")

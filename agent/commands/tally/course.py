@@ -32,6 +32,9 @@ SERVICE_STATE: Final = Path("/var/lib/emotion-agent")
 ANSWER_S: Final = 60.0
 """The service waits while the question does."""
 NO_PICTURE: Final = "No picture came in which anything can be seen: nothing was compared."
+NOT_WRITTEN: Final = (
+    "Nothing to write: fewer people than {} (privacy.min_count), of whom the ratio could tell, or none seen."
+)
 HOW: Final = (
     "Press a key for each person as the face comes into view, any key; backspace takes one back, q ends.",
     "The agent's own count is shown at the end only, so that it doesn't lead yours.",
@@ -97,26 +100,24 @@ def _conclude(
     found = compare(counted.presses_s, [track.began_s for track in scene.tracks], scene.seconds)
     typer.echo("\n".join(lines(found, scene)))
     (name,) = settings.sources
-    measured = None if found is None else _measured(found, settings.privacy.min_count)
-    if measured is None or write is False:
+    if found is None or write is False:
         return
-    if write is None and not _agreed(config, keys, stopped):
-        return
-    write_measured(config, name, measured)
-    typer.echo(
-        f"Written into {config}, table [sources.{name}.measured]; birth tells it from the next start on."
-    )
+    if found.by_hand < settings.privacy.min_count or round(found.ratio, 2) == 0.0:
+        typer.echo(NOT_WRITTEN.format(settings.privacy.min_count))
+    elif write or _agreed(config, keys, stopped):
+        _write(config, name, found)
 
 
-def _measured(found: Comparison, min_count: int) -> MeasuredCount | None:
-    """What may be told: nothing of a handful of people, whose number the ratio could give away."""
-    if not found.by_agent or found.by_hand < min_count:
-        return None
-    return MeasuredCount(
+def _write(config: Path, name: str, found: Comparison) -> None:
+    measured = MeasuredCount(
         count_ratio=round(found.ratio, 2),
         count_ratio_low=round(found.low, 2),
         count_ratio_high=round(found.high, 2),
         counted_on=datetime.now().astimezone().date(),
+    )
+    write_measured(config, name, measured)
+    typer.echo(
+        f"Written into {config}, table [sources.{name}.measured]; birth tells it from the next start on."
     )
 
 

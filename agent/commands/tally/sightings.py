@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from agent.pipeline import Step
     from agent.tracker import Tracker
 
-MOVED_HEIGHTS: Final = 0.1
+_MOVED_HEIGHTS: Final = 0.1
 """Between two looks, for the frame between them not to be that of a still scene."""
 _NEAR_HEIGHTS: Final = 1.5
 """Between two looks at what may become a track."""
@@ -106,7 +106,7 @@ class Lookout:
         if sighting is None:
             self._doubts = [doubt for doubt in self._doubts if not _near(doubt.box, box)]
             sighting = self.sightings[track.track_id] = Sighting(now_s, now_s, box, box)
-        moved = _apart(sighting.last, box) > MOVED_HEIGHTS * box.height
+        moved = _apart(sighting.last, box) > _MOVED_HEIGHTS * box.height
         sighting.ended_s, sighting.last = now_s, box
         sighting.heights_px.append(box.height)
         return moved

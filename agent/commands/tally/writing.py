@@ -23,6 +23,7 @@ from agent.settings import MeasuredCount, parse_settings, read_small_file
 TABLE: Final = "measured"
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _HEADER: Final = re.compile(r"[ \t]*\[[^\[]")
+_INLINE: Final = re.compile(rf"(\s*{TABLE}\s*=\s*)\{{[^}}]*\}}(.*)", re.DOTALL)
 
 
 def write_measured(path: Path, source: str, measured: MeasuredCount) -> None:
@@ -67,10 +68,13 @@ def with_measured(text: str, source: str, values: Mapping[str, float | date]) ->
 
 
 def _attempts(text: str, source: str, values: Mapping[str, float | date]) -> Iterator[str]:
-    """What may be right: which of the lines is the table's header, only parsing tells."""
+    """What may be right: which of the lines is the table, or its header, only parsing tells."""
     end = "\r\n" if "\r\n" in text else "\n"
     rows = text.split("\n")
     for at, row in enumerate(rows):
+        if (match := _INLINE.fullmatch(row)) is not None:
+            inline = ", ".join(f"{name} = {value}" for name, value in values.items())
+            yield "\n".join([*rows[:at], f"{match[1]}{{{inline}}}{match[2]}", *rows[at + 1 :]])
         if _HEADER.match(row) and _says(f"{row}\n", {"sources": {source: {TABLE: {}}}}):
             yield "\n".join([*rows[: at + 1], *_changed(rows[at + 1 :], values, end)])
     gap = "" if not text or text.endswith("\n") else end

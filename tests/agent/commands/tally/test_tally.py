@@ -7,13 +7,16 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.settings import load_settings
-from tests.support.agent_process import replay, write_config
+from agent.commands.tally.writing import write_measured
+from agent.settings import MeasuredCount, load_settings
+from tests.support.agent_process import AgentProcess, replay, write_config
 from tests.support.mjpeg_server import MjpegServer, StreamPlan
+from tests.support.mosquitto_fixtures import Recorder
 from tests.support.stand_in_systemd import StandInSystemd
 from tests.support.terminal import OnTerminal
 from tests.support.waiting import DEADLINE_S, wait_until
@@ -21,6 +24,8 @@ from tests.support.waiting import DEADLINE_S, wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.mosquitto_fixtures import Broker
 
 NO_BROKER = 9
 """Nobody listens there, and nobody has to."""
@@ -94,6 +99,20 @@ def test_both_counts_are_compared_told_and_written(
     assert list((tmp_path / "state").iterdir()) == []
 
 
+def test_what_was_written_is_told_in_birth(broker: Broker, clip: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path, replay(clip, loop=True), broker.port)
+    found = MeasuredCount(
+        count_ratio=0.84, count_ratio_low=0.7, count_ratio_high=1.01, counted_on=date(2026, 11, 26)
+    )
+    write_measured(config, "door", found)
+    with Recorder(broker) as recorder, AgentProcess(config) as agent:
+        recorder.wait_for(lambda _: recorder.on("birth"))
+        agent.signal(signal.SIGTERM)
+        assert agent.wait() == 0, agent.log
+    told = recorder.on("birth")[0].json["measured_count"]
+    assert told == {"door": found.model_dump(mode="json")}
+
+
 @pytest.mark.camera
 def test_q_ends_it_and_no_one_by_hand_is_nothing_to_compare(
     camera: MjpegServer, tmp_path: Path, systemd: StandInSystemd
@@ -142,6 +161,35 @@ def test_a_signal_gives_it_up_in_order(
     assert "Given up: nothing was compared." in terminal.screen
     assert "measured" not in config.read_text()
     assert "Traceback" not in terminal.screen
+
+
+@pytest.mark.camera
+def test_a_lost_connection_leaves_the_service_running(
+    camera: MjpegServer, tmp_path: Path, systemd: StandInSystemd
+) -> None:
+    with tally(camera_config(tmp_path, camera.url), systemd) as terminal:
+        terminal.shows("by hand 0\x1b[K")
+        terminal.hang_up()
+        assert terminal.process.wait(2.0 * DEADLINE_S) != 0
+        assert systemd.state == "active"
+
+
+@pytest.mark.slow
+def test_what_a_handful_of_people_could_give_away_is_not_written(
+    clip: Path, tmp_path: Path, systemd: StandInSystemd
+) -> None:
+    config = write_config(tmp_path, replay(clip, realtime=False), NO_BROKER, window_s=60.0)
+    config.write_text(config.read_text().replace("min_count = 1\n", "min_count = 3\n"))
+    (tmp_path / "hold").touch()
+    (tmp_path / "begin").touch()
+    with tally(config, systemd, "--write", program="tests.support.film_agent") as terminal:
+        terminal.shows("by hand 0\x1b[K")
+        terminal.press("  ")
+        terminal.shows("by hand 2")
+        (tmp_path / "hold").unlink()
+        assert terminal.wait() == 0
+    assert "Nothing to write: fewer people than 3 (privacy.min_count)" in terminal.screen
+    assert "measured" not in config.read_text()
 
 
 @pytest.mark.camera
