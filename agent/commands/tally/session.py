@@ -91,7 +91,7 @@ class Session:
                 if not self._took(self._keys.read(LOOK_S)):
                     break
             ended_s = self._clock()
-        if self._began_s is None or stopped():
+        if self._began_s is None or not self._lookout.looks or stopped():
             return None
         began_s = self._began_s
         return Counted(tuple(at_s - began_s for at_s in self._presses_s), self._scene(began_s, ended_s))
@@ -117,7 +117,6 @@ class Session:
             if frame is not None:
                 if self._began_s is None:
                     self._began_s = frame.captured_at_s
-                self._lookout.frame_px = (frame.width, frame.height)
                 self._lookout.stepped(self._lane.pipeline.step(frame))
             elif ended:
                 return

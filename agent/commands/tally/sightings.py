@@ -68,9 +68,10 @@ class Lookout:
         self._tracker = tracker
         return self
 
-    def update(self, faces: Sequence[Face], now_s: float) -> list[Track]:
+    def update(self, faces: Sequence[Face], picture_px: tuple[int, int], now_s: float) -> list[Track]:
         """As the tracker answers."""
-        tracks = self._watched.update(faces, now_s)
+        tracks = self._watched.update(faces, picture_px, now_s)
+        self.frame_px = picture_px
         seen = [track for track in tracks if track.observed]
         moved = [self._note(track, now_s) for track in seen]
         if any(moved) and self._looked_at_s is not None:

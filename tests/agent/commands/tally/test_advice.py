@@ -122,7 +122,7 @@ def watched(*frames: list[Face], every_s: float = 0.1) -> Lookout:
     lookout = Lookout()
     tracker = lookout.over(make_tracker(TrackerSettings()))
     for number, faces in enumerate(frames):
-        tracks = tracker.update(faces, number * every_s)
+        tracks = tracker.update(faces, (WIDTH, HEIGHT), number * every_s)
         readings = tuple(Reading(track.track_id, "neutral", 0.9) for track in tracks)
         lookout.stepped(Step(readings, 10.0, detected=True))
     return lookout
