@@ -20,6 +20,8 @@ _AWAY_S: Final = 1.0
 _TELLING: Final = 0.2
 """Share of the tracks from which on something is no chance."""
 _FEWEST: Final = 2
+_LONG_S: Final = 60.0
+"""So long nobody keeps still but who sits there, and pictures."""
 
 
 def advice(scene: Scene) -> list[str]:
@@ -32,6 +34,7 @@ def advice(scene: Scene) -> list[str]:
         _lost,
         _short,
         _doubtful,
+        _still,
     )
     return list(chain.from_iterable(look(scene) for look in looks))
 
@@ -101,6 +104,15 @@ def _doubtful(scene: Scene) -> Iterator[str]:
             f"{scene.doubtful} faces were seen, and not surely or long enough to count, beside"
             f" {len(scene.tracks)} that were counted: see to light and focus before you lower"
             f" tracker.confirm_score."
+        )
+
+
+def _still(scene: Scene) -> Iterator[str]:
+    if scene.seconds >= _LONG_S and (still := len(scene.still)):
+        yield (
+            f"{still} of {len(scene.tracks)} faces were in one place all the time: if those are pictures,"
+            f" cover them by sources.{scene.source}.exclusion_zones; by themselves they cease to count only"
+            f" after five minutes."
         )
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from agent.commands.tally.sightings import Sighting
+from agent.commands.tally.sightings import Sighting, apart_px
 from agent.domain import Box
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ _EDGE_WIDTHS: Final = 0.5
 _ZONE_WIDTHS: Final = 0.5
 _ONGOING_S: Final = 1.5
 """What was seen so shortly before the end has not ended."""
+_ALL_THE_TIME: Final = 0.8
+_STAYED_HEIGHTS: Final = 0.5
 _RASTER: Final = 5
 """Points across a box at which it is looked for in a zone."""
 
@@ -78,6 +80,16 @@ class Scene:
         return [track for track in self.ended if self._amid(track.last)]
 
     @property
+    def still(self) -> list[Sighting]:
+        """Tracks that were there nearly all the time, and never left their place."""
+        long = [
+            track for track in self.tracks if track.ended_s - track.began_s > _ALL_THE_TIME * self.seconds
+        ]
+        return [
+            track for track in long if apart_px(track.first, track.last) < _STAYED_HEIGHTS * track.last.height
+        ]
+
+    @property
     def resumed(self) -> int:
         """Tracks lost amid the picture near which another began shortly after: twice the same person?"""
         return sum(any(_resumes(later, track) for later in self.tracks) for track in self.lost)
@@ -107,9 +119,7 @@ class Scene:
 def _resumes(later: Sighting, earlier: Sighting) -> bool:
     if later is earlier or not 0.0 <= later.began_s - earlier.ended_s <= RESUMED_WITHIN_S:
         return False
-    across = later.first.left + later.first.right - earlier.last.left - earlier.last.right
-    down = later.first.top + later.first.bottom - earlier.last.top - earlier.last.bottom
-    return max(abs(across), abs(down)) / 2.0 <= _RESUMED_HEIGHTS * earlier.last.height
+    return apart_px(later.first, earlier.last) <= _RESUMED_HEIGHTS * earlier.last.height
 
 
 def _holds(polygon: Sequence[tuple[float, float]], point: tuple[float, float]) -> bool:

@@ -107,7 +107,7 @@ class Lookout:
         if sighting is None:
             self._doubts = [doubt for doubt in self._doubts if not _near(doubt.box, box)]
             sighting = self.sightings[track.track_id] = Sighting(now_s, now_s, box, box)
-        moved = _apart(sighting.last, box) > _MOVED_HEIGHTS * box.height
+        moved = apart_px(sighting.last, box) > _MOVED_HEIGHTS * box.height
         sighting.ended_s, sighting.last = now_s, box
         sighting.heights_px.append(box.height)
         return moved
@@ -116,7 +116,7 @@ class Lookout:
         for box in boxes:
             near = [doubt for doubt in self._doubts if doubt.seen_at_s < now_s and _near(doubt.box, box)]
             if near:
-                doubt = min(near, key=lambda doubt: _apart(doubt.box, box))
+                doubt = min(near, key=lambda doubt: apart_px(doubt.box, box))
                 doubt.box, doubt.seen_at_s, doubt.looks = box, now_s, doubt.looks + 1
             else:
                 self._doubts.append(_Doubt(box, now_s))
@@ -125,7 +125,7 @@ class Lookout:
         self._doubts = [doubt for doubt in self._doubts if now_s - doubt.seen_at_s <= _DOUBT_LASTS_S]
 
 
-def _apart(one: Box, other: Box) -> float:
+def apart_px(one: Box, other: Box) -> float:
     """Distance of the centres along the axis in which it is larger, in pixels."""
     across = one.left + one.right - other.left - other.right
     down = one.top + one.bottom - other.top - other.bottom
@@ -133,4 +133,4 @@ def _apart(one: Box, other: Box) -> float:
 
 
 def _near(one: Box, other: Box) -> bool:
-    return _apart(one, other) <= _NEAR_HEIGHTS * max(one.height, other.height)
+    return apart_px(one, other) <= _NEAR_HEIGHTS * max(one.height, other.height)

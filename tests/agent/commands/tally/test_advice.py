@@ -114,6 +114,12 @@ def test_faces_that_never_counted_and_a_camera_that_was_away_are_told() -> None:
     assert "away for 30 of 300 s" in only(replace(WELL, away_s=30.2))
 
 
+def test_a_picture_on_the_wall_is_told_and_somebody_who_comes_and_goes_is_not() -> None:
+    poster = walk(2.0, face(300.0), face(301.0), lasts_s=297.0)
+    said = only(replace(WELL, tracks=(*WELL.tracks, poster)))
+    assert said.startswith("1 of 11 faces were in one place all the time")
+
+
 # --- what is noted ----------------------------------------------------------------------------------------
 
 
