@@ -12,6 +12,7 @@ from agent import __version__
 from agent.aggregator import MAX_GAP_S, Aggregator
 from agent.classifier import Classifier
 from agent.contract import (
+    BirthMeasuredCount,
     BirthMessage,
     BirthModels,
     BirthPolicy,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from agent.inference import LoadedNetwork, Networks
     from agent.privacy import PrivacyPolicy
     from agent.settings import AgentSettings
+    from agent.tracker import Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ def build_lanes(
     clock: Callable[[], float],
     mailbox: Mailbox,
     stop: threading.Event,
+    *,
+    watch: Callable[[Tracker], Tracker] | None = None,
 ) -> Mapping[str, Lane]:
     """A lane for each source by its name; nothing is opened yet.
 
@@ -59,11 +63,12 @@ def build_lanes(
         clock: Monotonic seconds.
         mailbox: Where the captures leave their frames.
         stop: Ends every wait of a capture.
+        watch: As :func:`build_pipeline` takes it.
     """
     return {
         name: Lane(
             make_capture(name, source, mailbox, stop),
-            build_pipeline(networks, settings, clock),
+            build_pipeline(networks, settings, clock, watch=watch),
             InView(settings.privacy),
             build_aggregator(name, settings, clock()),
         )
@@ -91,6 +96,8 @@ def build_pipeline(
     settings: AgentSettings,
     clock: Callable[[], float],
     scheduler: Scheduler | None = None,
+    *,
+    watch: Callable[[Tracker], Tracker] | None = None,
 ) -> Pipeline:
     """The stages of one source.
 
@@ -99,10 +106,12 @@ def build_pipeline(
         settings: For every stage.
         clock: Monotonic seconds.
         scheduler: None makes one for the configured budget.
+        watch: Puts a tracker that takes notes in the tracker's place.
     """
+    tracker = make_tracker(settings.tracker)
     return Pipeline(
         [Detector(network, settings.detector) for network in networks.detectors],
-        make_tracker(settings.tracker),
+        tracker if watch is None else watch(tracker),
         Classifier(networks.classifier, settings.classifier, networks.calibrated_floor),
         scheduler or Scheduler(settings.latency.budget_ms, networks.relative_costs, networks.start_tier),
         clock,
@@ -148,6 +157,11 @@ def build_publisher(
             ),
         ),
         sources=tuple(settings.sources),
+        measured_count={
+            name: BirthMeasuredCount.model_validate(source.measured, from_attributes=True)
+            for name, source in settings.sources.items()
+            if source.measured is not None
+        },
     )
     return Publisher(
         settings.mqtt,

@@ -84,7 +84,7 @@ class Daemon:
         with ExitStack() as stack:
             stack.callback(setattr, threading, "excepthook", threading.excepthook)
             threading.excepthook = self._thread_died
-            stack.callback(self._close_networks)
+            stack.callback(self._networks.close)
             self._publisher.start()
             stack.callback(self._publisher.stop, _FLUSH_S)
             worker = threading.Thread(target=self._work, name="pipeline")
@@ -209,12 +209,6 @@ class Daemon:
                 device=read_device(),
             ),
         )
-
-    def _close_networks(self) -> None:
-        for network in (*self._networks.detectors, self._networks.classifier):
-            if network is not None:
-                network.network.input_buffer.fill(0)  # the last picture it saw
-                network.network.close()
 
 
 def _log_choice(choice: Choice) -> None:

@@ -13,6 +13,7 @@ from agent.commands.provision import provision
 from agent.commands.run import run
 from agent.commands.sbom import sbom
 from agent.commands.simulate import simulate
+from agent.commands.tally import tally
 from agent.commands.watch import watch
 
-COMMANDS: Final = (run, check, demo, doctor, bench, notice, sbom, watch, simulate, provision)
+COMMANDS: Final = (run, check, demo, doctor, tally, bench, notice, sbom, watch, simulate, provision)

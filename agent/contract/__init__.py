@@ -8,11 +8,11 @@ from agent.door import opened
 if TYPE_CHECKING:
     from agent.contract import topics
     from agent.contract.messages import (
+        BirthMeasuredCount,
         BirthMessage,
         BirthModels,
         BirthPolicy,
         CameraHealth,
-        CountsMessage,
         HealthMessage,
         HealthState,
         LatencyQuantiles,

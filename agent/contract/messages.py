@@ -9,7 +9,7 @@ Regenerate the schema files with ``python -m agent.contract.schema``.
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import (
@@ -188,6 +188,15 @@ class BirthPolicy(Message):
     )
 
 
+class BirthMeasuredCount(Message):
+    """How many tracks a source counts for each person, as an installer has measured it by hand."""
+
+    count_ratio: float = Field(gt=0.0, description="tracks per person; people = tracks / count_ratio")
+    count_ratio_low: NonNegative = Field(description="lower end of its 95 % interval")
+    count_ratio_high: float = Field(gt=0.0, description="upper end of its 95 % interval")
+    counted_on: date
+
+
 class BirthMessage(Message):
     """What runs on the device, retained and sent again at every accepted connect."""
 
@@ -198,6 +207,9 @@ class BirthMessage(Message):
     backend: str
     policy: BirthPolicy
     sources: tuple[str, ...]
+    measured_count: dict[str, BirthMeasuredCount] = Field(
+        default_factory=dict, description="by source; only of those where somebody has counted by hand"
+    )
 
 
 class LatencyQuantiles(Message):

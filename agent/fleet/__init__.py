@@ -10,7 +10,7 @@ from agent.door import opened
 
 if TYPE_CHECKING:
     from agent.fleet.reader import Reader, WatchFilter
-    from agent.fleet.seen import SeenBirth, SeenCounts, SeenDay, SeenHealth, Told
+    from agent.fleet.seen import SeenBirth, SeenCounts, SeenHealth, Told
     from agent.fleet.view import DeviceView, FleetView, SourceView
 else:
     __getattr__, __all__ = opened(__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 
 
@@ -24,13 +25,14 @@ def read_fields(path: Path) -> dict[str, str]:
     return fields
 
 
-def replace_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
+def replace_whole(path: Path, content: bytes, mode: int = 0o666, like: Path | None = None) -> None:
     """Put a file in place: a reader sees the old content or the new, also after a power cut.
 
     Args:
         path: In a folder that exists.
         content: All of it.
         mode: Permissions of the new file, less what the umask takes.
+        like: A file whose owner, permissions and extended attributes it gets instead.
 
     Raises:
         OSError: It can't be written; the old file is as it was, and nothing else is left behind.
@@ -42,9 +44,18 @@ def replace_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
+            if like is not None:
+                _take_after(like, partial)
             os.fsync(descriptor)
         partial.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise
+
+
+def _take_after(like: Path, path: Path) -> None:
+    found = like.stat()
+    os.chown(path, found.st_uid, found.st_gid)
+    shutil.copystat(like, path)
+    os.utime(path)  # the times are its own

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from agent.errors import BackendError, ModelError
 from agent.inference.backends import load_network
 from agent.inference.bundle import open_bundle
-from agent.inference.choice import Choice, load_pick, make_choice
+from agent.inference.choice import Choice, TrialOptions, load_pick, make_choice
 
 if TYPE_CHECKING:
     from agent.inference.bundle import Bundle
@@ -50,6 +50,13 @@ class Networks:
             float(network.entry.input.height_px * network.entry.input.width_px) for network in self.detectors
         )
 
+    def close(self) -> None:
+        """Release the runtimes; the last picture that each network saw is blackened."""
+        for network in (*self.detectors, self.classifier):
+            if network is not None:
+                network.network.input_buffer.fill(0)
+                network.network.close()
+
 
 def load_networks(settings: AgentSettings) -> Networks:
     """Verify and open the configured networks.
@@ -81,7 +88,7 @@ def load_networks(settings: AgentSettings) -> Networks:
 
 
 def choose_networks(
-    settings: AgentSettings, state_dir: Path | None, *, reselect: bool = False
+    settings: AgentSettings, state_dir: Path | None, *, reselect: bool = False, keep: bool = True
 ) -> tuple[Networks, Choice]:
     """Find out by trying, or remember, what this device runs best, and open it.
 
@@ -91,6 +98,7 @@ def choose_networks(
         settings: May pin backend or precision.
         state_dir: Where the trials are kept from start to start; None keeps nothing.
         reselect: Try again whatever is kept.
+        keep: Write new trials down there.
 
     Raises:
         ModelError: The bundle or one of its files is missing, altered, of an unknown signer or shape.
@@ -98,14 +106,15 @@ def choose_networks(
     """
     asked, budget_ms = settings.models, settings.latency.budget_ms
     bundle = open_bundle(asked)
-    choice = make_choice(bundle, asked, state_dir, budget_ms, reselect=reselect)
+    options = TrialOptions(keep=keep)
+    choice = make_choice(bundle, asked, state_dir, budget_ms, reselect=reselect, options=options)
     try:
         return _open_choice(bundle, choice, asked.threads), choice
     except (ModelError, BackendError) as error:
         if not choice.cached:
             raise
         logger.warning("the kept backend choice can't be opened (%s): the backends are tried again", error)
-    choice = make_choice(bundle, asked, state_dir, budget_ms, reselect=True)
+    choice = make_choice(bundle, asked, state_dir, budget_ms, reselect=True, options=options)
     return _open_choice(bundle, choice, asked.threads), choice
 
 

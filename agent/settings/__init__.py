@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     from agent.settings.files import file_problems, read_small_file
     from agent.settings.mqtt import HomeAssistantSettings, MqttSettings, is_loopback
     from agent.settings.privacy import SHORTEST_WINDOW_S, DeploymentSettings, PrivacySettings
-    from agent.settings.reading import OPTIONS, describe_problems, load_settings
-    from agent.settings.sources import OpenCvSource, Picamera2Source, ReplaySource, SourceSettings
+    from agent.settings.reading import OPTIONS, describe_problems, load_settings, parse_settings
+    from agent.settings.sources import (
+        MeasuredCount,
+        OpenCvSource,
+        Picamera2Source,
+        ReplaySource,
+        SourceSettings,
+    )
     from agent.settings.stages import (
         ClassifierSettings,
         DetectorSettings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -20,6 +21,23 @@ def _checked_device(value: object) -> object:
     return value
 
 
+class MeasuredCount(Table):
+    """``[sources.*.measured]``: what ``emotion-agent tally`` found. Told in birth, and changes no count."""
+
+    count_ratio: float = Field(gt=0.0)
+    """Tracks for each person counted by hand."""
+    count_ratio_low: float = Field(ge=0.0)
+    count_ratio_high: float = Field(gt=0.0)
+    """Ends of its 95 % interval."""
+    counted_on: date
+
+    @model_validator(mode="after")
+    def _lies_in_its_interval(self) -> Self:
+        if not self.count_ratio_low <= self.count_ratio <= self.count_ratio_high:
+            raise ValueError("count_ratio must lie between count_ratio_low and count_ratio_high")
+        return self
+
+
 class SourceBase(Table):
     """What every source has, whatever delivers its frames."""
 
@@ -29,6 +47,8 @@ class SourceBase(Table):
     """Polygons in shares of width and height, blacked out before detection."""
     idle_interval_ms: float = Field(default=500.0, ge=0.0, le=10_000.0)
     """Longest time between two looks at a scene where nothing moves; 0 looks at every frame."""
+    measured: MeasuredCount | None = None
+    """How far the counts of this source can be trusted, where somebody has counted beside the agent."""
 
 
 class ReplaySource(SourceBase):

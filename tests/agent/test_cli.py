@@ -24,7 +24,7 @@ def agent(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_help_names_every_command() -> None:
     shown = agent("--help").stdout
-    for command in ("run", "check", "demo", "doctor", "bench", "notice", "watch", "simulate"):
+    for command in ("run", "check", "demo", "doctor", "tally", "bench", "notice", "watch", "simulate"):
         assert command in shown
 
 

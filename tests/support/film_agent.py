@@ -1,7 +1,8 @@
 """The agent on the time of a film: ``python -m tests.support.film_agent run --config CONFIG``.
 
 Each picture takes a twelfth of a second, however long the machine takes for it, and none is left out: replays
-need ``realtime = false``. The film begins when there is a file ``begin`` beside the configuration.
+need ``realtime = false``. The film begins when there is a file ``begin`` beside the configuration, and ends
+when there is none called ``hold``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from agent import daemon as daemon_module
 from agent.cli import main
+from agent.commands.tally import session as tally_module
+from agent.errors import SourceEnded
 from agent.source import recordings
 from agent.source.recordings.replay import ReplayCamera
 from agent.synthetic.visits import FPS
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from agent.frame import Frame
 
 BEGIN = "begin"
+HOLD = "hold"
 _LOOK_S = 1e-4
 """So that whatever lies between two looks has taken some time."""
 
@@ -59,11 +63,17 @@ class FilmCamera(ReplayCamera):
     def read(self) -> Frame:
         """Be a picture later."""
         TIME.pass_a_picture()
-        return super().read()
+        try:
+            return super().read()
+        except SourceEnded:
+            hold = Path(sys.argv[-1]).parent / HOLD
+            wait_until(lambda: not hold.exists(), "the film to end")
+            raise
 
 
 if __name__ == "__main__":
     recordings.ReplayCamera = FilmCamera  # type: ignore[misc]
-    daemon_module.time = SimpleNamespace(monotonic=TIME)  # type: ignore[assignment, attr-defined]
+    for module in (daemon_module, tally_module):
+        module.time = SimpleNamespace(monotonic=TIME)  # type: ignore[attr-defined]
     daemon_module._FLUSH_S = DEADLINE_S  # type: ignore[misc]
     main()

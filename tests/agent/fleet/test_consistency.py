@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.domain import LABELS
-from agent.fleet import SeenBirth, SeenCounts, SeenDay
 from agent.fleet.consistency import Estimate, reconcile, reconcile_day
+from agent.fleet.seen import SeenBirth, SeenCounts, SeenDay
 from agent.privacy import noise_variance
 from agent.privacy.noise import discrete_laplace
 

@@ -21,6 +21,23 @@ def test_a_file_is_made_and_replaced_with_its_permissions(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_takes_after_another_whatever_the_umask(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"old")
+    path.chmod(0o664)
+    os.utime(path, (1, 1))
+    before = path.stat()
+    mask = os.umask(0o077)
+    try:
+        replace_whole(path, b"new", like=path)
+    finally:
+        os.umask(mask)
+    after = path.stat()
+    assert path.read_bytes() == b"new"
+    assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
+    assert after.st_mtime > 1.0
+
+
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
 def test_what_can_not_be_finished_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str

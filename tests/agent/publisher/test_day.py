@@ -14,8 +14,8 @@ import pytest
 from agent.contract import LedgerEntry
 from agent.contract.day import DayMessage
 from agent.domain import LABELS, EmotionWindow
-from agent.fleet import SeenBirth, SeenCounts, SeenDay
 from agent.fleet.consistency import reconcile_day
+from agent.fleet.seen import SeenBirth, SeenCounts, SeenDay
 from agent.mqtt.backoff import Backoff
 from agent.privacy import DayKeeper
 from agent.privacy.policy import PrivacyPolicy

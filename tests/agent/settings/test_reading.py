@@ -108,6 +108,17 @@ def test_a_key_like_nothing_known_lists_what_exists() -> None:
             "mqtt.password_file = '/nowhere/secret' does not exist",
         ),
         ("[mqtt]\ncertificate_file = '/x.pem'", "certificate_file and key_file go together"),
+        (
+            """
+            [sources.door.measured]
+            count_ratio = 2
+            count_ratio_low = 0.5
+            count_ratio_high = 1
+            counted_on = 2026-11-26
+            """,
+            "sources.door.measured: count_ratio must lie between count_ratio_low and count_ratio_high",
+        ),
+        ("[sources.door.measured]\nratio = 2", "unknown key sources.door.measured.ratio"),
         ("[models]\nbundle = '/nowhere'", "models.bundle = '/nowhere' does not exist"),
     ],
 )
