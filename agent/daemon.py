@@ -22,7 +22,7 @@ from agent.publisher import WallClock
 from agent.source import Mailbox
 
 if TYPE_CHECKING:
-    from agent.domain import EmotionWindow
+    from agent.domain import AnyWindow
     from agent.frame import Frame
     from agent.inference.choice import Choice
     from agent.settings import AgentSettings
@@ -139,7 +139,7 @@ class Daemon:
         lane = self._lanes[frame.source]
         lane.aggregator.frame_seen(frame.captured_at_s)
         step = lane.pipeline.step(frame)
-        lane.aggregator.add(step.readings)
+        lane.aggregator.take(step)
         self._health.record(frame.source, step)
 
     def _wait_s(self) -> float:
@@ -170,7 +170,7 @@ class Daemon:
         self._health_due_s = self._clock()
         self._report_health()
 
-    def _publish(self, window: EmotionWindow) -> None:
+    def _publish(self, window: AnyWindow) -> None:
         disclosure = self._policy.disclose(window)
         self._publisher.publish_counts(window, disclosure)
         length_s = window.closed_at_s - window.opened_at_s

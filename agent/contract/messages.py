@@ -3,16 +3,14 @@
 Within v1 the payloads grow only by addition: what is sent here refuses unknown fields, while the
 published JSON Schemas allow them, so that a reader made today accepts next year's message.
 
-Regenerate the schema files with ``python -m agent.contract.messages``.
+Regenerate the schema files with ``python -m agent.contract.schema``.
 """
 
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import (
     AwareDatetime,
@@ -25,9 +23,7 @@ from pydantic import (
 )
 
 if TYPE_CHECKING:
-    from agent.domain import Disclosure, EmotionWindow, Stamps
-
-SCHEMA_FOLDER: Final = Path(__file__).parent / "schemas"
+    from agent.domain import Disclosure, Stamps, Window
 
 
 def rfc3339(moment: datetime) -> str:
@@ -47,6 +43,10 @@ UtcTime = Annotated[
 ]
 NonNegative = Annotated[float, Field(ge=0.0)]
 Tally = Annotated[int, Field(ge=0)]
+Coverage = Annotated[
+    float,
+    Field(ge=0.0, le=1.0, description="share of the window in which the camera delivered, in steps of 0.1"),
+]
 
 HealthState = Literal["starting", "ok", "degraded", "over_budget", "no_camera", "ended"]
 """``degraded``: a lower tier or some cameras only; ``ended``: a replayed file is finished."""
@@ -87,27 +87,39 @@ class ExpressionCounts(Message):
     unknown: Tally
 
 
-class CountsMessage(Message):
-    """One closed window of one source. ``(session_id, source, seq)`` identifies it, also when sent twice."""
+class WindowMessage(Message):
+    """What every closed window of one source says. ``(session_id, source, seq)`` identifies it.
 
-    schema_id: Literal["emotion-agent/counts/1"] = Field(default="emotion-agent/counts/1", alias="schema")
+    Each kind adds what was counted, and coverage last.
+    """
+
+    schema_id: str = Field(alias="schema")
     session_id: str = Field(min_length=1)
     seq: int = Field(ge=0, description="window number within session and source, from 0, without gaps")
     window_start: UtcTime
     window_end: UtcTime
     clock_synced: bool = Field(description="false: the device did not yet know the right time")
     historical: bool = Field(description="true: could not be sent when the window closed")
+    suppressed: bool
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.window_end <= self.window_start:
+            raise ValueError("window_end must lie after window_start")
+        return self
+
+
+class CountsMessage(WindowMessage):
+    """One closed window of one source. ``(session_id, source, seq)`` identifies it, also when sent twice."""
+
+    schema_id: Literal["emotion-agent/counts/1"] = Field(default="emotion-agent/counts/1", alias="schema")
     suppressed: bool = Field(description="true: too few people to publish; people and counts are null")
     people: Tally | None
     counts: ExpressionCounts | None
-    coverage: float = Field(
-        ge=0.0, le=1.0, description="share of the window in which the camera delivered, in steps of 0.1"
-    )
+    coverage: Coverage
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.window_end <= self.window_start:
-            raise ValueError("window_end must lie after window_start")
         silent = (self.people is None, self.counts is None)
         if silent != (self.suppressed, self.suppressed):
             raise ValueError("people and counts are null exactly when suppressed")
@@ -125,7 +137,7 @@ class ModelIdentity(Message):
 
 
 class BirthModels(Message):
-    """The networks of a session; ``classifier`` is null with a single-stage detector."""
+    """The networks of a session; ``classifier`` is null with a single-stage detector, or without need."""
 
     detector: ModelIdentity
     classifier: ModelIdentity | None = None
@@ -159,6 +171,10 @@ class BirthMessage(Message):
     backend: str
     policy: BirthPolicy
     sources: tuple[str, ...]
+    expressions: bool = Field(default=True, description="false: none is inferred, people only are counted")
+    lines: tuple[str, ...] = Field(
+        default=(), description="of the sources, those that count crossings of a line instead of people"
+    )
 
 
 class LatencyQuantiles(Message):
@@ -217,9 +233,7 @@ class HealthMessage(Message):
     clock_synced: bool
 
 
-def counts_message(
-    window: EmotionWindow, disclosure: Disclosure, session_id: str, stamps: Stamps
-) -> CountsMessage:
+def counts_message(window: Window, disclosure: Disclosure, session_id: str, stamps: Stamps) -> CountsMessage:
     """What may be told of a closed window; its undisclosed counts are not looked at."""
     return CountsMessage(
         session_id=session_id,
@@ -234,34 +248,3 @@ def counts_message(
         # Finer steps would tell to the second how long a room was lit.
         coverage=round(window.coverage, 1),
     )
-
-
-SCHEMAS: Final[dict[str, type[Message]]] = {
-    "counts": CountsMessage,
-    "birth": BirthMessage,
-    "health": HealthMessage,
-}
-"""Schema file stem to payload."""
-
-
-def schema_text(name: str) -> str:
-    """Exact content of ``agent/contract/schemas/<name>.v1.json``: JSON Schema, draft 2020-12.
-
-    Unlike the sending side it allows further fields, because v1 grows by addition.
-
-    Args:
-        name: ``counts``, ``birth`` or ``health``.
-    """
-    schema = SCHEMAS[name].model_json_schema(by_alias=True, mode="serialization")
-    for part in (schema, *schema.get("$defs", {}).values()):
-        part.pop("additionalProperties", None)
-    head = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:emotion-agent:{name}:1",
-    }
-    return json.dumps(head | schema, indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    for stem in SCHEMAS:
-        (SCHEMA_FOLDER / f"{stem}.v1.json").write_text(schema_text(stem), encoding="utf-8")

@@ -1,6 +1,6 @@
 """The MQTT topics of contract v1, built and taken apart in one place.
 
-<root>/v1/<site>/<device>/availability | birth | health | counts/<source>
+<root>/v1/<site>/<device>/availability | birth | health | (counts | people | crossings)/<source>
 <prefix>/device/<id>/config                     Home Assistant discovery
 """
 
@@ -19,7 +19,8 @@ OFFLINE: Final = "offline"
 _LEVEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 """What the configuration takes as the name of a source."""
 
-Kind = Literal["availability", "birth", "health", "counts"]
+WindowKind = Literal["counts", "people", "crossings"]
+Kind = Literal["availability", "birth", "health"] | WindowKind
 
 _ESCAPES: Final = str.maketrans({"_": "__", ".": "_--", "/": "_-_"})
 
@@ -56,7 +57,7 @@ class Address:
     device: str
     kind: Kind
     source: str = ""
-    """Camera name of a ``counts`` topic; empty otherwise."""
+    """Camera name of a window's topic; empty otherwise."""
 
 
 def joined(*names: str) -> str:
@@ -88,7 +89,7 @@ def health_topic(identity: Identity) -> str:
     return device_topic(identity, "health")
 
 
-def counts_topic(identity: Identity, source: str) -> str:
+def window_topic(identity: Identity, kind: WindowKind, source: str) -> str:
     """Windows of one source, not retained.
 
     Raises:
@@ -96,7 +97,12 @@ def counts_topic(identity: Identity, source: str) -> str:
     """
     if not _LEVEL.fullmatch(source):
         raise ValueError(f"{source!r} can't be a level of a topic")
-    return device_topic(identity, f"counts/{source}")
+    return device_topic(identity, f"{kind}/{source}")
+
+
+def counts_topic(identity: Identity, source: str) -> str:
+    """Windows of one source with expressions; as :func:`window_topic`."""
+    return window_topic(identity, "counts", source)
 
 
 def discovery_topic(identity: Identity, prefix: str) -> str:
@@ -128,7 +134,9 @@ def parse_topic(root: str, topic: str) -> Address | None:
     match topic.removeprefix(head).split("/"):
         case [site, device, ("availability" | "birth" | "health") as kind] if site and device:
             return Address(site, device, kind)
-        case [site, device, "counts", source] if site and device and source:
-            return Address(site, device, "counts", source)
+        case [site, device, ("counts" | "people" | "crossings") as kind, source] if (
+            site and device and source
+        ):
+            return Address(site, device, kind, source)
         case _:
             return None

@@ -37,6 +37,12 @@ track, adds up the cost: at most ``windows present * tracks per window * epsilon
 before included, and in practice one for each time they come back after more than ``max_coast_ms``.
 ``epsilon_per_day`` is the sum for a track that never leaves.
 
+**A line's crossings** are two counts of one window. They are withheld together, where both add up to less
+than ``min_count``: one direction alone is never published, so that no total from elsewhere gives the other
+away. A track adds at most one to each direction in a window (:mod:`agent.aggregator.crossings`), two
+altogether. So the sensitivity is 2, each direction has noise of epsilon / 2, and the loss of a track in one
+window is epsilon, as with expressions. People without expressions are one count, of sensitivity 1.
+
 The load figures of health follow the number of faces and have no noise, so with ``epsilon`` none is told.
 """
 
@@ -44,16 +50,30 @@ from __future__ import annotations
 
 from math import ceil
 from random import Random, SystemRandom
-from typing import Final
+from typing import TYPE_CHECKING, Final, overload
 
-from agent.domain import LABELS, Disclosure, EmotionWindow
+from agent.domain import (
+    LABELS,
+    CrossingsDisclosure,
+    CrossingsWindow,
+    Disclosure,
+    EmotionWindow,
+    PeopleDisclosure,
+    PeopleWindow,
+)
 from agent.privacy.noise import as_written, discrete_laplace
 from agent.settings import SHORTEST_WINDOW_S, PrivacySettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.domain import AnyDisclosure, AnyWindow, Window
 
 _ROUNDING_S: Final = 1e-3
 """Edges are sums of floats; a window of 60 s may measure a few nanoseconds less."""
 _DAY_S: Final = 86_400.0
-_SUPPRESSED: Final = Disclosure(suppressed=True, people=None, counts=None)
+_MOST_CROSSINGS: Final = 2
+"""Of one track in one window: one to each side."""
 
 
 class PrivacyPolicy:
@@ -77,25 +97,54 @@ class PrivacyPolicy:
             return None
         return float(self._epsilon * ceil(_DAY_S / self._settings.window_s))
 
-    def may_tell_load(self, disclosure: Disclosure) -> bool:
+    def may_tell_load(self, disclosure: AnyDisclosure) -> bool:
         """Whether the load that a window caused may be told with it."""
         return not disclosure.suppressed and self._epsilon is None
 
-    def disclose(self, window: EmotionWindow) -> Disclosure:
+    @overload
+    def disclose(self, window: EmotionWindow) -> Disclosure: ...
+    @overload
+    def disclose(self, window: PeopleWindow) -> PeopleDisclosure: ...
+    @overload
+    def disclose(self, window: CrossingsWindow) -> CrossingsDisclosure: ...
+    def disclose(self, window: AnyWindow) -> AnyDisclosure:
         """What may be published of ``window``."""
+        if isinstance(window, EmotionWindow):
+            counts = self._let_out(window, {label: window.counts.get(label, 0) for label in LABELS})
+            people = None if counts is None else sum(counts.values())
+            return Disclosure(suppressed=counts is None, people=people, counts=counts)
+        if isinstance(window, PeopleWindow):
+            counts = self._let_out(window, {"people": window.people})
+            return PeopleDisclosure(suppressed=counts is None, people=(counts or {}).get("people"))
+        counts = self._let_out(
+            window, {"in": window.came_in, "out": window.went_out}, sensitivity=_MOST_CROSSINGS
+        )
+        told = counts or {}
+        return CrossingsDisclosure(counts is None, told.get("in"), told.get("out"))
+
+    def _let_out(
+        self, window: Window, counts: Mapping[str, int], sensitivity: int = 1
+    ) -> dict[str, int] | None:
+        """All of a window's counts or, where they are withheld, None.
+
+        Args:
+            window: Whose they are; a short one's are withheld.
+            counts: Each at least 0.
+            sensitivity: What one track adds to all of them together at most.
+        """
         length_s = window.closed_at_s - window.opened_at_s
         too_short = length_s < SHORTEST_WINDOW_S - _ROUNDING_S
         if too_short and not self._settings.acknowledge_individual_counts:
-            return _SUPPRESSED
-        counts = {label: window.counts.get(label, 0) for label in LABELS}
+            return None
+        told = dict(counts)
         if self._epsilon is not None:
-            noise = {label: discrete_laplace(self._epsilon, self._randomness) for label in LABELS}
-            counts = _without_negatives({label: count + noise[label] for label, count in counts.items()})
-        people = sum(counts.values())
+            share = self._epsilon / sensitivity
+            noise = {key: discrete_laplace(share, self._randomness) for key in counts}
+            told = _without_negatives({key: count + noise[key] for key, count in counts.items()})
         # With ``min_count = 1`` an empty window shows its zero: there is no threshold left to hide below.
-        if self._settings.min_count > 1 and people < self._settings.min_count:
-            return _SUPPRESSED
-        return Disclosure(suppressed=False, people=people, counts=counts)
+        if self._settings.min_count > 1 and sum(told.values()) < self._settings.min_count:
+            return None
+        return told
 
 
 def _without_negatives(noisy: dict[str, int]) -> dict[str, int]:

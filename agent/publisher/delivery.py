@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from agent.mqtt import Backoff, BrokerLink
     from agent.publisher.outbox import Outbox, Parcel
     from agent.publisher.stamping import Stamper
+    from agent.publisher.waiting import WaitingWindow
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +30,8 @@ STALL_S: Final = 20.0
 class Route:
     """What stays the same over all connections of a device."""
 
-    counts_topic: Callable[[str], str]
-    """Topic of the windows of a source."""
+    topic: Callable[[WaitingWindow], str]
+    """Where a window goes."""
     outbox: Outbox
     stamper: Stamper
     backoff: Backoff
@@ -106,7 +107,7 @@ class Delivery:
             self._progress_at_s = time.monotonic()
         try:
             message = self._route.stamper.stamp(parcel.window)
-            topic = self._route.counts_topic(parcel.window.source)
+            topic = self._route.topic(parcel.window)
             self._in_flight[self._link.publish(topic, message.payload())] = parcel
         except Exception as error:  # noqa: BLE001 - whatever it is, the windows behind it go on
             self._route.outbox.set_aside(parcel, error)

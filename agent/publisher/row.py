@@ -13,7 +13,7 @@ from collections import Counter
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from agent.contract import CountsMessage
+from agent.contract import read_window
 from agent.publisher.waiting import WaitingWindow
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _window(said: Sequence[object]) -> WaitingWindow:
         raise TypeError("times are numbers")
     if not 0.0 <= opened_at_s <= closed_at_s < _A_CENTURY_S:
         raise ValueError("no window was open from then to then")
-    message = CountsMessage.model_validate_json(str(payload))
+    message = read_window(str(payload))
     stamped_s = (message.window_end - message.window_start).total_seconds()
     if abs(stamped_s - (closed_at_s - opened_at_s)) > _ROUNDING_S:
         raise ValueError("the two clocks disagree on how long it was open")

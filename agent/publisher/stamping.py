@@ -16,7 +16,7 @@ from agent.domain import Stamps
 from agent.publisher.wallclock import WallClock, boot_id
 
 if TYPE_CHECKING:
-    from agent.contract import CountsMessage
+    from agent.contract import AnyWindowMessage
     from agent.publisher.waiting import WaitingWindow
 
 LARGEST_OVERLAP_S: Final = 86_400.0
@@ -34,7 +34,7 @@ class Stamper:
         """Per source: end of the latest window sent as synchronised."""
         self._sent: OrderedDict[tuple[str, str, int], Stamps] = OrderedDict()
 
-    def stamp(self, window: WaitingWindow) -> CountsMessage:
+    def stamp(self, window: WaitingWindow) -> AnyWindowMessage:
         """The message to send; the same window gets the same stamps each time."""
         stamps = self._sent.get(window.key)
         if stamps is None:

@@ -12,12 +12,11 @@ import math
 import threading
 import time
 from collections import deque
-from functools import partial
 from pathlib import Path
 from typing import Final
 
-from agent.contract import BirthMessage, HealthMessage, counts_message, topics
-from agent.domain import BrokerStatus, Disclosure, EmotionWindow
+from agent.contract import BirthMessage, HealthMessage, kind_of, topics, window_message
+from agent.domain import AnyDisclosure, BrokerStatus, Window
 from agent.errors import BrokenThreadError
 from agent.mqtt import Backoff, BrokerLink, Dial, Wake, load_credentials, tls_context, warn_of_exposure
 from agent.publisher.announcement import Announcer
@@ -84,7 +83,7 @@ class Publisher:
         self._clock = clock or WallClock()
         self._boot_id = boot_id()
         self._route = Route(
-            counts_topic=partial(topics.counts_topic, identity),
+            topic=lambda window: topics.window_topic(identity, kind_of(window.message), window.source),
             outbox=Outbox(
                 settings.queue_max_windows, None if state_dir is None else Spool(state_dir / FILE_NAME)
             ),
@@ -108,13 +107,13 @@ class Publisher:
         self._progress_at_s = time.monotonic()
         self._thread.start()
 
-    def publish_counts(self, window: EmotionWindow, disclosure: Disclosure) -> None:
+    def publish_counts(self, window: Window, disclosure: AnyDisclosure) -> None:
         """Hand over a closed window with what the privacy policy lets out of it; returns at once.
 
-        It is kept until the broker acknowledges it. The undisclosed counts of ``window`` are not read.
+        It is kept until the broker acknowledges it. What was counted in ``window`` is not read.
         """
         stamps = self._clock.stamps(window.opened_at_s, window.closed_at_s)
-        message = counts_message(window, disclosure, self._session_id, stamps)
+        message = window_message(window, disclosure, self._session_id, stamps)
         waiting = WaitingWindow(window.source, message, window.opened_at_s, window.closed_at_s, self._boot_id)
         self._inbox.append(waiting)
         self._wake.set()

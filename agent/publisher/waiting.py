@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agent.contract import CountsMessage
+    from agent.contract import AnyWindowMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class WaitingWindow:
     """A closed window and what is needed to stamp it anew once the clock is right."""
 
     source: str
-    message: CountsMessage
+    message: AnyWindowMessage
     opened_at_s: float
     """Monotonic seconds; they mean something only while ``boot_id`` is this boot's."""
     closed_at_s: float

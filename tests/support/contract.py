@@ -7,7 +7,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from agent.contract.messages import SCHEMA_FOLDER, SCHEMAS
+from agent.contract.schema import SCHEMA_FOLDER, SCHEMAS
 from agent.contract.topics import parse_topic
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import agent
-from agent.contract.messages import SCHEMAS, CountsMessage, counts_message
+from agent.contract.messages import CountsMessage, counts_message
+from agent.contract.schema import SCHEMAS
 from agent.contract.topics import parse_topic
 from agent.publisher.wallclock import WallClock
 from tests.support.message_samples import SESSION, disclosure, health, window
@@ -69,6 +70,12 @@ def test_the_printed_transcript_is_what_a_broker_shows_today() -> None:
     assert [line.split()[0] for line in fresh.splitlines()] == [
         line.split()[0] for line in block.splitlines()
     ]
+
+
+def test_the_printed_windows_of_people_and_crossings_keep_their_schemas() -> None:
+    text = (DOCS / "mqtt.md").read_text(encoding="utf-8")
+    block = text.partition("<!-- windows of people and of crossings")[2].split("```")[1].strip("\n")
+    assert check_lines(f"{block}\n") == {"people", "crossings"}
 
 
 def test_a_text_without_markers_keeps_its_words() -> None:

@@ -126,7 +126,7 @@ class _Line(threading.Thread):
         self._session_id = new_session_id()
         self._client_id = f"emotion-agent-simulate-{number}-{self._session_id[:8]}"
         self._route = Route(
-            counts_topic=self._counts_topic,
+            topic=lambda window: self._counts_topic(window.source),
             outbox=Outbox(plan.windows * max(1, len(devices))),
             stamper=Stamper(self._clock),
             backoff=Backoff(first_s=0.2, cap_s=5.0),

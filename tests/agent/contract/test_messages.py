@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from agent.contract.messages import (
-    SCHEMA_FOLDER,
-    SCHEMAS,
     CountsMessage,
     ExpressionCounts,
     counts_message,
     rfc3339,
-    schema_text,
 )
+from agent.contract.schema import SCHEMA_FOLDER, SCHEMAS, schema_text
 from agent.domain import LABELS, Disclosure, EmotionWindow, Stamps
 from tests.support.contract import schema_checker
 from tests.support.message_samples import SESSION, SUPPRESSED, birth, disclosure, health
@@ -49,7 +47,7 @@ def validate(name: str, payload: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_schema_files_are_generated_from_the_models(name: str) -> None:
-    """Edit the models, then run python -m agent.contract.messages."""
+    """Edit the models, then run python -m agent.contract.schema."""
     assert (SCHEMA_FOLDER / f"{name}.v1.json").read_text(encoding="utf-8") == schema_text(name)
 
 

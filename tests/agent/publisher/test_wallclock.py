@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.contract.messages import CountsMessage, counts_message
+from agent.contract.messages import WindowMessage, counts_message
 from agent.domain import EmotionWindow
 from agent.publisher.stamping import LARGEST_OVERLAP_S, Stamper
 from agent.publisher.waiting import WaitingWindow
@@ -17,6 +17,7 @@ from agent.publisher.wallclock import WallClock, boot_id, clock_is_synchronised
 from tests.support.message_samples import SESSION, disclosure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 YEAR_S = 365.0 * 86_400.0
@@ -61,7 +62,7 @@ class Windows:
         return WaitingWindow("door", message, window.opened_at_s, window.closed_at_s, "boot")
 
 
-def assert_sane(messages: list[CountsMessage]) -> None:
+def assert_sane(messages: Sequence[WindowMessage]) -> None:
     assert all(message.window_end > message.window_start for message in messages)
     trusted = [message for message in messages if message.clock_synced]
     ordered = sorted(trusted, key=lambda message: message.window_start)
