@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from agent.errors import ConfigError
 from agent.settings import (
+    NO_CLASSIFIER,
     AgentSettings,
     ModelsSettings,
     MqttSettings,
@@ -105,6 +106,8 @@ def _lowered(given: AgentSettings, present: Mapping[str, object]) -> Iterator[st
     ):
         if getattr(table, name) and not getattr(allowed, name):
             yield f"{name} = true is less safe"
+    if models.classifier == NO_CLASSIFIER != given.models.classifier:
+        yield f"models.classifier = {given.models.classifier!r} infers expressions"
     if mqtt.uses_tls and not given.mqtt.uses_tls:
         yield "mqtt without TLS is less safe"
     if not set(given.models.trusted_keys) <= set(models.trusted_keys):
