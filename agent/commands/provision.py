@@ -107,7 +107,7 @@ def _lowered(given: AgentSettings, present: Mapping[str, object]) -> Iterator[st
         if getattr(table, name) and not getattr(allowed, name):
             yield f"{name} = true is less safe"
     if models.classifier == NO_CLASSIFIER != given.models.classifier:
-        yield f"models.classifier = {given.models.classifier!r} infers expressions"
+        yield f"models.classifier = {given.models.classifier!r} infers more"
     if mqtt.uses_tls and not given.mqtt.uses_tls:
         yield "mqtt without TLS is less safe"
     if not set(given.models.trusted_keys) <= set(models.trusted_keys):

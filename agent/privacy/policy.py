@@ -41,7 +41,9 @@ before included, and in practice one for each time they come back after more tha
 than ``min_count``: one direction alone is never published, so that no total from elsewhere gives the other
 away. A track adds at most one to each direction in a window (:mod:`agent.aggregator.crossings`), two
 altogether. So the sensitivity is 2, each direction has noise of epsilon / 2, and the loss of a track in one
-window is epsilon, as with expressions. People without expressions are one count, of sensitivity 1.
+window is epsilon, as with expressions. But the side on which a track was last counted goes with it into the
+next window, so what it does in one may show in later ones: the promise is for a track as a whole, epsilon
+times the windows that it is in. People without expressions are one count, of sensitivity 1.
 
 The load figures of health follow the number of faces and have no noise, so with ``epsilon`` none is told.
 """

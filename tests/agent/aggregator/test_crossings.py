@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from math import ceil
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.aggregator.crossings import HYSTERESIS, CrossingsAggregator
 from agent.aggregator.windows import MOST_TRACKS
+from agent.domain import Box, Face
+from agent.pipeline import Step
+from agent.settings import TrackerSettings
+from agent.tracker.by_position import PositionTracker
 from tests.support.steps import FACE_PX, PICTURE_PX, step_at
 
 ACROSS = (0.0, 0.5, 1.0, 0.5)
@@ -137,6 +144,34 @@ def test_re_entry_does_not_inflate_a_stay() -> None:
         counting.take(step_at({1: (320.0, y)}))
         windows += counting.close_due(counting.next_close_s)
     assert [(w.came_in, w.went_out) for w in windows] == [(0, 0), (1, 0), (0, 1), (1, 0), (0, 1)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_everybody_who_walks_through_counts_once_and_the_right_way(seed: int) -> None:
+    """Behind the real tracker, two at a time in two lanes, with boxes as unsteady as a detector's."""
+    dice = Random(seed)  # noqa: S311 - a seeded draw makes the outcome final
+    tracker = PositionTracker(TrackerSettings())
+    counting = CrossingsAggregator("door", ACROSS, 86_400.0, 0.0)
+    now_s = 0.0
+    for _ in range(25):
+        height = dice.uniform(20.0, 60.0)
+        speed = dice.uniform(0.8, 4.0) * height
+        for frame in range(ceil(480.0 / speed * 10.0) + 20):  # and nobody for two seconds
+            now_s += 0.1
+            way = frame * 0.1 * speed
+            centres = [(160.0, way), (480.0, 480.0 - way)] if way <= 480.0 else []
+            faces = [face_near(dice, x, y, height) for x, y in centres]
+            tracks = tuple(track for track in tracker.update(faces, now_s) if track.observed)
+            counting.take(Step((), 1.0, tracks, PICTURE_PX, detected=True))
+    window = counting.close_now(now_s)
+    assert (window.came_in, window.went_out) == (25, 25)
+
+
+def face_near(dice: Random, x: float, y: float, height: float) -> Face:
+    """Off by a twentieth of its height."""
+    x, y = (dice.gauss(centre, height / 20.0) for centre in (x, y))
+    half = dice.gauss(height, height / 20.0) / 2.0
+    return Face(Box(x - half, y - half, x + half, y + half), 0.9)
 
 
 def test_who_passes_beside_the_ends_has_not_crossed() -> None:
