@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import __version__
-from agent.aggregator import MAX_GAP_S, Aggregator
+from agent.aggregator import AnyAggregator, make_aggregator
 from agent.classifier import Classifier
 from agent.contract import (
     BirthMessage,
@@ -41,7 +41,7 @@ class Lane:
     capture: Capture
     pipeline: Pipeline
     in_view: InView
-    aggregator: Aggregator
+    aggregator: AnyAggregator
 
 
 def build_lanes(
@@ -63,7 +63,7 @@ def build_lanes(
     return {
         name: Lane(
             make_capture(name, source, mailbox, stop),
-            build_pipeline(networks, settings, clock),
+            build_pipeline(networks, settings, clock, expressions=settings.expressions_of(name)),
             InView(settings.privacy),
             build_aggregator(name, settings, clock()),
         )
@@ -71,18 +71,15 @@ def build_lanes(
     }
 
 
-def build_aggregator(name: str, settings: AgentSettings, now_s: float) -> Aggregator:
-    """The counting of one source, which opens its first window at ``now_s`` monotonic seconds.
-
-    Of a still scene a frame comes every ``idle_interval_ms`` only: the camera is alive until the next is due.
-    """
-    idle_interval_s = settings.sources[name].idle_interval_ms / 1000.0
-    return Aggregator(name, settings.privacy.window_s, now_s, MAX_GAP_S + idle_interval_s)
+def build_aggregator(name: str, settings: AgentSettings, now_s: float) -> AnyAggregator:
+    """The counting of one source, which opens its first window at ``now_s`` monotonic seconds."""
+    source, window_s = settings.sources[name], settings.privacy.window_s
+    return make_aggregator(name, source, window_s, now_s, expressions=settings.expressions_of(name))
 
 
 def build_days(settings: AgentSettings, wallclock: WallClock) -> Mapping[str, DayKeeper]:
-    """Who keeps the day's total of each source, by its name; nobody unless it is asked for."""
-    kept = settings.sources if settings.privacy.day_total else ()
+    """Who keeps the day's total of each source that counts expressions; nobody unless it is asked for."""
+    kept = filter(settings.expressions_of, settings.sources) if settings.privacy.day_total else ()
     return {name: DayKeeper(settings.privacy.window_s, lambda: wallclock.utc_offset_s) for name in kept}
 
 
@@ -91,6 +88,8 @@ def build_pipeline(
     settings: AgentSettings,
     clock: Callable[[], float],
     scheduler: Scheduler | None = None,
+    *,
+    expressions: bool = True,
 ) -> Pipeline:
     """The stages of one source.
 
@@ -99,11 +98,15 @@ def build_pipeline(
         settings: For every stage.
         clock: Monotonic seconds.
         scheduler: None makes one for the configured budget.
+        expressions: Whether those that this source sees are inferred.
     """
+    classifier = None
+    if expressions:
+        classifier = Classifier(networks.classifier, settings.classifier, networks.calibrated_floor)
     return Pipeline(
-        [Detector(network, settings.detector) for network in networks.detectors],
+        [Detector(network, settings.detector, expressions=expressions) for network in networks.detectors],
         make_tracker(settings.tracker),
-        Classifier(networks.classifier, settings.classifier, networks.calibrated_floor),
+        classifier,
         scheduler or Scheduler(settings.latency.budget_ms, networks.relative_costs, networks.start_tier),
         clock,
     )
@@ -148,6 +151,8 @@ def build_publisher(
             ),
         ),
         sources=tuple(settings.sources),
+        expressions=settings.expressions,
+        lines=tuple(name for name, source in settings.sources.items() if source.line is not None),
     )
     return Publisher(
         settings.mqtt,

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
         BirthModels,
         BirthPolicy,
         CameraHealth,
-        CountsMessage,
         HealthMessage,
         HealthState,
         LatencyQuantiles,
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
         counts_message,
         new_session_id,
     )
-    from agent.contract.topics import Address, Identity
+    from agent.contract.topics import Address, Identity, WindowKind
     from agent.contract.windows import AnyWindowMessage, kind_of, read_window, window_message
 else:
     __getattr__, __all__ = opened(__name__)

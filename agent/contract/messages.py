@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 if TYPE_CHECKING:
-    from agent.domain import Disclosure, EmotionWindow, Stamps
+    from agent.domain import Disclosure, Stamps, Window
 
 
 def rfc3339(moment: datetime) -> str:
@@ -146,7 +146,7 @@ class ModelIdentity(Message):
 
 
 class BirthModels(Message):
-    """The networks of a session; ``classifier`` is null with a single-stage detector."""
+    """The networks of a session; ``classifier`` is null with a single-stage detector, or without need."""
 
     detector: ModelIdentity
     classifier: ModelIdentity | None = None
@@ -198,6 +198,10 @@ class BirthMessage(Message):
     backend: str
     policy: BirthPolicy
     sources: tuple[str, ...]
+    expressions: bool = Field(default=True, description="false: none is inferred, people only are counted")
+    lines: tuple[str, ...] = Field(
+        default=(), description="of the sources, those that count crossings of a line instead of people"
+    )
 
 
 class LatencyQuantiles(Message):
@@ -256,9 +260,7 @@ class HealthMessage(Message):
     clock_synced: bool
 
 
-def counts_message(
-    window: EmotionWindow, disclosure: Disclosure, session_id: str, stamps: Stamps
-) -> CountsMessage:
+def counts_message(window: Window, disclosure: Disclosure, session_id: str, stamps: Stamps) -> CountsMessage:
     """What may be told of a closed window; its undisclosed counts are not looked at."""
     return CountsMessage(
         session_id=session_id,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent.contract.day import DayMessage
 from agent.contract.messages import BirthMessage, CountsMessage, HealthMessage
+from agent.contract.windows import CrossingsMessage, PeopleMessage
 
 if TYPE_CHECKING:
     from agent.contract.messages import Message
@@ -16,6 +17,8 @@ SCHEMA_FOLDER: Final = Path(__file__).parent / "schemas"
 
 SCHEMAS: Final[dict[str, type[Message]]] = {
     "counts": CountsMessage,
+    "people": PeopleMessage,
+    "crossings": CrossingsMessage,
     "day": DayMessage,
     "birth": BirthMessage,
     "health": HealthMessage,

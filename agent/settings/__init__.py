@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agent.settings.reading import OPTIONS, describe_problems, load_settings
     from agent.settings.sources import OpenCvSource, Picamera2Source, ReplaySource, SourceSettings
     from agent.settings.stages import (
+        NO_CLASSIFIER,
         ClassifierSettings,
         DetectorSettings,
         LatencySettings,
