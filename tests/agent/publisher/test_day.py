@@ -153,7 +153,7 @@ def test_a_day_that_ends_while_the_broker_is_away_and_the_agent_is_restarted_arr
         agent.close_windows(15)
         agent.end_day()
         wait_until(lambda: "not listening" in agent.publisher.status().reason, "the broker to be missed")
-        agent.publisher.stop(0.0)
+        agent.publisher.stop(DEADLINE_S)
         assert (tmp_path / "unsent.sqlite3").exists()
         way.listen()
         again = Agent(way.port, tmp_path)
