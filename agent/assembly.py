@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import __version__
-from agent.aggregator import MAX_GAP_S, Aggregator
+from agent.aggregator import AnyAggregator, make_aggregator
 from agent.classifier import Classifier
 from agent.contract import (
     BirthMeasuredCount,
@@ -43,7 +43,7 @@ class Lane:
     capture: Capture
     pipeline: Pipeline
     in_view: InView
-    aggregator: Aggregator
+    aggregator: AnyAggregator
 
 
 def build_lanes(
@@ -68,7 +68,7 @@ def build_lanes(
     return {
         name: Lane(
             make_capture(name, source, mailbox, stop),
-            build_pipeline(networks, settings, clock, watch=watch),
+            build_pipeline(networks, settings, clock, watch=watch, expressions=settings.expressions_of(name)),
             InView(settings.privacy),
             build_aggregator(name, settings, clock()),
         )
@@ -76,18 +76,15 @@ def build_lanes(
     }
 
 
-def build_aggregator(name: str, settings: AgentSettings, now_s: float) -> Aggregator:
-    """The counting of one source, which opens its first window at ``now_s`` monotonic seconds.
-
-    Of a still scene a frame comes every ``idle_interval_ms`` only: the camera is alive until the next is due.
-    """
-    idle_interval_s = settings.sources[name].idle_interval_ms / 1000.0
-    return Aggregator(name, settings.privacy.window_s, now_s, MAX_GAP_S + idle_interval_s)
+def build_aggregator(name: str, settings: AgentSettings, now_s: float) -> AnyAggregator:
+    """The counting of one source, which opens its first window at ``now_s`` monotonic seconds."""
+    source, window_s = settings.sources[name], settings.privacy.window_s
+    return make_aggregator(name, source, window_s, now_s, expressions=settings.expressions_of(name))
 
 
 def build_days(settings: AgentSettings, wallclock: WallClock) -> Mapping[str, DayKeeper]:
-    """Who keeps the day's total of each source, by its name; nobody unless it is asked for."""
-    kept = settings.sources if settings.privacy.day_total else ()
+    """Who keeps the day's total of each source that counts expressions; nobody unless it is asked for."""
+    kept = filter(settings.expressions_of, settings.sources) if settings.privacy.day_total else ()
     return {name: DayKeeper(settings.privacy.window_s, lambda: wallclock.utc_offset_s) for name in kept}
 
 
@@ -98,6 +95,7 @@ def build_pipeline(
     scheduler: Scheduler | None = None,
     *,
     watch: Callable[[Tracker], Tracker] | None = None,
+    expressions: bool = True,
 ) -> Pipeline:
     """The stages of one source.
 
@@ -107,12 +105,16 @@ def build_pipeline(
         clock: Monotonic seconds.
         scheduler: None makes one for the configured budget.
         watch: Puts a tracker that takes notes in the tracker's place.
+        expressions: Whether those that this source sees are inferred.
     """
     tracker = make_tracker(settings.tracker)
+    classifier = None
+    if expressions:
+        classifier = Classifier(networks.classifier, settings.classifier, networks.calibrated_floor)
     return Pipeline(
-        [Detector(network, settings.detector) for network in networks.detectors],
+        [Detector(network, settings.detector, expressions=expressions) for network in networks.detectors],
         tracker if watch is None else watch(tracker),
-        Classifier(networks.classifier, settings.classifier, networks.calibrated_floor),
+        classifier,
         scheduler or Scheduler(settings.latency.budget_ms, networks.relative_costs, networks.start_tier),
         clock,
     )
@@ -134,8 +136,19 @@ def build_publisher(
         clock: Stamps windows.
         state_dir: For the queue of unsent windows; None keeps them in memory.
     """
+    return Publisher(
+        settings.mqtt,
+        Identity(settings.deployment.site, settings.deployment.device, settings.mqtt.root),
+        _birth(networks, settings, policy),
+        clock=clock,
+        state_dir=state_dir,
+        homeassistant=settings.homeassistant,
+    )
+
+
+def _birth(networks: Networks, settings: AgentSettings, policy: PrivacyPolicy) -> BirthMessage:
     privacy = settings.privacy
-    birth = BirthMessage(
+    return BirthMessage(
         session_id=new_session_id(),
         agent=__version__,
         models=BirthModels(
@@ -162,14 +175,8 @@ def build_publisher(
             for name, source in settings.sources.items()
             if source.measured is not None
         },
-    )
-    return Publisher(
-        settings.mqtt,
-        Identity(settings.deployment.site, settings.deployment.device, settings.mqtt.root),
-        birth,
-        clock=clock,
-        state_dir=state_dir,
-        homeassistant=settings.homeassistant,
+        expressions=settings.expressions,
+        lines=tuple(name for name, source in settings.sources.items() if source.line is not None),
     )
 
 

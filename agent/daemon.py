@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from agent.assembly import build_days, build_lanes, build_publisher
+from agent.domain import EmotionWindow
 from agent.errors import AgentError, BrokenThreadError
 from agent.health import HealthRecorder
 from agent.host import Notifier, harden, load_opencv, read_device, state_directory
@@ -22,7 +23,7 @@ from agent.publisher import WallClock
 from agent.source import Mailbox
 
 if TYPE_CHECKING:
-    from agent.domain import DayTotal, EmotionWindow
+    from agent.domain import AnyWindow, DayTotal
     from agent.frame import Frame
     from agent.inference.choice import Choice
     from agent.settings import AgentSettings
@@ -141,9 +142,9 @@ class Daemon:
         lane.aggregator.frame_seen(frame.captured_at_s)
         step = lane.pipeline.step(frame)
         if not step.dropped:
-            seen = [reading.track_id for reading in step.readings]
+            seen = [track.track_id for track in step.tracks]
             counted = lane.in_view.admitted(seen, frame.captured_at_s, lane.aggregator.next_close_s)
-            lane.aggregator.add(reading for reading in step.readings if reading.track_id in counted)
+            lane.aggregator.take(step.only(counted))
         self._health.record(frame.source, step)
 
     def _wait_s(self) -> float:
@@ -176,7 +177,7 @@ class Daemon:
         self._health_due_s = self._clock()
         self._report_health()
 
-    def _publish(self, window: EmotionWindow) -> None:
+    def _publish(self, window: AnyWindow) -> None:
         disclosure = self._policy.disclose(window)
         self._publisher.publish_counts(window, disclosure)
         length_s = window.closed_at_s - window.opened_at_s
@@ -187,7 +188,7 @@ class Daemon:
             self._lanes[window.source].capture.status(),
             may_tell=self._policy.may_tell_load(disclosure),
         )
-        if self._days:
+        if isinstance(window, EmotionWindow) and window.source in self._days:
             self._publish_day(self._days[window.source].add(window))
 
     def _publish_day(self, total: DayTotal | None) -> None:

@@ -30,8 +30,15 @@ if TYPE_CHECKING:
 class Detector:
     """One detector network at one input size; not safe for two threads at once."""
 
-    def __init__(self, network: LoadedNetwork, settings: DetectorSettings) -> None:
+    def __init__(
+        self, network: LoadedNetwork, settings: DetectorSettings, *, expressions: bool = True
+    ) -> None:
         """Match the network's outputs to a head layout.
+
+        Args:
+            network: Of any known head.
+            settings: Thresholds.
+            expressions: Whether a single-stage network's are handed on; else it finds faces only.
 
         Raises:
             ModelError: The outputs or the labels are of no known kind.
@@ -43,7 +50,8 @@ class Detector:
         layout = find_layout(entry, self._network.output_shapes)
         candidates = max(CANDIDATE_LIMIT, CANDIDATES_PER_FACE * settings.max_faces)
         self._decoder = make_decoder(layout, (entry.input.height_px, entry.input.width_px), candidates)
-        self._emotion_columns = _emotion_columns(network.name, entry)
+        columns = _emotion_columns(network.name, entry)
+        self._emotion_columns = columns if expressions else None
 
     def detect(self, frame: Frame) -> list[Face]:
         """Faces of a frame, best first.

@@ -67,6 +67,10 @@ class Box:
         return shared / union if union > 0.0 else 0.0
 
 
+Line: TypeAlias = tuple[float, float, float, float]
+"""x and y of the first end, then of the second, in shares of the picture from its top left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Face:
     """One detection in one frame."""
@@ -104,8 +108,8 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class EmotionWindow:
-    """Counts of one closed window of one source, before the privacy policy is applied."""
+class Window:
+    """One closed stretch of one source's time; each way of counting adds what it counted."""
 
     source: str
     sequence: int
@@ -116,6 +120,12 @@ class EmotionWindow:
     """Monotonic seconds; the next window opens at this instant."""
     coverage: float
     """Share of the window in [0, 1] during which the camera delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmotionWindow(Window):
+    """Counts of one closed window of one source, before the privacy policy is applied."""
+
     counts: Mapping[str, int] = field(default_factory=dict)
     """Votes per label; one vote per track. Labels without votes may be absent."""
 
@@ -123,6 +133,27 @@ class EmotionWindow:
     def people(self) -> int:
         """Number of votes."""
         return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleWindow(Window):
+    """How many were seen while no expression was inferred, before the privacy policy is applied."""
+
+    people: int
+    """One for each track."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrossingsWindow(Window):
+    """How often a line was crossed, before the privacy policy is applied."""
+
+    came_in: int
+    """To the line's right; a track adds one at most."""
+    went_out: int
+    """To its left; a track adds one at most."""
+
+
+AnyWindow: TypeAlias = EmotionWindow | PeopleWindow | CrossingsWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +186,29 @@ class DayTotal:
     """Share of that time in [0, 1] during which the camera delivered."""
     counts: Mapping[str, int]
     """Votes per label, added up over the windows. Labels without votes may be absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleDisclosure:
+    """What the privacy policy lets out of a window of people only."""
+
+    suppressed: bool
+    people: int | None
+    """None when suppressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrossingsDisclosure:
+    """What the privacy policy lets out of a window of crossings: both directions or neither."""
+
+    suppressed: bool
+    came_in: int | None
+    """None when suppressed."""
+    went_out: int | None
+    """None when suppressed."""
+
+
+AnyDisclosure: TypeAlias = Disclosure | PeopleDisclosure | CrossingsDisclosure
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from agent.domain import Reading
 
 if TYPE_CHECKING:
     from agent.classifier import Classifier
     from agent.detector import Detector
-    from agent.domain import Reading, Track
+    from agent.domain import Track
     from agent.frame import Frame
     from agent.scheduler import Scheduler
     from agent.tracker import Tracker
@@ -22,11 +25,23 @@ class Step:
     readings: tuple[Reading, ...]
     latency_ms: float
     """From capture to here."""
+    tracks: tuple[Track, ...] = ()
+    """Observed ones, read or not."""
+    picture_px: tuple[int, int] = (0, 0)
+    """Width and height."""
     dropped: bool = False
     """The frame was already too old to be worth work."""
     detected: bool = False
     classified: int = 0
     tier: int = 0
+
+    def only(self, track_ids: AbstractSet[int]) -> Step:
+        """The same without what it says of other tracks."""
+        return replace(
+            self,
+            readings=tuple(reading for reading in self.readings if reading.track_id in track_ids),
+            tracks=tuple(track for track in self.tracks if track.track_id in track_ids),
+        )
 
 
 class Pipeline:
@@ -35,7 +50,7 @@ class Pipeline:
     Args:
         detectors: One per tier, most accurate first.
         tracker: Follows faces of this source only.
-        classifier: Holds the votes of this source's tracks.
+        classifier: Holds the votes of this source's tracks; None infers no expression.
         scheduler: Keeps the budget.
         clock: Monotonic seconds.
     """
@@ -44,7 +59,7 @@ class Pipeline:
         self,
         detectors: Sequence[Detector],
         tracker: Tracker,
-        classifier: Classifier,
+        classifier: Classifier | None,
         scheduler: Scheduler,
         clock: Callable[[], float],
     ) -> None:
@@ -60,12 +75,17 @@ class Pipeline:
         if plan.drop:
             return Step((), self._age_ms(frame), dropped=True, tier=plan.tier)
         tracks = self._detect(frame, plan.tier) if plan.detect else self._tracker.coast(frame.captured_at_s)
-        classified = self._classify(frame, tracks, detected=plan.detect)
-        self._classifier.forget({track.track_id for track in tracks})
-        readings = self._classifier.readings([track for track in tracks if track.observed])
+        observed = tuple(track for track in tracks if track.observed)
+        classified, readings = 0, list[Reading]()
+        if self._classifier is not None:
+            classified = self._classify(self._classifier, frame, tracks, detected=plan.detect)
+            self._classifier.forget({track.track_id for track in tracks})
+            readings = self._classifier.readings(observed)
         return Step(
             tuple(readings),
             self._age_ms(frame),
+            observed,
+            (frame.width, frame.height),
             detected=plan.detect,
             classified=classified,
             tier=plan.tier,
@@ -79,15 +99,17 @@ class Pipeline:
         self._scheduler.detection_took(1000.0 * (now_s - started_s), now_s)
         return tracks
 
-    def _classify(self, frame: Frame, tracks: Sequence[Track], *, detected: bool) -> int:
-        stale = self._classifier.stale(tracks, frame.captured_at_s)
+    def _classify(
+        self, classifier: Classifier, frame: Frame, tracks: Sequence[Track], *, detected: bool
+    ) -> int:
+        stale = classifier.stale(tracks, frame.captured_at_s)
         allowed = self._scheduler.allowance(self._age_ms(frame), len(stale), detected=detected)
         started_s = self._clock()
         for done, track in enumerate(stale[:allowed]):
             if done and not self._scheduler.has_time(self._age_ms(frame)):
                 # Something held this process up after the plan was made; the others vote on the next frame.
                 return done
-            self._classifier.classify(frame, track, frame.captured_at_s)
+            classifier.classify(frame, track, frame.captured_at_s)
             ended_s = self._clock()
             self._scheduler.classification_took(1000.0 * (ended_s - started_s))
             started_s = ended_s

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from agent.errors import ConfigError
 from agent.settings import (
+    NO_CLASSIFIER,
     AgentSettings,
     ModelsSettings,
     MqttSettings,
@@ -93,14 +94,7 @@ def _lowered(given: AgentSettings, present: Mapping[str, object]) -> Iterator[st
         mqtt = MqttSettings.model_validate(present.get("mqtt", {}))
     except ValidationError as error:
         raise ConfigError(describe_problems(error, "the image's own configuration")) from None
-    for name in ("min_count", "window_s"):
-        if getattr(given.privacy, name) < getattr(privacy, name):
-            yield f"privacy.{name} = {getattr(given.privacy, name)} is lower"
-    if privacy.epsilon is not None and (given.privacy.epsilon or float("inf")) > privacy.epsilon:
-        yield f"privacy.epsilon = {given.privacy.epsilon or 'none'} is less noise"
-    most = privacy.max_tracks_per_person
-    if most is not None and (given.privacy.max_tracks_per_person or float("inf")) > most:
-        yield f"privacy.max_tracks_per_person = {given.privacy.max_tracks_per_person or 'none'} is higher"
+    yield from _less_private(given.privacy, privacy)
     for table, allowed, name in (
         (given.privacy, privacy, "acknowledge_individual_counts"),
         (given.privacy, privacy, "publish_sums"),
@@ -109,7 +103,19 @@ def _lowered(given: AgentSettings, present: Mapping[str, object]) -> Iterator[st
     ):
         if getattr(table, name) and not getattr(allowed, name):
             yield f"{name} = true is less safe"
+    if models.classifier == NO_CLASSIFIER != given.models.classifier:
+        yield f"models.classifier = {given.models.classifier!r} infers more"
     if mqtt.uses_tls and not given.mqtt.uses_tls:
         yield "mqtt without TLS is less safe"
     if not set(given.models.trusted_keys) <= set(models.trusted_keys):
         yield "models.trusted_keys trusts more signers"
+
+
+def _less_private(given: PrivacySettings, privacy: PrivacySettings) -> Iterator[str]:
+    for name in ("min_count", "window_s"):
+        if getattr(given, name) < getattr(privacy, name):
+            yield f"privacy.{name} = {getattr(given, name)} is lower"
+    for name, how in (("epsilon", "less noise"), ("max_tracks_per_person", "higher")):
+        most, asked = getattr(privacy, name), getattr(given, name)
+        if (asked or float("inf")) > (most or float("inf")):
+            yield f"privacy.{name} = {asked or 'none'} is {how}"

@@ -7,22 +7,24 @@ from agent.door import opened
 
 if TYPE_CHECKING:
     from agent.contract import topics
-    from agent.contract.messages import (
+    from agent.contract.birth import (
         BirthMeasuredCount,
         BirthMessage,
         BirthModels,
         BirthPolicy,
+        LedgerEntry,
+        ModelIdentity,
+    )
+    from agent.contract.messages import (
         CameraHealth,
         HealthMessage,
         HealthState,
         LatencyQuantiles,
-        LedgerEntry,
-        ModelIdentity,
         QueueHealth,
         counts_message,
         new_session_id,
     )
-    from agent.contract.topics import Address, Identity
+    from agent.contract.topics import Address, Identity, WindowKind
     from agent.contract.windows import AnyWindowMessage, kind_of, read_window, window_message
 else:
     __getattr__, __all__ = opened(__name__)

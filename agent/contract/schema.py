@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from agent.contract.birth import BirthMessage
 from agent.contract.day import DayMessage
-from agent.contract.messages import BirthMessage, CountsMessage, HealthMessage
+from agent.contract.messages import CountsMessage, HealthMessage
+from agent.contract.windows import CrossingsMessage, PeopleMessage
 
 if TYPE_CHECKING:
     from agent.contract.messages import Message
@@ -16,6 +18,8 @@ SCHEMA_FOLDER: Final = Path(__file__).parent / "schemas"
 
 SCHEMAS: Final[dict[str, type[Message]]] = {
     "counts": CountsMessage,
+    "people": PeopleMessage,
+    "crossings": CrossingsMessage,
     "day": DayMessage,
     "birth": BirthMessage,
     "health": HealthMessage,

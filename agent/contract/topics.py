@@ -1,6 +1,6 @@
 """The MQTT topics of contract v1, built and taken apart in one place.
 
-<root>/v1/<site>/<device>/availability | birth | health | (counts | day)/<source>
+<root>/v1/<site>/<device>/availability | birth | health | (counts | people | crossings | day)/<source>
 <prefix>/device/<id>/config                     Home Assistant discovery
 """
 
@@ -19,7 +19,7 @@ OFFLINE: Final = "offline"
 _LEVEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 """What the configuration takes as the name of a source."""
 
-WindowKind = Literal["counts", "day"]
+WindowKind = Literal["counts", "people", "crossings", "day"]
 Kind = Literal["availability", "birth", "health"] | WindowKind
 
 _ESCAPES: Final = str.maketrans({"_": "__", ".": "_--", "/": "_-_"})
@@ -134,7 +134,9 @@ def parse_topic(root: str, topic: str) -> Address | None:
     match topic.removeprefix(head).split("/"):
         case [site, device, ("availability" | "birth" | "health") as kind] if site and device:
             return Address(site, device, kind)
-        case [site, device, ("counts" | "day") as kind, source] if site and device and source:
+        case [site, device, ("counts" | "people" | "crossings" | "day") as kind, source] if (
+            site and device and source
+        ):
             return Address(site, device, kind, source)
         case _:
             return None

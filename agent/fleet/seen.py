@@ -44,7 +44,7 @@ class Seen(BaseModel):
 
 
 class SeenCounts(Seen):
-    """A window as far as it is shown."""
+    """A window as far as it is shown, whatever its source counts."""
 
     session_id: Name
     seq: Integer
@@ -53,8 +53,18 @@ class SeenCounts(Seen):
     historical: bool = False
     suppressed: bool
     people: Integer | None = None
+    """None of a window that counts crossings, too."""
+    came_in: Annotated[Integer | None, Field(alias="in")] = None
+    went_out: Annotated[Integer | None, Field(alias="out")] = None
     counts: Annotated[dict[Name, Integer], Field(max_length=_MAX_LABELS)] | None = None
     coverage: Annotated[float, Field(ge=0.0, le=1.0)]
+
+    @property
+    def total(self) -> int | None:
+        """People, or crossings both ways; None where it is not told."""
+        if self.came_in is None or self.went_out is None:
+            return self.people
+        return self.came_in + self.went_out
 
     @property
     def dominant(self) -> str:
@@ -118,6 +128,8 @@ class SeenBirth(Seen):
     models: Annotated[SeenModels | None, IF_READABLE] = None
     backend: Annotated[Name | None, IF_READABLE] = None
     policy: SeenPolicy = SeenPolicy()
+    expressions: Annotated[bool | None, IF_READABLE] = True
+    """None where it can't be read."""
 
 
 class SeenLatency(Seen):
@@ -156,14 +168,14 @@ class Told:
     online: bool | None = None
     """Of an availability."""
     window: SeenCounts | None = None
-    """Of counts."""
+    """Of a source, whatever it counts."""
     duplicate: bool = False
     """Whether the window had arrived before."""
     missing: int = 0
     """Windows of its source that were numbered and have not arrived."""
 
     def as_json(self) -> dict[str, object]:
-        """``site``, ``device``, ``kind``, for counts and days ``source``, then what was told."""
+        """``site``, ``device``, ``kind``, for windows and days ``source``, then what was told."""
         address = self.address
         place = {"site": address.site, "device": address.device, "kind": address.kind}
         place |= {"source": address.source} if address.source else {}

@@ -75,8 +75,8 @@ class SourceView:
     last: SeenCounts | None = None
     arrived_s: float = 0.0
     duplicates: int = 0
-    people: deque[int | None] = field(default_factory=lambda: deque(maxlen=SPARKLINE_WINDOWS))
-    """Of the latest windows, oldest first; None for suppressed ones."""
+    totals: deque[int | None] = field(default_factory=lambda: deque(maxlen=SPARKLINE_WINDOWS))
+    """People or crossings of the latest windows, oldest first; None for suppressed ones."""
     sessions: OrderedDict[str, Numbering] = field(default_factory=OrderedDict)
 
     @property
@@ -99,7 +99,7 @@ class SourceView:
         self.arrived_s = now_s
         if newest:
             self.last = window
-            self.people.append(window.people)
+            self.totals.append(window.total)
         return True
 
 

@@ -13,6 +13,7 @@ from agent.errors import BackendError, ModelError
 from agent.inference.backends import load_network
 from agent.inference.bundle import open_bundle
 from agent.inference.choice import Choice, TrialOptions, load_pick, make_choice
+from agent.settings import NO_CLASSIFIER
 
 if TYPE_CHECKING:
     from agent.inference.bundle import Bundle
@@ -28,7 +29,7 @@ class Networks:
 
     detectors: tuple[LoadedNetwork, ...]
     classifier: LoadedNetwork | None
-    """None when the detector already tells expressions."""
+    """None when the detector already tells expressions, or nobody asks for them."""
     start_tier: int = 0
     """Index of the detector to begin with."""
     costs: tuple[float, ...] = ()
@@ -65,7 +66,7 @@ def load_networks(settings: AgentSettings) -> Networks:
         ModelError: The bundle or one of its files is missing, altered, of an unknown signer or shape.
         BackendError: No installed backend can run them.
     """
-    asked = settings.models
+    asked = settings.needed_models
     bundle = open_bundle(asked)
 
     def load(family: str) -> tuple[LoadedNetwork, ...]:
@@ -83,7 +84,8 @@ def load_networks(settings: AgentSettings) -> Networks:
 
     detectors = load(asked.detector)
     single_stage = detectors[0].entry.task == "face_emotion"
-    classifier = None if single_stage else load(asked.classifier)[0]
+    needless = single_stage or asked.classifier == NO_CLASSIFIER
+    classifier = None if needless else load(asked.classifier)[0]
     return Networks(detectors, classifier, signer=bundle.signer, signer_id=bundle.signer_id)
 
 
@@ -104,7 +106,7 @@ def choose_networks(
         ModelError: The bundle or one of its files is missing, altered, of an unknown signer or shape.
         BackendError: No installed backend can run them.
     """
-    asked, budget_ms = settings.models, settings.latency.budget_ms
+    asked, budget_ms = settings.needed_models, settings.latency.budget_ms
     bundle = open_bundle(asked)
     options = TrialOptions(keep=keep)
     choice = make_choice(bundle, asked, state_dir, budget_ms, reselect=reselect, options=options)

@@ -59,28 +59,47 @@ more than ten seconds. ``max_tracks_per_person`` makes that a chosen number, for
 source in 24 hours at most, restarts included: each track in a window has cost them so many seconds of their
 day. It bounds the tracks a person makes, not that they stand in front of others.
 
+**A line's crossings** are two counts of one window. They are withheld together, where both add up to less
+than ``min_count``: one direction alone is never published, so that no total from elsewhere gives the other
+away. A track adds at most one to each direction in a window (:mod:`agent.aggregator.crossings`), two
+altogether. So the sensitivity is 2, each direction has half of what the ledger gives to counts, and the loss
+of a track in one window is as with expressions. But the side on which a track was last counted goes with it
+into the next window, so what it does in one may show in later ones: the promise is for a track as a whole,
+epsilon times the windows that it is in. People without expressions are one count, of sensitivity 1. Neither
+has sums or a day's total: where some source has those, the others leave their part unspent.
+
 The load figures of health follow the number of faces and have no noise, so with ``epsilon`` none is told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from math import ceil
 from random import Random, SystemRandom
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, overload
 
-from agent.domain import EMOTIONS, LABELS, Disclosure, EmotionWindow
+from agent.domain import (
+    EMOTIONS,
+    LABELS,
+    CrossingsDisclosure,
+    CrossingsWindow,
+    Disclosure,
+    EmotionWindow,
+    PeopleDisclosure,
+    PeopleWindow,
+)
 from agent.privacy.ledger import Entry, Release, ledger_of
 from agent.privacy.noise import discrete_laplace
 from agent.settings import SHORTEST_WINDOW_S, PrivacySettings
 
 if TYPE_CHECKING:
-    from agent.domain import DayTotal
+    from agent.domain import AnyDisclosure, AnyWindow, DayTotal, Window
 
 _ROUNDING_S: Final = 1e-3
 """Edges are sums of floats; a window of 60 s may measure a few nanoseconds less."""
 _DAY_S: Final = 86_400.0
-_SUPPRESSED: Final = Disclosure(suppressed=True, people=None, counts=None)
+_MOST_CROSSINGS: Final = 2
+"""Of one track in one window: one to each side."""
 
 
 class PrivacyPolicy:
@@ -112,13 +131,26 @@ class PrivacyPolicy:
         most_tracks, per_day = self._settings.max_tracks_per_person, self.epsilon_per_day
         return None if most_tracks is None or per_day is None else per_day * most_tracks
 
-    def may_tell_load(self, disclosure: Disclosure) -> bool:
+    def may_tell_load(self, disclosure: AnyDisclosure) -> bool:
         """Whether the load that a window caused may be told with it."""
         return not disclosure.suppressed and not self.ledger
 
-    def disclose(self, window: EmotionWindow) -> Disclosure:
+    @overload
+    def disclose(self, window: EmotionWindow) -> Disclosure: ...
+    @overload
+    def disclose(self, window: PeopleWindow) -> PeopleDisclosure: ...
+    @overload
+    def disclose(self, window: CrossingsWindow) -> CrossingsDisclosure: ...
+    def disclose(self, window: AnyWindow) -> AnyDisclosure:
         """What may be published of ``window``."""
-        return self._disclosed("counts", window)
+        if isinstance(window, EmotionWindow):
+            return self._disclosed("counts", window, window.counts)
+        if isinstance(window, PeopleWindow):
+            told = self._let_out("counts", window, {"people": window.people})
+            return PeopleDisclosure(suppressed=told is None, people=(told or {}).get("people"))
+        crossed = {"in": window.came_in, "out": window.went_out}
+        told = self._let_out("counts", window, crossed, units=_MOST_CROSSINGS)
+        return CrossingsDisclosure(told is None, (told or {}).get("in"), (told or {}).get("out"))
 
     def disclose_day(self, total: DayTotal) -> Disclosure:
         """What may be published of a day.
@@ -128,7 +160,7 @@ class PrivacyPolicy:
         """
         if "day" not in self.ledger:
             raise ValueError("a day's total is told with noise of its own only")
-        return self._disclosed("day", total)
+        return self._disclosed("day", total, total.counts)
 
     def disclose_sums(self, sums: Mapping[str, int], disclosure: Disclosure) -> Mapping[str, int] | None:
         """What may be published of a window's summed probabilities, in hundredths of a person.
@@ -143,27 +175,40 @@ class PrivacyPolicy:
         """
         if disclosure.suppressed or not self._settings.publish_sums:
             return None
-        return self._noisy("sums", sums, EMOTIONS)
+        return self._noisy("sums", {label: sums.get(label, 0) for label in EMOTIONS})
 
-    def _disclosed(self, release: Release, counted: EmotionWindow | DayTotal) -> Disclosure:
-        length_s = counted.closed_at_s - counted.opened_at_s
+    def _disclosed(self, release: Release, span: Window | DayTotal, counts: Mapping[str, int]) -> Disclosure:
+        # All labels, whichever have votes: which ones do may not show.
+        told = self._let_out(release, span, {label: counts.get(label, 0) for label in LABELS})
+        people = None if told is None else sum(told.values())
+        return Disclosure(suppressed=told is None, people=people, counts=told)
+
+    def _let_out(
+        self, release: Release, span: Window | DayTotal, counts: Mapping[str, int], units: int = 1
+    ) -> dict[str, int] | None:
+        """All counts or, where they are withheld, None.
+
+        Args:
+            release: Whose part of epsilon they have.
+            span: Whose they are; a short one's are withheld.
+            counts: Each at least 0.
+            units: Times the ledger's sensitivity that one track adds to all of them together at most.
+        """
+        length_s = span.closed_at_s - span.opened_at_s
         too_short = length_s < SHORTEST_WINDOW_S - _ROUNDING_S
         if too_short and not self._settings.acknowledge_individual_counts:
-            return _SUPPRESSED
-        counts = _without_negatives(self._noisy(release, counted.counts, LABELS))
-        people = sum(counts.values())
+            return None
+        told = _without_negatives(self._noisy(release, counts, units))
         # With ``min_count = 1`` an empty window shows its zero: there is no threshold left to hide below.
-        if self._settings.min_count > 1 and people < self._settings.min_count:
-            return _SUPPRESSED
-        return Disclosure(suppressed=False, people=people, counts=counts)
+        if self._settings.min_count > 1 and sum(told.values()) < self._settings.min_count:
+            return None
+        return told
 
-    def _noisy(self, release: Release, values: Mapping[str, int], labels: Collection[str]) -> dict[str, int]:
-        """All labels, whichever have a value: which ones do may not show."""
-        exact = {label: values.get(label, 0) for label in labels}
+    def _noisy(self, release: Release, exact: Mapping[str, int], units: int = 1) -> dict[str, int]:
         if not self.ledger:
-            return exact
-        per_unit = self.ledger[release].per_unit
-        return {label: value + discrete_laplace(per_unit, self._randomness) for label, value in exact.items()}
+            return dict(exact)
+        per_unit = self.ledger[release].per_unit / units
+        return {key: value + discrete_laplace(per_unit, self._randomness) for key, value in exact.items()}
 
 
 def _without_negatives(noisy: dict[str, int]) -> dict[str, int]:

@@ -16,6 +16,8 @@ from agent.contract import BirthMessage, Identity, topics
 from agent.domain import LABELS, Json
 
 if TYPE_CHECKING:
+    from agent.contract import WindowKind
+
     Entity = dict[str, Json]
 
 EXPIRE_AFTER_WINDOWS: Final = 3
@@ -31,16 +33,16 @@ def discovery_payload(identity: Identity, birth: BirthMessage) -> bytes:
     """The device's discovery message, with entities for every source of ``birth``."""
     entities: dict[str, Entity] = {}
     for source in birth.sources:
-        entities |= _source_entities(identity, source, birth.policy.window_s)
+        entities |= _source_entities(identity, birth, source)
     entities |= _device_entities(identity)
     for key, entity in entities.items():
         entity["unique_id"] = f"{identity.unique_id}_{key}"
-    for source in birth.sources:
+    for source in birth.sources if birth.expressions else ():
         entities = _former_entities(source) | entities
     message = {
         "device": {
             "identifiers": [identity.unique_id],
-            "name": f"Expressions {identity.site} {identity.device}",
+            "name": f"{'Expressions' if birth.expressions else 'People'} {identity.site} {identity.device}",
             "manufacturer": "emotion-agent",
             "model": f"{birth.models.detector.id} ({birth.backend})",
             "sw_version": birth.agent,
@@ -52,44 +54,72 @@ def discovery_payload(identity: Identity, birth: BirthMessage) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode()
 
 
-def _source_entities(identity: Identity, source: str, window_s: float) -> dict[str, Entity]:
-    """What one camera counts: people, each expression, the dominant one, and coverage."""
-    told = _counting(identity, source, window_s)
-    always = {**told, "availability": [_alive(identity)]}
-    entities: dict[str, Entity] = {
+def _source_entities(identity: Identity, birth: BirthMessage, source: str) -> dict[str, Entity]:
+    """What one camera counts, and coverage."""
+    kind: WindowKind
+    if source in birth.lines:
+        kind, counted = "crossings", _crossings(source)
+    elif birth.expressions:
+        kind, counted = "counts", _people(source) | _expressions(source)
+    else:
+        kind, counted = "people", _people(source)
+    told = _counting(identity, kind, source, birth.policy.window_s)
+    entities = {key: {**told, **entity} for key, entity in counted.items()}
+    entities["coverage"] = {
+        **told,
+        "availability": [_alive(identity)],
+        "name": f"{source} coverage",
+        "state_class": "measurement",
+        "unit_of_measurement": "%",
+        "suggested_display_precision": 0,
+        "entity_category": "diagnostic",
+        "value_template": _unless_historical("(value_json.coverage * 100) | round(1)"),
+    }
+    return {topics.joined(source, key): entity for key, entity in entities.items()}
+
+
+def _people(source: str) -> dict[str, Entity]:
+    return {
         "people": {
-            **told,
             "name": f"{source} people",
             "state_class": "measurement",
             "icon": "mdi:account-group",
             "value_template": _unless_historical("value_json.people"),
-        },
-        "dominant": {
-            **told,
-            "name": f"{source} dominant expression",
-            "device_class": "enum",
-            "options": list(LABELS),
-            "icon": "mdi:emoticon-outline",
-            "value_template": _unless_historical(_DOMINANT),
-        },
-        "coverage": {
-            **always,
-            "name": f"{source} coverage",
-            "state_class": "measurement",
-            "unit_of_measurement": "%",
-            "suggested_display_precision": 0,
-            "entity_category": "diagnostic",
-            "value_template": _unless_historical("(value_json.coverage * 100) | round(1)"),
-        },
+        }
     }
-    for label in LABELS:
-        entities[label] = {
-            **told,
+
+
+def _expressions(source: str) -> dict[str, Entity]:
+    """The dominant one, and each."""
+    dominant: Entity = {
+        "name": f"{source} dominant expression",
+        "device_class": "enum",
+        "options": list(LABELS),
+        "icon": "mdi:emoticon-outline",
+        "value_template": _unless_historical(_DOMINANT),
+    }
+    each: dict[str, Entity] = {
+        label: {
             "name": f"{source} {label}",
             "state_class": "measurement",
             "value_template": _unless_historical(f"(value_json.counts or {{}}).get('{label}')"),
         }
-    return {topics.joined(source, key): entity for key, entity in entities.items()}
+        for label in LABELS
+    }
+    return {"dominant": dominant, **each}
+
+
+def _crossings(source: str) -> dict[str, Entity]:
+    """Over the source's line, each way."""
+    return {
+        way: {
+            "name": f"{source} {way}",
+            "state_class": "measurement",
+            "icon": icon,
+            "value_template": _unless_historical(f"value_json['{way}']"),
+        }
+        for way, icon in (("in", "mdi:location-enter"), ("out", "mdi:location-exit"))
+    }
 
 
 def _former_entities(source: str) -> dict[str, Entity]:
@@ -98,8 +128,8 @@ def _former_entities(source: str) -> dict[str, Entity]:
     return {f"{source.replace('.', '_')}_{key}": {"platform": "sensor"} for key in keys}
 
 
-def _counting(identity: Identity, source: str, window_s: float) -> Entity:
-    topic = topics.counts_topic(identity, source)
+def _counting(identity: Identity, kind: WindowKind, source: str, window_s: float) -> Entity:
+    topic = topics.window_topic(identity, kind, source)
     shown = _unless_historical("'offline' if value_json.suppressed else 'online'")
     return {
         "platform": "sensor",

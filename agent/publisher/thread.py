@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.contract import BirthMessage, HealthMessage, kind_of, topics, window_message
-from agent.domain import BrokerStatus, DayTotal, Disclosure, EmotionWindow
+from agent.domain import AnyDisclosure, BrokerStatus, DayTotal, Window
 from agent.errors import BrokenThreadError
 from agent.mqtt import Backoff, BrokerLink, Dial, Wake, load_credentials, tls_context, warn_of_exposure
 from agent.publisher.announcement import Announcer
@@ -107,10 +107,10 @@ class Publisher:
         self._progress_at_s = time.monotonic()
         self._thread.start()
 
-    def publish_counts(self, window: EmotionWindow | DayTotal, disclosure: Disclosure) -> None:
+    def publish_counts(self, window: Window | DayTotal, disclosure: AnyDisclosure) -> None:
         """Hand over a closed window, or a day, with what the privacy policy lets out of it; returns at once.
 
-        It is kept until the broker acknowledges it. The undisclosed counts of ``window`` are not read.
+        It is kept until the broker acknowledges it. What was counted in ``window`` is not read.
         """
         stamps = self._clock.stamps(window.opened_at_s, window.closed_at_s)
         message = window_message(window, disclosure, self._session_id, stamps)

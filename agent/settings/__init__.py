@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         SourceSettings,
     )
     from agent.settings.stages import (
+        NO_CLASSIFIER,
         ClassifierSettings,
         DetectorSettings,
         LatencySettings,

@@ -11,6 +11,7 @@ from agent.settings.mqtt import HomeAssistantSettings, MqttSettings
 from agent.settings.privacy import DeploymentSettings, PrivacySettings
 from agent.settings.sources import SourceSettings
 from agent.settings.stages import (
+    NO_CLASSIFIER,
     ClassifierSettings,
     DetectorSettings,
     LatencySettings,
@@ -48,6 +49,22 @@ class AgentSettings(Table):
     homeassistant: HomeAssistantSettings = HomeAssistantSettings()
     health: HealthSettings = HealthSettings()
     state: StateSettings = StateSettings()
+
+    @property
+    def expressions(self) -> bool:
+        """Whether those of any source are inferred; else no network for them is needed."""
+        return any(map(self.expressions_of, self.sources))
+
+    def expressions_of(self, source: str) -> bool:
+        """Whether the expressions that one source sees are inferred; who crosses a line has none."""
+        return self.models.classifier != NO_CLASSIFIER and self.sources[source].counting == "presence"
+
+    @property
+    def needed_models(self) -> ModelsSettings:
+        """As configured, but without a classifier where it would have nothing to do."""
+        return (
+            self.models if self.expressions else self.models.model_copy(update={"classifier": NO_CLASSIFIER})
+        )
 
     @model_validator(mode="before")
     @classmethod

@@ -152,6 +152,8 @@ def _contradictions(settings: AgentSettings) -> Iterator[str]:
     deployment = settings.deployment
     if deployment.context in {"workplace", "education"} and not deployment.safety_purpose.strip():
         yield _PROHIBITED.format(context=deployment.context)
+    if settings.privacy.day_total and not settings.expressions:
+        yield "privacy.day_total = true: only sources that count expressions have a day's total; leave it out"
     yield from file_problems("models", settings.models)
     yield from file_problems("mqtt", settings.mqtt)
     for name, source in settings.sources.items():

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
+from math import dist
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from agent.domain import LARGEST_PICTURE_PX
 from agent.settings.address import NO_ADDRESS, AddressKind, CameraAddress, parse_address
-from agent.settings.table import Polygon, Table
+from agent.settings.table import LineEnds, Polygon, Table
+
+_SHORTEST_LINE: Final = 0.01
 
 
 def _checked_device(value: object) -> object:
@@ -49,6 +52,21 @@ class SourceBase(Table):
     """Longest time between two looks at a scene where nothing moves; 0 looks at every frame."""
     measured: MeasuredCount | None = None
     """How far the counts of this source can be trusted, where somebody has counted beside the agent."""
+    counting: Literal["presence", "line"] = "presence"
+    """Who was there, or who crossed ``line``, in and out apart."""
+    line: LineEnds | None = None
+    """Its ends x1, y1, x2, y2 in shares of width and height. Seen from the first towards the second, whoever
+    crosses to the right comes in."""
+
+    @model_validator(mode="after")
+    def _a_line_is_there_to_be_counted(self) -> Self:
+        if (self.counting == "line") != (self.line is not None):
+            msg = 'counting = "line" and line = [x1, y1, x2, y2] need each other: set both or neither'
+            raise ValueError(msg)
+        if self.line is not None and dist(self.line[:2], self.line[2:]) < _SHORTEST_LINE:
+            msg = "the ends of line are one point: set them a hundredth of the picture apart at least"
+            raise ValueError(msg)
+        return self
 
 
 class ReplaySource(SourceBase):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
 from agent.settings.table import Share, Table
+
+NO_CLASSIFIER: Final = "none"
+"""Instead of a network: people are counted, and nothing else is inferred of them."""
 
 
 class ModelsSettings(Table):
@@ -23,7 +26,7 @@ class ModelsSettings(Table):
     detector: str = "yolo_face_pico"
     """Family of detector networks in the bundle."""
     classifier: str = "mobilenet_emotion"
-    """Expression network in the bundle; unused with a single-stage detector."""
+    """Expression network in the bundle; unused with a single-stage detector. "none" counts people only."""
     backend: Literal["auto", "onnxruntime", "openvino", "litert"] = "auto"
     precision: Literal["auto", "fp32", "int8_u8s8", "int8_s8s8", "int8"] = "auto"
     threads: int = Field(default=0, ge=0, le=64)

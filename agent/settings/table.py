@@ -10,6 +10,7 @@ TOPIC_LEVEL: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 TopicName = Annotated[str, Field(pattern=TOPIC_LEVEL)]
 """One MQTT topic level that is also safe in file names: letters, digits, '_', '.', '-'."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+LineEnds = tuple[Share, Share, Share, Share]
 Polygon = Annotated[tuple[tuple[Share, Share], ...], Field(min_length=3)]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from agent.assembly import build_aggregator
+from agent.domain import CrossingsWindow, EmotionWindow, PeopleWindow, Window
 from agent.settings import AgentSettings
 from agent.source.picture.motion_gate import MotionGate
 
@@ -13,6 +14,30 @@ DICE = np.random.default_rng(5)
 ROOM = DICE.integers(40, 200, (12, 16, 3)).repeat(20, 0).repeat(20, 1).astype(np.uint8)
 FPS = 5.0
 WINDOW_S = 60.0
+
+
+@pytest.mark.parametrize(
+    ("source", "models", "kind"),
+    [
+        ({}, {}, EmotionWindow),
+        ({}, {"classifier": "none"}, PeopleWindow),
+        ({"counting": "line", "line": [0, 0.5, 1, 0.5]}, {}, CrossingsWindow),
+        ({"counting": "line", "line": [0, 0.5, 1, 0.5]}, {"classifier": "none"}, CrossingsWindow),
+    ],
+)
+def test_a_source_counts_what_its_table_and_the_networks_say(
+    source: dict[str, object], models: dict[str, object], kind: type[Window]
+) -> None:
+    settings = AgentSettings.model_validate(
+        {
+            "deployment": {"site": "museum", "device": "door-1", "context": "retail"},
+            "sources": {"hall": {"type": "opencv", "device": 0, **source}},
+            "models": models,
+        }
+    )
+    (window,) = build_aggregator("hall", settings, 0.0).close_due(300.0)
+    assert type(window) is kind
+    assert (window.source, window.closed_at_s) == ("hall", 300.0)
 
 
 @pytest.mark.parametrize("idle_interval_ms", [0.0, 500.0, 2_500.0, 10_000.0])

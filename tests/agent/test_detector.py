@@ -104,6 +104,17 @@ def test_single_stage_network_brings_probabilities_in_the_projects_order() -> No
     assert face.score == pytest.approx(sigmoids["neutral"])
 
 
+def test_a_single_stage_network_can_find_faces_and_nothing_else() -> None:
+    maps = empty_maps(channels=7)
+    put_face(maps[0], 3, 3, [0.0, 2.0, -2.0], 1.0)
+    network = loaded(ScriptedNetwork(SCENE, maps), task="face_emotion", labels=SMALL_EMOTIONS)
+    frame = make_frame(np.zeros((64, 64, 3), np.uint8))
+    (face,) = Detector(network, SETTINGS, expressions=False).detect(frame)
+    (told,) = Detector(network, SETTINGS).detect(frame)
+    assert face.emotion_scores is None
+    assert (face.box, face.score) == (told.box, told.score)
+
+
 @pytest.mark.parametrize(
     ("task", "labels", "named"),
     [

@@ -128,6 +128,26 @@ def test_a_single_stage_networks_calibrated_floor_applies_unless_configured(
     assert [reading.label for reading in steps[-1].readings] == [label]
 
 
+@pytest.mark.parametrize("single_stage", [False, True])
+def test_without_expressions_tracks_are_handed_on_and_nobody_is_read(*, single_stage: bool) -> None:
+    """A single-stage network then finds faces; a classifier is not even asked for."""
+    maps = empty_maps(channels=4 + (len(EMOTIONS) if single_stage else 1))
+    put_face(maps[0], 3, 3, [1.0] + [0.0] * (len(EMOTIONS) - 1) if single_stage else [1.0], 1.0)
+    fields = {"task": "face_emotion", "labels": EMOTIONS} if single_stage else {}
+    network = loaded(ScriptedNetwork(SCENE, maps), head="yolo_ltrb", **fields)
+    settings = AgentSettings(
+        deployment=DeploymentSettings(site="lab", device="box", context="research"),
+        sources={"door": ReplaySource(type="replay", path=Path("unused"))},
+        detector=DetectorSettings(min_face_px=0.0),
+    )
+    stages = build_pipeline(Networks((network,), None), settings, lambda: 0.0, expressions=False)
+    step = [stages.step(make_frame(np.zeros((96, 128, 3), np.uint8))) for _ in range(4)][-1]
+    assert (step.readings, step.classified, step.picture_px) == ((), 0, (128, 96))
+    (track,) = step.tracks
+    assert track.observed
+    assert track.emotion_scores is None
+
+
 @pytest.mark.slow
 def test_the_same_frames_at_the_same_times_give_the_same_readings(
     networks: Networks, pictures: list[NDArray[np.uint8]]

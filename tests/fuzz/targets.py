@@ -29,7 +29,7 @@ from models.importing.request import ImportRequest
 from tests.support.damage import Verdict, fill, sample, try_one
 from tests.support.hostile_broker import framed
 from tests.support.hostile_settings import BASE, damaged, read_many_here, run_many
-from tests.support.message_samples import IDENTITY, birth, day, health
+from tests.support.message_samples import CROSSINGS, IDENTITY, PEOPLE, birth, day, health, message_of
 from tests.support.mutation import mutated_bytes, mutated_manifest, mutated_onnx
 from tests.support.user_networks import Export, write_export
 
@@ -112,6 +112,8 @@ def watch(chance: Random, _folder: Path) -> None:
     samples = {
         topics.counts_topic(IDENTITY, "door"): sample(3).message.payload(),
         topics.window_topic(IDENTITY, "day", "door"): day().payload(),
+        topics.window_topic(IDENTITY, "people", "hall"): message_of(PEOPLE).payload(),
+        topics.window_topic(IDENTITY, "crossings", "way"): message_of(CROSSINGS).payload(),
         topics.birth_topic(IDENTITY): birth().payload(),
         topics.health_topic(IDENTITY): health().payload(),
         topics.availability_topic(IDENTITY): b"online",

@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
-from agent.contract import AnyWindowMessage, window_message
-from agent.contract.messages import (
-    BirthMessage,
-    BirthModels,
-    BirthPolicy,
-    CameraHealth,
-    HealthMessage,
-    ModelIdentity,
-)
+from agent.contract.birth import BirthMessage, BirthModels, BirthPolicy, ModelIdentity
+from agent.contract.messages import CameraHealth, HealthMessage
 from agent.contract.topics import Identity
-from agent.domain import LABELS, DayTotal, Disclosure, EmotionWindow, Stamps
+from agent.contract.windows import AnyWindowMessage, window_message
+from agent.domain import (
+    LABELS,
+    CrossingsDisclosure,
+    DayTotal,
+    Disclosure,
+    EmotionWindow,
+    PeopleDisclosure,
+    Stamps,
+    Window,
+)
 
 IDENTITY = Identity(site="museum", device="door-1")
 SESSION = "0123456789abcdef0123456789abcdef"
@@ -36,6 +39,13 @@ def birth(session_id: str = SESSION, sources: tuple[str, ...] = ("door",)) -> Bi
         policy=BirthPolicy(window_s=300.0, min_count=5),
         sources=sources,
     )
+
+
+def modest_birth() -> BirthMessage:
+    """Of an agent that infers no expression: one source counts people, the other who crosses a line."""
+    full = birth(sources=("hall", "door"))
+    models = full.models.model_copy(update={"classifier": None})
+    return full.model_copy(update={"models": models, "expressions": False, "lines": ("door",)})
 
 
 def health(frames_dropped: int = 0) -> HealthMessage:
@@ -74,3 +84,18 @@ def day(seq: int = 0) -> AnyWindowMessage:
 
 
 SUPPRESSED = Disclosure(suppressed=True, people=None, counts=None)
+
+PEOPLE = PeopleDisclosure(suppressed=False, people=7)
+CROSSINGS = CrossingsDisclosure(suppressed=False, came_in=4, went_out=3)
+FEW_PEOPLE = PeopleDisclosure(suppressed=True, people=None)
+FEW_CROSSINGS = CrossingsDisclosure(suppressed=True, came_in=None, went_out=None)
+
+
+def message_of(
+    disclosed: Disclosure | PeopleDisclosure | CrossingsDisclosure, seq: int = 0, length_s: float = 300.0
+) -> AnyWindowMessage:
+    """The message of a window ``seq`` of ``door``, stamped from a fixed day on."""
+    start = datetime(2026, 11, 22, 6, 0, tzinfo=UTC) + timedelta(seconds=seq * length_s)
+    stamps = Stamps(start, start + timedelta(seconds=length_s), synced=True)
+    closed = Window("door", seq, seq * length_s, (seq + 1) * length_s, coverage=1.0)
+    return window_message(closed, disclosed, SESSION, stamps)

@@ -72,6 +72,12 @@ def test_the_printed_transcript_is_what_a_broker_shows_today() -> None:
     ]
 
 
+def test_the_printed_windows_of_people_and_crossings_keep_their_schemas() -> None:
+    text = (DOCS / "mqtt.md").read_text(encoding="utf-8")
+    block = text.partition("<!-- windows of people and of crossings")[2].split("```")[1].strip("\n")
+    assert check_lines(f"{block}\n") == {"people", "crossings"}
+
+
 def test_a_text_without_markers_keeps_its_words() -> None:
     assert with_block("nothing here", "x") == "nothing here"
     assert with_block(f"a\n{BEGIN}old{END}b", "new\n") == f"a\n{BEGIN}```\nnew\n```\n{END}b"

@@ -209,6 +209,8 @@ def test_every_commented_line_is_accepted_once_uncommented(table: str, key: str,
     target[key] = value
     if key in {"certificate_file", "key_file"}:
         target.update(certificate_file=value, key_file=value)
+    if key == "line":
+        target["counting"] = "line"
     if key == "credentials_file":
         target["device"] = "rtsp://192.0.2.9/stream"
     assert [line for line in complaints_about(raw) if "does not exist" not in line] == []

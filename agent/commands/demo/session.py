@@ -19,6 +19,7 @@ from agent.daemon import Daemon
 from agent.fleet import Reader
 from agent.inference.backends import precision_order
 from agent.settings import (
+    NO_CLASSIFIER,
     AgentSettings,
     DeploymentSettings,
     HealthSettings,
@@ -46,13 +47,14 @@ _POLICY: Final = (
 )
 
 
-def run_demo(*, camera: str | None, video: Path | None, duration_s: float) -> int:
+def run_demo(*, camera: str | None, video: Path | None, duration_s: float, people_only: bool = False) -> int:
     """Show the whole path at work; without a camera or video, on a generated clip.
 
     Args:
         camera: What ``sources.*.device`` takes: an index, a path or a URL.
         video: A video file or a folder of images.
         duration_s: How long to run with a camera, and length of the generated clip.
+        people_only: Infer no expression.
 
     Returns:
         Windows that arrived through MQTT.
@@ -66,7 +68,7 @@ def run_demo(*, camera: str | None, video: Path | None, duration_s: float) -> in
         source = _source(camera, video, folder, duration_s, console)
         console.print(_OPENING, _POLICY, sep="\n", style="dim")
         broker = stack.enter_context(EmbeddedBroker())
-        settings = _settings(source, broker.port, folder)
+        settings = _settings(source, broker.port, folder, people_only=people_only)
         arrivals = Arrivals(settings.mqtt.root)
         stack.enter_context(Reader(settings.mqtt, name="demo").reading(arrivals.take))
         limit_s = duration_s if camera is not None else None
@@ -89,12 +91,15 @@ def _source(
     return ReplaySource(type="replay", path=clip)
 
 
-def _settings(source: SourceSettings, port: int, folder: Path) -> AgentSettings:
+def _settings(source: SourceSettings, port: int, folder: Path, *, people_only: bool) -> AgentSettings:
+    # What the processor's instructions suggest: trying all backends would keep the viewer waiting.
+    models = ModelsSettings(backend="onnxruntime", precision=precision_order()[0])
+    if people_only:
+        models = models.model_copy(update={"classifier": NO_CLASSIFIER})
     return AgentSettings(
         deployment=DeploymentSettings(site="demo", device="this-machine", context="demo"),
         sources={"clip": source},
-        # What the processor's instructions suggest: trying all backends would keep the viewer waiting.
-        models=ModelsSettings(backend="onnxruntime", precision=precision_order()[0]),
+        models=models,
         privacy=PrivacySettings(window_s=WINDOW_S, min_count=1, acknowledge_individual_counts=True),
         mqtt=MqttSettings(host="127.0.0.1", port=port, protocol="3.1.1"),
         health=HealthSettings(interval_s=2.0),
@@ -143,8 +148,8 @@ def _draw(arrivals: Arrivals, console: Console, finished: threading.Event) -> No
 
 def _summarise(arrivals: Arrivals, console: Console) -> None:
     votes = ", ".join(f"{label} {count}" for label, count in arrivals.totals.items() if count)
+    told = f"votes: {votes or 'none'}" if arrivals.expressions else "of people only"
     console.print(
-        f"\n{arrivals.received} windows arrived through MQTT; votes: {votes or 'none'}."
-        f" The agent is {arrivals.availability}.",
+        f"\n{arrivals.received} windows arrived through MQTT; {told}. The agent is {arrivals.availability}.",
         highlight=False,
     )

@@ -15,6 +15,8 @@ from agent.domain import LABELS
 from agent.fleet import DeviceView, FleetView, SeenBirth, SeenCounts, SeenHealth
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agent.mqtt import Received
 
 _ROWS: Final = 10
@@ -58,12 +60,12 @@ class Arrivals:
         table = Table(title="counts received over MQTT", title_justify="left")
         table.add_column("window (UTC)", no_wrap=True)
         table.add_column("people", justify="right", style="bold")
-        for label in LABELS:
-            table.add_column(label, justify="right")
-        table.add_column("coverage", justify="right")
         with self._lock:
+            labels = LABELS if self.expressions else ()
+            for label in (*labels, "coverage"):
+                table.add_column(label, justify="right")
             for window in self._windows:
-                table.add_row(*_cells(window))
+                table.add_row(*_cells(window, labels))
             return Group(Text(self._headline()), table)
 
     def lines(self, after: int) -> list[str]:
@@ -71,6 +73,12 @@ class Arrivals:
         with self._lock:
             fresh = self.received - after
             return [_line(window) for window in list(self._windows)[-fresh:]] if fresh > 0 else []
+
+    @property
+    def expressions(self) -> bool:
+        """Whether the device infers any; so it is taken to until it says that it doesn't."""
+        birth = None if self._device is None else self._device.birth
+        return birth is None or birth.expressions is not False
 
     @property
     def _device(self) -> DeviceView | None:
@@ -100,17 +108,18 @@ def _pace(health: SeenHealth) -> list[str]:
     return [pace] if health.rss_mb is None else [pace, f"{health.rss_mb:.0f} MB"]
 
 
-def _cells(window: SeenCounts) -> list[str]:
+def _cells(window: SeenCounts, labels: Sequence[str]) -> list[str]:
     opened = "?" if window.window_start is None else f"{window.window_start:%H:%M:%S}"
     span = f"{opened} - {window.window_end:%H:%M:%S}"
     coverage = f"{window.coverage:.0%}"
-    if window.counts is None:
-        return [span, "few", *("" for _ in LABELS), coverage]
-    votes = [str(window.counts.get(label) or "·") for label in LABELS]
+    if window.suppressed:
+        return [span, "few", *("" for _ in labels), coverage]
+    votes = [str((window.counts or {}).get(label) or "·") for label in labels]
     return [span, str(window.people), *votes, coverage]
 
 
 def _line(window: SeenCounts) -> str:
-    span, people, *_ = _cells(window)
+    span, people, coverage = _cells(window, ())
     votes = ", ".join(f"{label} {count}" for label, count in (window.counts or {}).items() if count)
-    return f"{span} UTC  people {people}: {votes or 'nobody'}  (coverage {window.coverage:.0%})"
+    told = "" if window.counts is None else f": {votes or 'nobody'}"
+    return f"{span} UTC  people {people}{told}  (coverage {coverage})"

@@ -77,7 +77,7 @@ def examine(
 
     The V4L2 cameras of the configuration are tried, and nothing is written.
     """
-    models = ModelsSettings() if settings is None else settings.models
+    models = ModelsSettings() if settings is None else settings.needed_models
     latency = LatencySettings() if settings is None else settings.latency
     bundle_name = str(models.bundle or "the one installed with the agent")
     choice, problem, exit_code, signature = None, "", 0, "not verified"

@@ -26,6 +26,8 @@ def notice(
 
         typer.echo(render_dpia(settings), nl=False)
         return
+    from agent.commands.notice.kinds import kinds_of  # noqa: PLC0415
     from agent.commands.notice.sheet import render_notice  # noqa: PLC0415
 
-    typer.echo(render_notice(settings.deployment, settings.privacy, language=language, format=form), nl=False)
+    place, policy = settings.deployment, settings.privacy
+    typer.echo(render_notice(place, policy, kinds_of(settings), language=language, format=form), nl=False)

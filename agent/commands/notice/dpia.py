@@ -12,6 +12,7 @@ from string import Template
 from typing import Final
 
 from agent import __version__
+from agent.commands.notice.kinds import Kinds, kinds_of
 from agent.commands.notice.sheet import duration, escaped, purpose_of, words_in
 from agent.privacy import PrivacyPolicy
 from agent.settings import (
@@ -50,10 +51,11 @@ def render_dpia(settings: AgentSettings) -> str:
     return Template(form).substitute(
         {
             **_who_and_what_for(settings),
-            **_what_is_sent(settings.privacy),
+            **_what_is_sent(settings.privacy, kinds_of(settings)),
             **_where_to(settings.mqtt),
             **_what_is_seen(settings.sources),
             **_which_networks(settings),
+            **_what_is_counted(kinds_of(settings)),
             "version": __version__,
             "coast": _in_words(max(REMEMBERED_S, settings.tracker.max_coast_ms / 1_000.0)),
             "health": _in_words(settings.health.interval_s),
@@ -74,24 +76,74 @@ def _who_and_what_for(settings: AgentSettings) -> Mapping[str, str]:
         "operator": escaped(place.operator) or BLANK.format("name and address"),
         "contact": escaped(place.contact) or BLANK.format("how to reach the operator"),
         "context": place.context,
-        "purpose": escaped(purpose_of(words_in("en"), place)),
+        "purpose": escaped(purpose_of(words_in("en"), place, kinds_of(settings))),
         "prohibition": (
             "Work and education are prohibited except for medical or safety reasons (Art. 5(1)(f) AI Act)."
             f" The reason written out: {escaped(place.safety_purpose)} "
             + BLANK.format("evidence that this reason carries the exception")
             if place.context in {"workplace", "education"}
             else "Inferring emotions of people at work or in education is prohibited (Art. 5(1)(f) AI Act);"
-            " the device refuses such a context. "
+            f" {'the device refuses such a context' if settings.expressions else 'the device infers none'}. "
             + BLANK.format("confirm that no staff or pupils are in view")
         ),
     }
 
 
-def _what_is_sent(privacy: PrivacySettings) -> Mapping[str, str]:
+_EXPRESSIONS: Final = {
+    "subject": "facial-expression",
+    "reason": (
+        "The device estimates facial expressions of whoever passes its camera. In the words of Regulation"
+        " (EU) 2024/1689 (AI Act) this is an emotion recognition system, Art. 3(39): a high-risk use (Annex"
+        " III, 1(c)) with a duty to inform those concerned (Art. 50(3))."
+    ),
+    "milder": "counting people without expressions, or asking them",
+    "accuracy": "A single estimate is often wrong",
+    "information": "Art. 13 GDPR, Art. 50(3) AI Act",
+}
+_PEOPLE: Final = {
+    "subject": "people",
+    "reason": (
+        "The device counts whoever passes its camera by their faces. No expression is inferred, nor anything"
+        " else about a person, so that it is no emotion recognition system in the words of Regulation (EU)"
+        " 2024/1689 (AI Act), Art. 3(39)."
+    ),
+    "milder": "a light barrier, or counting by hand",
+    "accuracy": "Somebody may be missed or counted twice",
+    "information": "Art. 13 GDPR",
+}
+
+
+def _what_is_counted(kinds: Kinds) -> Mapping[str, str]:
+    remembered, votes, sent = ["position of each face"], [], []
+    if kinds.expressions:
+        remembered.append("its votes so far")
+        votes.append("one vote for each tracked face")
+        sent.append(
+            "how many people were counted, and how many had each estimate: neutral, happiness, surprise,"
+            " sadness, anger, disgust, fear, contempt or unknown"
+        )
+    if kinds.people:
+        votes.append("which tracked faces were counted")
+        sent.append("how many people were counted")
+    if kinds.crossings:
+        remembered.append("its side of the line")
+        votes.append("how often the line was crossed")
+        sent.append("how many people crossed a line in the picture, one way and the other")
+    return {
+        **(_EXPRESSIONS if kinds.expressions else _PEOPLE),
+        "remembered": ", ".join(remembered),
+        "vote": "; ".join(votes),
+        "sent": "; or ".join(sent),
+    }
+
+
+def _what_is_sent(privacy: PrivacySettings, kinds: Kinds) -> Mapping[str, str]:
     window = _in_words(privacy.window_s)
     if privacy.min_count > 1:
-        threshold = f"A window with fewer than {privacy.min_count} people is withheld, its number included."
-        threshold_short = f"threshold of {privacy.min_count} people"
+        counted = [*(["people"] * (kinds.expressions or kinds.people)), *(["crossings"] * kinds.crossings)]
+        least = f"{privacy.min_count} {' or '.join(counted)}"
+        threshold = f"A window with fewer than {least} is withheld, its number included."
+        threshold_short = f"threshold of {least}"
     else:
         threshold = "No threshold: totals of a single person are published, as the configuration says."
         threshold_short = "no threshold"

@@ -12,10 +12,11 @@ import re
 import textwrap
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
+from agent.commands.notice.kinds import USUAL, Kinds
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Words:
     kept: Mapping[str, str]
     purpose: Mapping[str, str]
     contact: Mapping[str, str]
+    people: Mapping[str, str]
+    """Where no expression is estimated, and where a line is counted."""
     units: Mapping[str, Sequence[str]]
     """Of time: one, and several."""
 
@@ -55,6 +58,7 @@ class Section:
 def render_notice(
     deployment: DeploymentSettings,
     privacy: PrivacySettings,
+    kinds: Kinds = USUAL,
     *,
     language: str = "en",
     format: str = "text",  # noqa: A002 - the word that the command line uses
@@ -64,6 +68,7 @@ def render_notice(
     Args:
         deployment: Who operates the device, where and what for. Missing names leave a line to fill in.
         privacy: What is published.
+        kinds: What is counted.
         language: One of ``LANGUAGES``.
         format: One of ``FORMATS``; HTML is one page with nothing to load from elsewhere.
 
@@ -74,7 +79,9 @@ def render_notice(
     if renderer is None:
         raise ConfigError(f"there is no notice as {format!r}: choose one of {', '.join(FORMATS)}")
     words = words_in(language)
-    return renderer(words, tuple(_true_sections(words, deployment, privacy)))
+    if not kinds.expressions:
+        words = replace(words, title=words.people["title"], summary=words.people["summary"])
+    return renderer(words, tuple(_true_sections(words, deployment, privacy, kinds)))
 
 
 def words_in(language: str) -> Words:
@@ -90,27 +97,51 @@ def words_in(language: str) -> Words:
 
 
 def _true_sections(
-    words: Words, deployment: DeploymentSettings, privacy: PrivacySettings
+    words: Words, deployment: DeploymentSettings, privacy: PrivacySettings, kinds: Kinds
 ) -> Iterator[Section]:
     """The sentences that are true of this configuration."""
     happens, contact = words.happens, words.contact
-    told = ["estimate", "uncertain", "totals", *(["day"] if privacy.day_total else [])]
-    told += ["threshold" if privacy.min_count > 1 else "single"]
-    told += [] if privacy.epsilon is None else ["noise"]
     filled = {"window": duration(words.units, privacy.window_s), "min_count": privacy.min_count}
-    yield Section(happens["heading"], tuple(happens[key].format(**filled) for key in told))
+    told = tuple(text.format(**filled) for text in _what_happens(words, privacy, kinds))
+    yield Section(happens["heading"], told)
     yield Section(words.kept["heading"], tuple(words.kept[key] for key in ("yes", "pictures", "identity")))
-    yield Section(words.purpose["heading"], (purpose_of(words, deployment),))
+    yield Section(words.purpose["heading"], (purpose_of(words, deployment, kinds),))
     facts = (
         (contact["operator"], deployment.operator.strip() or _TO_FILL_IN),
         (contact["contact"], deployment.contact.strip() or _TO_FILL_IN),
         (contact["place"], f"{deployment.site}, {deployment.device}"),
     )
-    yield Section(contact["heading"], (contact["rights"], contact["law"]), facts)
+    law = contact["law"] if kinds.expressions else words.people["law"]
+    yield Section(contact["heading"], (contact["rights"], law), facts)
 
 
-def purpose_of(words: Words, deployment: DeploymentSettings) -> str:
+def _what_happens(words: Words, privacy: PrivacySettings, kinds: Kinds) -> Iterator[str]:
+    happens, people = words.happens, words.people
+    if kinds.expressions:
+        yield from (happens["estimate"], happens["uncertain"], happens["totals"])
+        if privacy.day_total:
+            yield happens["day"]
+    else:
+        yield people["finds"]
+    if kinds.people:
+        yield people["totals"]
+    if kinds.crossings:
+        yield people["line"]
+    if privacy.min_count == 1:
+        yield happens["single"]
+    else:
+        if kinds.expressions or kinds.people:
+            yield happens["threshold"]
+        if kinds.crossings:
+            yield people["threshold"]
+    if privacy.epsilon is not None:
+        yield happens["noise"]
+
+
+def purpose_of(words: Words, deployment: DeploymentSettings, kinds: Kinds) -> str:
     """A medical or safety purpose, where one is written out, is the purpose; else the declared context's.
+
+    Where no expression is estimated nobody's response is learnt: most contexts then share one purpose.
 
     Raises:
         ConfigError: The context is prohibited without such a purpose.
@@ -119,11 +150,13 @@ def purpose_of(words: Words, deployment: DeploymentSettings) -> str:
     if safety_purpose:
         return words.purpose["safety"].format(safety_purpose=safety_purpose)
     try:
-        return words.purpose[deployment.context]
+        purpose = words.purpose[deployment.context]
     except KeyError:
         raise ConfigError(
             f"deployment.context = {deployment.context!r} needs deployment.safety_purpose: write it out"
         ) from None
+    responds = deployment.context not in {"research", "demo"}
+    return words.people["purpose"] if responds and not kinds.expressions else purpose
 
 
 def duration(units: Mapping[str, Sequence[str]], seconds: float) -> str:

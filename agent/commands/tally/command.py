@@ -25,9 +25,13 @@ def tally(
 ) -> None:
     """Count people by hand beside the agent, and learn how far its counts can be trusted here."""
     settings = load_settings(config)
-    one = settings.model_copy(
-        update={"sources": {(name := _chosen(settings, source)): settings.sources[name]}}
-    )
+    name = _chosen(settings, source)
+    if settings.sources[name].counting == "line":
+        raise ConfigError(
+            f"sources.{name} counts a line, and a tally is of who was in view:"
+            ' set counting = "presence" while you count'
+        )
+    one = settings.model_copy(update={"sources": {name: settings.sources[name]}})
     from agent.commands.tally.course import run_tally  # noqa: PLC0415 - the help must not wait for NumPy
 
     if number := run_tally(one, config, limit_s=60.0 * minutes, write=write):

@@ -90,9 +90,10 @@ class Lookout:
         self.frames += 1
         self.looks += step.detected
         self.tier = step.tier
-        for reading in step.readings:
-            if reading.track_id in self.sightings:
-                self.sightings[reading.track_id].voted = True
+        # Where no expression is inferred, whoever is observed counts.
+        for counted in step.readings or step.tracks:
+            if counted.track_id in self.sightings:
+                self.sightings[counted.track_id].voted = True
 
     @property
     def _watched(self) -> Tracker:

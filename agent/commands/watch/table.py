@@ -87,13 +87,13 @@ def line(device: DeviceView, source: str, view: SourceView, now_s: float) -> str
     return "  ".join(f"{name} {cell or '-'}" for (name, _, _), cell in zip(_COLUMNS, cells, strict=True))
 
 
-def sparkline(people: Sequence[int | None]) -> str:
+def sparkline(totals: Sequence[int | None]) -> str:
     """One character per window; a dot for a suppressed one."""
-    top = max((number for number in people if number is not None), default=0)
+    top = max((number for number in totals if number is not None), default=0)
     steps = len(_BARS) - 1
     return "".join(
         _SUPPRESSED_BAR if number is None else _BARS[round(steps * number / top) if top else 0]
-        for number in people
+        for number in totals
     )
 
 
@@ -112,10 +112,12 @@ def _cells(device: DeviceView, source: str, view: SourceView, now_s: float) -> l
         Text(str(view.missing), style="red" if view.missing else ""),
         Text("" if p99_ms is None else f"{p99_ms:.0f}", style="yellow" if late else ""),
         Text("" if health is None else str(health.queue.depth)),
-        Text(sparkline(view.people)),
+        Text(sparkline(view.totals)),
     ]
 
 
 def _told(window: SeenCounts) -> tuple[str, str, str]:
-    people = "?" if window.people is None else str(window.people)
+    people = "?" if window.total is None else str(window.total)
+    if window.people is None and window.total is not None:
+        people = f"{window.came_in} in, {window.went_out} out"
     return "suppressed" if window.suppressed else people, window.dominant, f"{window.coverage:.0%}"

@@ -31,7 +31,7 @@ def watch(
     """Show the fleet until ``stop`` says so or ``seconds`` have passed, reconnecting for ever.
 
     On a terminal a live table; elsewhere one line per window; with ``as_json`` one JSON object per message:
-    ``site``, ``device``, ``kind``, then ``online`` or ``message``, and for counts ``source``, ``duplicate``
+    ``site``, ``device``, ``kind``, then ``online`` or ``message``, and for windows ``source``, ``duplicate``
     and ``missing`` (windows numbered but not arrived).
 
     Returns:
@@ -59,7 +59,7 @@ def watch(
 def _show_table(reader: Reader, view: FleetView, console: Console, broker: str) -> None:
     def render() -> None:
         # Title, header, rules and caption take seven lines.
-        size, title = (console.width, max(1, console.height - 7)), f"expression counts at {broker}"
+        size, title = (console.width, max(1, console.height - 7)), f"counts at {broker}"
         live.update(fleet_table(view, time.monotonic(), *size, title=title), refresh=True)
 
     with Live(console=console, auto_refresh=False) as live:

@@ -22,6 +22,7 @@ from agent.inference.choice.cache import circumstances, read_trials, write_trial
 from agent.inference.choice.trial import Request, Timed, Trial
 from agent.inference.choice.trying import ITEM_TIMEOUT_S, probe_backend
 from agent.inference.choice.verdicts import Row, explain
+from agent.settings import NO_CLASSIFIER
 
 if TYPE_CHECKING:
     from agent.inference.bundle import Bundle, NetworkEntry
@@ -53,7 +54,7 @@ class Choice:
     detectors: tuple[Pick, ...]
     """The tiers: most accurate first, each cheaper than the one before."""
     classifier: Pick | None
-    """None with a single-stage detector."""
+    """None with a single-stage detector, and where people only are counted."""
     start_tier: int
     """The most accurate tier expected to fit the budget; the last one where none does."""
     fits: bool
@@ -105,7 +106,8 @@ def make_choice(
     # counts faces by their height at its own input.
     tiers = bundle.family(settings.detector)
     single_stage = next(iter(tiers.values())).task == "face_emotion"
-    classifiers = {} if single_stage else dict(list(bundle.family(settings.classifier).items())[:1])
+    needless = single_stage or settings.classifier == NO_CLASSIFIER
+    classifiers = {} if needless else dict(list(bundle.family(settings.classifier).items())[:1])
     networks = {**tiers, **classifiers}
     items = _candidates(networks, settings)
     if all(len(found) == 1 for found in items.values()):

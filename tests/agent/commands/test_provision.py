@@ -85,6 +85,7 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path, text: str, said: str) -
             "[privacy]\nacknowledge_individual_counts = true",
             "acknowledge_individual_counts = true is less safe",
         ),
+        ("[models]\nclassifier = 'none'", "", "models.classifier = 'mobilenet_emotion' infers more"),
         ("", "[models]\nallow_unsigned = true", "allow_unsigned = true is less safe"),
         ("", "[models]\ntrusted_keys = ['/etc/hostname']", "models.trusted_keys trusts more signers"),
         ("[mqtt]\ntls = true", "", "mqtt without TLS is less safe"),

@@ -214,7 +214,7 @@ def test_behind_a_damaged_file_a_publisher_sends_what_is_whole_and_every_new_win
     assert max(Counter(message["seq"] for message in arrived).values(), default=1) == 1
     for message in arrived:
         assert message["historical"]
-        assert message["people"] == put[message["seq"]].people
+        assert message["people"] == put[message["seq"]].model_dump()["people"]
     assert len(arrived) == damage.WINDOWS or publisher.status().damaged > 0
 
 

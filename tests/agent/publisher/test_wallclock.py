@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.contract.messages import counts_message
+from agent.contract.messages import WindowMessage, counts_message
 from agent.domain import EmotionWindow
 from agent.publisher.stamping import LARGEST_OVERLAP_S, Stamper
 from agent.publisher.waiting import WaitingWindow
@@ -19,8 +19,6 @@ from tests.support.message_samples import SESSION, disclosure
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from agent.contract import AnyWindowMessage
 
 YEAR_S = 365.0 * 86_400.0
 WINDOW_S = 300.0
@@ -64,7 +62,7 @@ class Windows:
         return WaitingWindow("door", message, window.opened_at_s, window.closed_at_s, "boot")
 
 
-def assert_sane(messages: Sequence[AnyWindowMessage]) -> None:
+def assert_sane(messages: Sequence[WindowMessage]) -> None:
     assert all(message.window_end > message.window_start for message in messages)
     trusted = [message for message in messages if message.clock_synced]
     ordered = sorted(trusted, key=lambda message: message.window_start)

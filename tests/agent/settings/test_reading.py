@@ -100,6 +100,10 @@ def test_a_key_like_nothing_known_lists_what_exists() -> None:
         ("[latency]\nbudget_ms = -4", "greater than or equal to 5"),
         ("[privacy]\nmin_count = 1", "acknowledge_individual_counts"),
         ("[privacy]\nday_total = true", "day_total = true needs noise"),
+        (
+            "[models]\nclassifier = 'none'\n[privacy]\nepsilon = 1.0\nday_total = true",
+            "only sources that count expressions have a day's total",
+        ),
         ("[privacy]\nwindow_s = 30", "min_count = 1 and acknowledge_individual_counts"),
         ("[privacy]\nwindow_s = 30\nacknowledge_individual_counts = true", "windows under 60 s"),
         ("[mqtt]\nhost = 'broker.example'\ntls = false", "allow_plaintext"),
@@ -119,11 +123,40 @@ def test_a_key_like_nothing_known_lists_what_exists() -> None:
             "sources.door.measured: count_ratio must lie between count_ratio_low and count_ratio_high",
         ),
         ("[sources.door.measured]\nratio = 2", "unknown key sources.door.measured.ratio"),
+        ("counting = 'line'", 'sources.door: counting = "line" and line'),
+        ("line = [0, 0, 1, 1]", "set both or neither"),
+        ("counting = 'line'\nline = [0.5, 0.5, 0.5, 0.5]", "the ends of line are one point"),
+        ("counting = 'line'\nline = [0.0, 0.5, 1.2, 0.5]", "less than or equal to 1"),
+        ("counting = 'line'\nline = [0.0, 0.5, 1.0]", "sources.door.line"),
+        ("counting = 'heads'", "'presence' or 'line'"),
         ("[models]\nbundle = '/nowhere'", "models.bundle = '/nowhere' does not exist"),
     ],
 )
 def test_wrong_values_are_named_with_a_remedy(table: str, words: str) -> None:
     assert any(words in problem for problem in problems(MINIMAL + table))
+
+
+LINE = "counting = 'line'\nline = [0.1, 0.5, 0.9, 0.5]\n"
+HALL = "[sources.hall]\ntype = 'opencv'\ndevice = 1\n"
+NO_EXPRESSIONS = "[models]\nclassifier = 'none'\n"
+
+
+@pytest.mark.parametrize(
+    ("extra", "expressions_of", "classifier"),
+    [
+        (HALL, {"door": True, "hall": True}, "mobilenet_emotion"),
+        (LINE + HALL, {"door": False, "hall": True}, "mobilenet_emotion"),
+        (LINE, {"door": False}, "none"),
+        (HALL + NO_EXPRESSIONS, {"door": False, "hall": False}, "none"),
+    ],
+)
+def test_expressions_are_asked_for_where_a_source_counts_them(
+    extra: str, expressions_of: dict[str, bool], classifier: str
+) -> None:
+    settings = parse(MINIMAL + extra)
+    assert {name: settings.expressions_of(name) for name in settings.sources} == expressions_of
+    assert settings.expressions is any(expressions_of.values())
+    assert settings.needed_models.classifier == classifier
 
 
 @pytest.mark.parametrize("context", ["workplace", "education"])

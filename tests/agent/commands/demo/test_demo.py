@@ -17,12 +17,24 @@ pytest.importorskip("skimage", reason="extra demo is not installed")
 from agent.commands.demo.broker import EmbeddedBroker
 from agent.commands.demo.table import Arrivals
 from agent.contract.messages import counts_message
+from agent.domain import LABELS
 from agent.inference.bundle.place import default_bundle_folder
 from agent.mqtt.link import Received
 from agent.publisher.wallclock import WallClock
 from agent.synthetic.astronaut import HEIGHT_PX, WIDTH_PX
 from agent.synthetic.visits import FPS, VISITS, render
-from tests.support.message_samples import SESSION, SUPPRESSED, birth, disclosure, health, window
+from tests.support.message_samples import (
+    FEW_PEOPLE,
+    PEOPLE,
+    SESSION,
+    SUPPRESSED,
+    birth,
+    disclosure,
+    health,
+    message_of,
+    modest_birth,
+    window,
+)
 from tests.support.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -107,6 +119,31 @@ def test_the_headline_names_networks_and_pace_and_the_goodbye_is_heard() -> None
         assert words in text
     arrivals.take(Received(f"{BRANCH}/availability", b"offline", retained=False))
     assert (arrivals.availability, arrivals.gone.is_set()) == ("offline", True)
+
+
+def test_the_table_of_people_only_has_people_and_no_expression() -> None:
+    arrivals = fed(
+        ("birth", modest_birth().payload()),
+        ("people/hall", message_of(PEOPLE).payload()),
+        ("people/hall", message_of(FEW_PEOPLE, 1).payload()),
+    )
+    console = Console(file=io.StringIO(), width=200, record=True)
+    console.print(arrivals.render())
+    text = console.export_text()
+    assert not arrivals.expressions
+    assert not [label for label in LABELS if label in text]
+    first, second = arrivals.lines(0)
+    assert "people 7  (coverage 100%)" in first
+    assert "few" in second
+
+
+@pytest.mark.slow
+def test_the_demo_counts_people_only_where_asked_to() -> None:
+    default_bundle_folder()
+    result = demo("--seconds", "12", "--people-only")
+    assert result.returncode == 0, result.stderr
+    assert not [label for label in LABELS if label in result.stdout]
+    assert "windows arrived through MQTT; of people only." in result.stdout
 
 
 def fed(*messages: tuple[str, bytes]) -> Arrivals:

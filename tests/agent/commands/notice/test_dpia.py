@@ -116,6 +116,32 @@ def test_what_is_switched_on_or_off_is_said(extra: str, said: str) -> None:
     assert said in draft(extra)
 
 
+NO_EXPRESSIONS = '[models]\nclassifier = "none"\n'
+LINE = "[sources.hall]\ntype = 'picamera2'\ncounting = 'line'\nline = [0, 0.5, 1, 0.5]\n"
+
+
+def test_where_no_expression_is_inferred_none_is_assessed() -> None:
+    text = draft(NO_EXPRESSIONS)
+    assert "people counts at hall" in text
+    assert "No expression is inferred" in text
+    assert "the device infers none" in text
+    assert "how many people were counted." in text
+    for claimed in ("facial-expression", "high-risk", "Art. 50(3)", "happiness", "its votes", "estimate is"):
+        assert claimed not in text, claimed
+    assert "$" not in text
+    assert blanks(text) == blanks(draft())
+
+
+def test_a_line_is_described_beside_whatever_else_is_counted() -> None:
+    both, alone = draft(LINE), draft(LINE + NO_EXPRESSIONS)
+    for text in (both, alone):
+        assert "crossed a line in the picture, one way and the other" in text
+        assert "its side of the line" in text
+        assert "fewer than 5 people or crossings" in text
+    assert "happiness" in both
+    assert "happiness" not in alone
+
+
 def test_an_exception_to_the_prohibition_must_be_argued() -> None:
     text = draft(context='context = "workplace"\nsafety_purpose = "Fatigue alarm in a crane"')
     assert "The reason written out: Fatigue alarm in a crane" in text

@@ -6,13 +6,19 @@ import re
 import tomllib
 from html.parser import HTMLParser
 from importlib import resources
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
+from typer.testing import CliRunner
 
+from agent.cli import app
+from agent.commands.notice.kinds import Kinds, kinds_of
 from agent.commands.notice.sheet import FORMATS, LANGUAGES, render_notice
 from agent.errors import ConfigError
-from agent.settings import DeploymentSettings, PrivacySettings
+from agent.settings import DeploymentSettings, PrivacySettings, load_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROHIBITED = ("workplace", "education")
 CONTEXTS = [
@@ -100,6 +106,67 @@ def test_the_sheet_does_not_promise_a_threshold_or_noise_that_is_off() -> None:
     assert "noise" in render_notice(deployment(), noisy)
 
 
+PEOPLE_ONLY = Kinds(expressions=False, people=True)
+LINE_ONLY = Kinds(expressions=False, crossings=True)
+
+
+def said_by(kinds: Kinds, language: str = "en", **policy: Any) -> str:
+    sheet = render_notice(
+        deployment(), PrivacySettings(**policy), kinds, language=language, format="markdown"
+    )
+    return " ".join(sheet.replace("\\", "").split())
+
+
+@pytest.mark.parametrize("kinds", [PEOPLE_ONLY, LINE_ONLY])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_where_no_expression_is_estimated_the_sheet_says_so_and_claims_none(
+    language: str, kinds: Kinds
+) -> None:
+    sheet, told = said_by(kinds, language), words(language)
+    for sentence in ("title", "summary", "finds", "purpose", "law"):
+        assert told["people"][sentence] in sheet
+    for sentence in (told["title"], told["summary"], told["contact"]["law"], told["purpose"]["museum"]):
+        assert sentence not in sheet
+    assert told["happens"]["estimate"] not in sheet
+    assert told["happens"]["uncertain"] not in sheet
+    assert "2024/1689" not in sheet
+    assert "2016/679" in sheet
+    assert "{" not in sheet
+
+
+def test_the_sheet_says_which_totals_leave_and_which_are_withheld() -> None:
+    people, line, both = said_by(PEOPLE_ONLY), said_by(LINE_ONLY), said_by(Kinds(crossings=True))
+    assert "how many people were counted." in people
+    assert "fewer than 5 people are withheld" in people
+    assert "crossed a line" not in people
+    assert "crossed a line in the picture, one way and the other" in line
+    assert "fewer than 5 crossings, both ways together, are withheld" in line
+    assert "5 people" not in line
+    for words_of_both in ("facial-expression estimate", "crossed a line", "5 people", "5 crossings"):
+        assert words_of_both in both
+    assert "withheld" not in said_by(LINE_ONLY, min_count=1, acknowledge_individual_counts=True)
+
+
+@pytest.mark.parametrize(
+    ("extra", "kinds"),
+    [
+        ("", Kinds()),
+        ('[models]\nclassifier = "none"', PEOPLE_ONLY),
+        ('counting = "line"\nline = [0, 0, 1, 1]', LINE_ONLY),
+        ('counting = "line"\nline = [0, 0, 1, 1]\n[sources.b]\ntype = "picamera2"', Kinds(crossings=True)),
+    ],
+)
+def test_what_is_said_follows_from_the_configuration(extra: str, kinds: Kinds, tmp_path: Path) -> None:
+    place = '[deployment]\nsite = "hall"\ndevice = "door-1"\ncontext = "museum"\n'
+    config = tmp_path / "config.toml"
+    config.write_text(f'{place}[sources.a]\ntype = "opencv"\ndevice = 0\n{extra}\n')
+    assert kinds_of(load_settings(config)) == kinds
+    done = CliRunner().invoke(app, ["notice", "--config", str(config)])
+    assert done.exit_code == 0, done.output
+    nameless = DeploymentSettings(site="hall", device="door-1", context="museum")
+    assert done.output == render_notice(nameless, PrivacySettings(), kinds)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_totals_of_a_day_are_announced_where_they_are_told(language: str) -> None:
     said = words(language)["happens"]["day"]
@@ -159,6 +226,6 @@ def test_names_with_markup_stay_names() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"language": "tlh"}, {"format": "docx"}])
-def test_an_unknown_language_or_format_names_the_known_ones(wrong: dict[str, str]) -> None:
+def test_an_unknown_language_or_format_names_the_known_ones(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="choose one of"):
         render_notice(deployment(), PrivacySettings(), **wrong)

@@ -36,13 +36,17 @@ from agent.publisher.wallclock import WallClock
 from agent.settings import MqttSettings
 from tests.support.hostile_broker import HostileBroker, Mode
 from tests.support.message_samples import (
+    CROSSINGS,
+    FEW_CROSSINGS,
     IDENTITY,
+    PEOPLE,
     SESSION,
     SUPPRESSED,
     birth,
     day,
     disclosure,
     health,
+    message_of,
     window,
 )
 from tests.support.ports import free_port
@@ -113,6 +117,24 @@ def test_a_restart_of_the_device_is_no_gap() -> None:
 
 def test_suppressed_windows_are_shown_as_such_and_not_as_zero() -> None:
     assert "suppressed" in drawn(fed(counts(0, SUPPRESSED)))
+
+
+def test_people_and_crossings_are_shown_and_numbered_like_expressions() -> None:
+    view = FleetView()
+    for leaf, source, disclosed in (("people", "hall", PEOPLE), ("crossings", "door", CROSSINGS)):
+        for seq in (0, 2, 2):
+            view.feed(f"{BRANCH}/{leaf}/{source}", message_of(disclosed, seq).payload(), now_s=0.0)
+    device = view.devices["museum", "door-1"]
+    assert {name: (each.missing, each.duplicates) for name, each in device.sources.items()} == {
+        "hall": (1, 1),
+        "door": (1, 1),
+    }
+    assert list(device.sources["door"].totals) == [7, 7]
+    rows = {name: line(device, name, each, 0.0) for name, each in device.sources.items()}
+    assert "people 7  dominant -" in rows["hall"]
+    assert "people 4 in, 3 out  dominant -" in rows["door"]
+    view.feed(f"{BRANCH}/crossings/door", message_of(FEW_CROSSINGS, 3).payload(), now_s=0.0)
+    assert "suppressed" in line(device, "door", device.sources["door"], 0.0)
 
 
 def test_every_kind_of_message_is_told_as_one_json_object() -> None:
