@@ -381,7 +381,7 @@ def test_no_payload_has_a_key_that_the_contract_does_not_name(
         "schema", "session_id", "agent", "models", "detector", "classifier", "id", "sha256", "precision",
         "signed_by", "backend", "policy", "window_s", "min_count", "epsilon", "epsilon_per_day",
         "max_tracks_per_person", "epsilon_per_person_day", "ledger", "unit", "sources", "expressions",
-        "lines",
+        "lines", "measured_count",
     }
     assert keys["health"] == {
         "schema", "state", "uptime_s", "rss_mb", "cpu_temp_c", "throttled", "fps", "latency_ms", "p50",

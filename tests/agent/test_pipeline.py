@@ -141,7 +141,8 @@ def test_without_expressions_tracks_are_handed_on_and_nobody_is_read(*, single_s
         detector=DetectorSettings(min_face_px=0.0),
     )
     stages = build_pipeline(Networks((network,), None), settings, lambda: 0.0, expressions=False)
-    step = [stages.step(make_frame(np.zeros((96, 128, 3), np.uint8))) for _ in range(4)][-1]
+    frame = make_frame(np.zeros((96, 128, 3), np.uint8))
+    step = [stages.step(replace(frame, captured_at_s=0.1 * look)) for look in range(5)][-1]
     assert (step.readings, step.classified, step.picture_px) == ((), 0, (128, 96))
     (track,) = step.tracks
     assert track.observed

@@ -59,7 +59,7 @@ class Session:
         self._clock = time.monotonic
         self._stop = threading.Event()
         self._mailbox = Mailbox((self._name,))
-        self._lookout = Lookout()
+        self._lookout = Lookout(expressions=settings.expressions)
         self._lane: Lane = build_lanes(
             networks, settings, self._clock, self._mailbox, self._stop, watch=self._lookout.over
         )[self._name]

@@ -47,7 +47,8 @@ class _Doubt:
 class Lookout:
     """Stands in a tracker's place and takes notes; for one pipeline, on its thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, expressions: bool = True) -> None:
+        self._expressions = expressions
         self.sightings: dict[int, Sighting] = {}
         self.doubtful = 0
         """Faces that were seen more than once and never became a track."""
@@ -91,7 +92,7 @@ class Lookout:
         self.looks += step.detected
         self.tier = step.tier
         # Where no expression is inferred, whoever is observed counts.
-        for counted in step.readings or step.tracks:
+        for counted in step.readings if self._expressions else step.tracks:
             if counted.track_id in self.sightings:
                 self.sightings[counted.track_id].voted = True
 

@@ -72,7 +72,7 @@ def labels_seen(bundle: Path, kind: int, precision: str = "fp32", side_px: int =
     faces = Detector(networks.detectors[0], settings.detector).detect(frame)
     assert [astuple(face.box) for face in faces] == [pytest.approx((96, 128, 192, 224), abs=3)]
     pipeline = build_pipeline(networks, settings, lambda: 0.0)
-    steps = [pipeline.step(frame) for _ in range(4)]
+    steps = [pipeline.step(replace(frame, captured_at_s=0.1 * look)) for look in range(5)]
     for network in (*networks.detectors, networks.classifier):
         if network is not None:
             network.network.close()
@@ -183,7 +183,8 @@ def astronaut_readings(bundle: Path, precision: str) -> int:
     networks, settings = open_networks(bundle, "mine", precision)
     frame = make_frame(data.astronaut()[:, :, ::-1].copy())
     pipeline = build_pipeline(networks, settings, lambda: 0.0)
-    return [len(pipeline.step(frame).readings) for _ in range(4)][-1]
+    steps = [pipeline.step(replace(frame, captured_at_s=0.1 * look)) for look in range(5)]
+    return len(steps[-1].readings)
 
 
 def test_foreign_yolov8_with_raw_heads_is_imported_as_it_is(tmp_path: Path) -> None:
