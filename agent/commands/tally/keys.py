@@ -41,6 +41,11 @@ class Keys:
         except (OSError, ValueError, AttributeError, termios.error):
             raise ConfigError("keys are counted, and stdin is no terminal: run it on one (ssh -t)") from None
         tty.setcbreak(self._terminal)
+        # A key that raises a signal takes back what was typed before it, even between being told of a key and
+        # reading it: a read that waited would then wait for ever, deaf to the signal.
+        modes = termios.tcgetattr(self._terminal)
+        modes[6][termios.VMIN] = 0
+        termios.tcsetattr(self._terminal, termios.TCSANOW, modes)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -60,9 +65,14 @@ class Keys:
             typed = os.read(self._terminal, 1_024)
         except OSError:
             typed = b""
-        if not typed:
+        if not typed and self._has_gone():
             raise AgentError("the terminal has gone: nothing was compared; count again")
         return _KEY.findall(self._decoder.decode(typed))
+
+    def _has_gone(self) -> bool:
+        watched = select.poll()
+        watched.register(self._terminal, 0)
+        return bool(watched.poll(0))
 
 
 @contextmanager

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import signal
 import termios
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -49,6 +50,26 @@ def test_a_letter_whose_bytes_come_apart_is_one_key(terminal: int) -> None:
         assert keys.read(DEADLINE_S) == []
         os.write(terminal, "é".encode()[1:])
         assert keys.read(DEADLINE_S) == ["é"]
+
+
+def test_a_key_that_a_signal_takes_back_is_none_and_nobody_waits_for_it(
+    terminal: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between being told of a key and reading it the terminal forgets it, as it does at Ctrl-C."""
+    told = select.select
+
+    def told_and_taken_back(*arguments: Any) -> Any:
+        ready = told(*arguments)
+        termios.tcflush(arguments[0][0], termios.TCIFLUSH)
+        return ready
+
+    with Keys() as keys:
+        os.write(terminal, b"a")
+        with monkeypatch.context() as patch:
+            patch.setattr(select, "select", told_and_taken_back)
+            assert keys.read(DEADLINE_S) == []
+        os.write(terminal, b"b")
+        assert keys.read(DEADLINE_S) == ["b"]
 
 
 @pytest.mark.usefixtures("terminal")
