@@ -11,7 +11,7 @@ from agent.door import opened
 if TYPE_CHECKING:
     from models.evaluation.counting.clips import open_clip, read_truth
     from models.evaluation.counting.mot import MotScores, compare_trackers, write_mot
-    from models.evaluation.counting.playing import Played, counting_settings, play
+    from models.evaluation.counting.playing import Clock, Played, counting_settings, play
     from models.evaluation.counting.scores import CountScores, score_count
 else:
     __getattr__, __all__ = opened(__name__)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -15,16 +14,14 @@ from agent.assembly import build_pipeline
 from agent.domain import LABELS, EmotionWindow, Json
 from agent.frame import Frame
 from agent.inference import Networks
-from agent.settings import AgentSettings, DeploymentSettings, DetectorSettings, ReplaySource
 from models.data import read_scenes
+from models.evaluation.counting import Clock, counting_settings
 from models.evaluation.protocols.video_clip import FPS, HEIGHT_PX, WIDTH_PX, WINDOW_S, Clip, compose_clip
 from models.evaluation.sheet import Sheet
 from models.evaluation.subject import Subject
 
 WINDOWS: Final = 60
 """Ten minutes."""
-LOOK_S: Final = 0.001
-"""What each look at the clock takes: costs are then known, never nought, and the same in every run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +121,9 @@ def run_video(subject: Subject, say: Callable[[str], None]) -> VideoScores:
 
 def play(clip: Clip, subject: Subject) -> list[EmotionWindow]:
     """The windows that the agent's own stages make of a clip, with its default settings but the threshold."""
-    settings = AgentSettings(
-        deployment=DeploymentSettings(site="evaluation", device="clip", context="research"),
-        sources={"clip": ReplaySource(type="replay", path=Path("clip"))},
-        detector=DetectorSettings(score_threshold=subject.score_threshold),
-    )
+    settings = counting_settings(subject.score_threshold)
     alone = subject.detector.entry.task == "face_emotion"
-    clock = _Clock()
+    clock = Clock()
     pipeline = build_pipeline(
         Networks((subject.detector,), None if alone else subject.classifier), settings, clock
     )
@@ -143,16 +136,6 @@ def play(clip: Clip, subject: Subject) -> list[EmotionWindow]:
         aggregator.frame_seen(captured_s)
         aggregator.add(pipeline.step(Frame(picture, captured_s, "clip", index)).readings)
     return closed + aggregator.close_due(start_s + len(clip.windows) * WINDOW_S)
-
-
-class _Clock:
-    """Moves on a little with every look, and to wherever it is set."""
-
-    now_s = 1_000.0
-
-    def __call__(self) -> float:
-        self.now_s += LOOK_S
-        return self.now_s
 
 
 def judge_window(truth: tuple[str, ...], window: EmotionWindow) -> WindowOutcome:
